@@ -1,0 +1,33 @@
+// Package wasmp2pchat is the map of the module; it holds no code.
+//
+// Two strangers press START in a browser and chat, wherever they are. One
+// program, cmd/wasmp2pchat, does what that needs; each part is a package that
+// other WebRTC programs can embed.
+//
+//	  page ──START──▶ peer.Connect
+//	    │ 1 find     WS /matchmaking ▶ match    waits in the pool; is given a room id and iceServers
+//	    │ 2 join     WS /signaling   ▶ signal   Ayame protocol; the room id is the admission
+//	    │ 3 connect  ICE             ▶ turnsvc  STUN and TURN; TURN only if no direct path works
+//	    ▼ 4 talk     DTLS DataChannel, peer to peer or relayed, end-to-end encrypted either way
+//
+// The rooms of the house, from the leaves up:
+//
+//	wire              every message and close code that two processes exchange
+//	internal/roomkey  room ids: unguessable, signed, short-lived
+//	internal/wsconn   the server-side WebSocket and its limits
+//	match             the waiting pool and its WebSocket
+//	signal            rooms and the Ayame protocol
+//	turnsvc           STUN/TURN: credentials, policy, quotas, listeners
+//	turnsvc/gate      what stands between the sockets and pion/turn
+//	peer              the client: find, join, link, chat; in the browser and natively
+//	wasm              serves the embedded page
+//	wasm/app          the program inside the page: DOM only
+//	wasm/build        builds and precompresses the page
+//	cmd/wasmp2pchat   configuration, wiring, subcommands; the only place that knows everybody
+//	internal/pipenet  connections in memory, for tests on a fake clock
+//	internal/natlab   real NATs in network namespaces
+//	e2e               two browsers behind two NATs
+//
+// The three services never import one another: they meet as func values in
+// cmd/wasmp2pchat/serve.go. layers_test.go holds this map as a test.
+package wasmp2pchat

@@ -1,0 +1,140 @@
+package wasmp2pchat_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mod is this module's path.
+const mod = "github.com/wasmp2pchat/wasmp2pchat"
+
+// TestLayers holds the map of doc.go: which package of this module may import
+// which others. A package that is missing from the table fails too.
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	const everything = "*"
+	table := map[string][]string{
+		"":                 {},
+		"wire":             {},
+		"internal/roomkey": {},
+		"internal/wsconn":  {"wire"},
+		"internal/pipenet": {},
+		"internal/natlab":  {},
+		"match":            {"wire", "internal/wsconn"},
+		"signal":           {"wire", "internal/wsconn"},
+		"turnsvc":          {"wire", "turnsvc/gate"},
+		"turnsvc/gate":     {},
+		"peer":             {"wire"},
+		"wasm":             {},
+		"wasm/app":         {"peer"},
+		"wasm/build":       {},
+		"cmd/wasmp2pchat":  {everything},
+		"e2e":              {everything},
+	}
+	for _, pkg := range packages(t) {
+		allowed, known := table[pkg]
+		if !known {
+			t.Errorf("package %q is not in the table: decide what it may import", pkg)
+			continue
+		}
+		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {
+			dep, ours := strings.CutPrefix(imp, mod+"/")
+			if ours && !slices.Contains(allowed, dep) && !slices.Contains(allowed, everything) {
+				t.Errorf("%s imports %s: not in the table", pkg, dep)
+			}
+		}
+	}
+}
+
+// TestLibrariesHaveOneHome keeps each third-party library in its own folder,
+// so that an upgrade is one folder's business.
+func TestLibrariesHaveOneHome(t *testing.T) {
+	t.Parallel()
+	homes := map[string][]string{
+		"github.com/pion/turn/":         {"turnsvc"},
+		"github.com/pion/webrtc/":       {"peer"},
+		"github.com/gorilla/websocket":  {"internal/wsconn"},
+		"github.com/coder/websocket":    {"peer"},
+		"github.com/caarlos0/env/":      {"cmd/wasmp2pchat"},
+		"github.com/prometheus/":        {"cmd/wasmp2pchat"},
+		"github.com/andybalholm/brotli": {"wasm/build"},
+		"github.com/chromedp/":          {"e2e"},
+	}
+	for _, pkg := range packages(t) {
+		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {
+			for lib, allowed := range homes {
+				if strings.HasPrefix(imp, lib) && !slices.Contains(allowed, pkg) {
+					t.Errorf("%s imports %s, whose home is %v", pkg, imp, allowed)
+				}
+			}
+		}
+	}
+}
+
+// TestWireIsLight holds wire to the little of the standard library that the
+// browser links anyway.
+func TestWireIsLight(t *testing.T) {
+	t.Parallel()
+	for _, imp := range golist(t, "wire", "-f", `{{join .Imports "\n"}}`) {
+		switch imp {
+		case "errors", "strings", "time", "unicode/utf8":
+		default:
+			t.Errorf("wire imports %s: every visitor would download it", imp)
+		}
+	}
+}
+
+// TestBrowserStaysSmall fails when server code is linked into the browser.
+func TestBrowserStaysSmall(t *testing.T) {
+	t.Parallel()
+	for _, dep := range golist(t, "wasm/app", "-deps") {
+		switch {
+		case dep == "net/http", dep == "testing",
+			strings.HasPrefix(dep, "github.com/gorilla/"), strings.HasPrefix(dep, "github.com/coder/"):
+			t.Errorf("wasm/app links %s", dep)
+		}
+	}
+}
+
+// packages lists the folders that hold a package, relative to the module.
+func packages(t *testing.T) []string {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, goos := range []string{"linux", "js"} {
+		for _, path := range run(t, goos, "list", "./...") {
+			seen[strings.TrimPrefix(strings.TrimPrefix(path, mod), "/")] = true
+		}
+	}
+	list := make([]string, 0, len(seen))
+	for pkg := range seen {
+		list = append(list, pkg)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// golist runs go list on one package, for the browser where it only builds there.
+func golist(t *testing.T, pkg string, args ...string) []string {
+	t.Helper()
+	goos := "linux"
+	if pkg == "wasm/app" {
+		goos = "js"
+	}
+	return run(t, goos, append(append([]string{"list"}, args...), "./"+pkg)...)
+}
+
+func run(t *testing.T, goos string, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Env = append(cmd.Environ(), "GOOS="+goos)
+	if goos == "js" {
+		cmd.Env = append(cmd.Env, "GOARCH=wasm")
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.Fields(string(out))
+}

@@ -1,0 +1,84 @@
+package wire
+
+import (
+	"errors"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// The types of a MatchMessage.
+const (
+	MatchWaiting = "WAITING" // Online and Waiting count; sent to those who asked
+	MatchFound   = "MATCH"   // a partner was found; every other field may count
+	MatchError   = "ERROR"   // Reason says why, then the server closes
+	MatchTimeout = "TIMEOUT" // nobody came, the server closes
+)
+
+// ExtWaiting in MatchRequest.Ext asks for WAITING messages.
+const ExtWaiting = "waiting"
+
+// The reasons of an ERROR message.
+const (
+	ErrorBadRequest   = "bad-request"   // the first message was not a MatchRequest
+	ErrorShuttingDown = "shutting-down" // this server takes no new matches; come back in a moment
+)
+
+// MatchRequest is the first and only message of a client on /matchmaking.
+type MatchRequest struct {
+	UserID    string    `json:"user_id"`
+	CreatedAt time.Time `json:"created_at"` // RFC 3339
+	Tags      []string  `json:"tags,omitempty"`
+	Ext       []string  `json:"ext,omitempty"`
+}
+
+// The faults that MatchRequest.Check finds.
+var (
+	errUserID = errors.New("user_id must have 1 to 128 bytes of UTF-8")
+	errTags   = errors.New("at most 4 tags of 1 to 32 bytes of UTF-8")
+	errExt    = errors.New("at most 8 extensions of 1 to 32 bytes")
+)
+
+// Check says what of r is outside the limits of this package.
+func (r *MatchRequest) Check() error {
+	if !textWithin(r.UserID, MaxUserIDBytes) {
+		return errUserID
+	}
+	if len(r.Tags) > MaxTags || slices.ContainsFunc(r.Tags, func(tag string) bool { return !textWithin(tag, MaxTagBytes) }) {
+		return errTags
+	}
+	if len(r.Ext) > MaxExtensions || slices.ContainsFunc(r.Ext, func(ext string) bool { return !textWithin(ext, MaxExtensionBytes) }) {
+		return errExt
+	}
+	return nil
+}
+
+// WantsWaiting tells whether the client understands WAITING messages: it said
+// so, or it sent tags, which the seed's client never does.
+func (r *MatchRequest) WantsWaiting() bool {
+	return len(r.Tags) > 0 || slices.Contains(r.Ext, ExtWaiting)
+}
+
+// MatchMessage is any message of the server on /matchmaking; Type says which
+// fields count. The seed's client reads RoomID of a MATCH and skips the rest.
+type MatchMessage struct {
+	Type string `json:"type"`
+
+	Online  int `json:"online,omitempty"`  // WAITING: people connected, the receiver included
+	Waiting int `json:"waiting,omitempty"` // WAITING: people who wait, the receiver included
+
+	RoomID       string      `json:"room_id,omitempty"`       // MATCH: the admission to signaling, opaque
+	UserID       string      `json:"user_id,omitempty"`       // MATCH: the receiver's own id
+	CreatedAt    time.Time   `json:"created_at,omitzero"`     // MATCH: when the match was made
+	Tags         []string    `json:"tags,omitempty"`          // MATCH: what both like
+	ICEServers   []ICEServer `json:"iceServers,omitempty"`    // MATCH: minted for the receiver and this room
+	ExpiresAt    time.Time   `json:"expires_at,omitzero"`     // MATCH: when the credentials in ICEServers end
+	SignalingURL string      `json:"signaling_url,omitempty"` // MATCH: where the room lives; empty means the same host
+
+	Reason string `json:"reason,omitempty"` // ERROR: one of the Error constants
+}
+
+// textWithin tells whether s has 1 to limit bytes of valid UTF-8.
+func textWithin(s string, limit int) bool {
+	return s != "" && len(s) <= limit && utf8.ValidString(s)
+}

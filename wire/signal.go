@@ -1,0 +1,66 @@
+package wire
+
+// The types of the messages on /signaling: the Ayame protocol.
+const (
+	SignalRegister  = "register"  // client: Register, always first
+	SignalAccept    = "accept"    // server: Accept
+	SignalReject    = "reject"    // server: Reject, then it closes
+	SignalOffer     = "offer"     // either: Description, forwarded byte for byte
+	SignalAnswer    = "answer"    // either: Description, forwarded byte for byte
+	SignalCandidate = "candidate" // either: Candidate, forwarded byte for byte
+	SignalBye       = "bye"       // server: the other one has left, then it closes
+	SignalPing      = "ping"      // server: answer with pong
+	SignalPong      = "pong"      // client: still here
+	SignalConnected = "connected" // client: the peers are connected
+)
+
+// The reasons of a Reject.
+const (
+	RejectFull     = "full"                // both seats were taken
+	RejectNotFound = "not-found"           // no such room, or no longer
+	RejectInternal = "InternalServerError" // a fault of the server
+)
+
+// SignalType is what every message on /signaling has in common, and all there
+// is to bye, ping, pong and connected.
+type SignalType struct {
+	Type string `json:"type"`
+}
+
+// Register is how a client asks for a seat in a room. Ayame allows null for
+// every optional field, and clients send fields that are not listed here.
+type Register struct {
+	Type     string   `json:"type"`
+	RoomID   string   `json:"roomId"`
+	ClientID string   `json:"clientId,omitempty"`
+	Ext      []string `json:"ext,omitempty"`
+}
+
+// Accept gives a client its seat. IsExistClient and IsExistUser are always
+// equal: clients read one or the other. True means that the other one is
+// already there and that the receiver makes the offer.
+type Accept struct {
+	Type          string      `json:"type"`
+	ConnectionID  string      `json:"connectionId"`
+	ICEServers    []ICEServer `json:"iceServers,omitempty"`
+	IsExistClient bool        `json:"isExistClient"`
+	IsExistUser   bool        `json:"isExistUser"`
+}
+
+// Reject refuses a seat.
+type Reject struct {
+	Type   string `json:"type"`
+	Reason string `json:"reason"`
+}
+
+// Description is an RTCSessionDescription: an offer or an answer.
+type Description struct {
+	Type string `json:"type"`
+	SDP  string `json:"sdp"`
+}
+
+// Candidate carries one trickled ICE candidate (RFC 8838).
+type Candidate struct {
+	Type string       `json:"type"`
+	ICE  ICECandidate `json:"ice"`
+}
