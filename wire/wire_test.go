@@ -1,0 +1,169 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// message gives an empty message of the type that a golden frame's file name
+// begins with.
+func message(kind string) any {
+	switch kind {
+	case "matchrequest":
+		return new(wire.MatchRequest)
+	case "matchmessage":
+		return new(wire.MatchMessage)
+	case "signaltype":
+		return new(wire.SignalType)
+	case "register":
+		return new(wire.Register)
+	case "accept":
+		return new(wire.Accept)
+	case "reject":
+		return new(wire.Reject)
+	case "description":
+		return new(wire.Description)
+	case "candidate":
+		return new(wire.Candidate)
+	case "frame":
+		return new(wire.Frame)
+	}
+	return nil
+}
+
+// kinds are the file name prefixes that message knows.
+func kinds() []string {
+	return []string{
+		"matchrequest", "matchmessage", "signaltype", "register", "accept",
+		"reject", "description", "candidate", "frame",
+	}
+}
+
+// TestGoldenFrames holds the frames that travel: what we write is written so
+// to the byte, what others write (*.in.json) is understood.
+func TestGoldenFrames(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for name, frame := range goldenFrames(t) {
+		kind, _, _ := strings.Cut(name, "-")
+		seen[kind] = true
+		msg := message(kind)
+		if msg == nil {
+			t.Errorf("%s: no such message type", name)
+			continue
+		}
+		if err := json.Unmarshal(frame, msg); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := marshal(t, msg); !strings.HasSuffix(name, ".in.json") && !bytes.Equal(got, frame) {
+			t.Errorf("%s: marshalled again\n got %s\nwant %s", name, got, frame)
+		}
+	}
+	for _, kind := range kinds() {
+		if !seen[kind] {
+			t.Errorf("no golden frame of %s", kind)
+		}
+	}
+}
+
+// FuzzMessages holds that parsing what we wrote gives what we wrote, for
+// whatever bytes came first.
+func FuzzMessages(f *testing.F) {
+	for name, frame := range goldenFrames(f) {
+		kind, _, _ := strings.Cut(name, "-")
+		f.Add(kind, frame)
+	}
+	f.Fuzz(func(t *testing.T, kind string, in []byte) {
+		first, again := message(kind), message(kind)
+		if first == nil || json.Unmarshal(in, first) != nil {
+			return
+		}
+		written, err := json.Marshal(first)
+		if err != nil {
+			t.Fatalf("Marshal(%+v) = %v, though it was parsed from %q", first, err, in)
+		}
+		if err := json.Unmarshal(written, again); err != nil {
+			t.Fatalf("Unmarshal(%s) = %v", written, err)
+		}
+		if twice := marshal(t, again); !bytes.Equal(twice, marshal(t, first)) {
+			t.Fatalf("marshal(unmarshal(m)) = %s, want m = %s", twice, marshal(t, first))
+		}
+	})
+}
+
+func TestMatchRequestCheck(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 200)
+	for name, c := range map[string]struct {
+		req wire.MatchRequest
+		ok  bool
+	}{
+		"what the seed sends":       {wire.MatchRequest{UserID: "a1b2c3d"}, true},
+		"four tags":                 {wire.MatchRequest{UserID: "a", Tags: []string{"a", "b", "c", "d"}}, true},
+		"no user id":                {wire.MatchRequest{}, false},
+		"a user id of 200 bytes":    {wire.MatchRequest{UserID: long}, false},
+		"a user id that is no text": {wire.MatchRequest{UserID: "\xff"}, false},
+		"five tags":                 {wire.MatchRequest{UserID: "a", Tags: []string{"a", "b", "c", "d", "e"}}, false},
+		"an empty tag":              {wire.MatchRequest{UserID: "a", Tags: []string{""}}, false},
+		"a tag of 200 bytes":        {wire.MatchRequest{UserID: "a", Tags: []string{long}}, false},
+		"nine extensions":           {wire.MatchRequest{UserID: "a", Ext: make([]string, 9)}, false},
+		"an extension of 200 bytes": {wire.MatchRequest{UserID: "a", Ext: []string{long}}, false},
+	} {
+		if err := c.req.Check(); (err == nil) != c.ok {
+			t.Errorf("%s: Check() = %v, want ok %v", name, err, c.ok)
+		}
+	}
+}
+
+func TestWantsWaiting(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		req  wire.MatchRequest
+		want bool
+	}{
+		"the seed's client":       {wire.MatchRequest{UserID: "a"}, false},
+		"a client that says so":   {wire.MatchRequest{Ext: []string{"other", wire.ExtWaiting}}, true},
+		"a client that sent tags": {wire.MatchRequest{Tags: []string{"go"}}, true},
+		"another extension":       {wire.MatchRequest{Ext: []string{"other"}}, false},
+	} {
+		if got := c.req.WantsWaiting(); got != c.want {
+			t.Errorf("%s: WantsWaiting() = %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func goldenFrames(t testing.TB) map[string][]byte {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no golden frames: %v", err)
+	}
+	frames := map[string][]byte{}
+	for _, path := range paths {
+		frame, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames[filepath.Base(path)] = bytes.TrimSuffix(frame, []byte("\n"))
+	}
+	return frames
+}
+
+// marshal writes as the server does: JSON without HTML escapes.
+func marshal(t testing.TB, v any) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
