@@ -1,0 +1,448 @@
+package wsconn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/pipenet"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// recorder is a session that tells a test what happened, and echoes.
+type recorder struct {
+	conn   *Conn
+	idle   chan struct{} // a token each time the reader rests, if there is room
+	closed chan struct{}
+	echo   bool
+}
+
+func (r *recorder) Message(text []byte) {
+	if r.echo {
+		_ = r.conn.Send(text)
+	}
+}
+
+func (r *recorder) Idle() {
+	select {
+	case r.idle <- struct{}{}:
+	default:
+	}
+}
+
+func (r *recorder) Closed() { close(r.closed) }
+
+// world is a hub behind a guard on a listener.
+type world struct {
+	hub      *Hub
+	sessions chan *recorder
+	dial     func(context.Context) (net.Conn, error)
+	stop     func() // ends the hub, then the server
+}
+
+func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error), cfg Config, echo bool) *world {
+	t.Helper()
+	w := &world{hub: NewHub(cfg), sessions: make(chan *recorder, 4096), dial: dial}
+	guard := NewGuard(Limits{})
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: guard.Wrap(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.hub.Accept(rw, r, func(c *Conn) Session {
+			s := &recorder{conn: c, idle: make(chan struct{}, 1), closed: make(chan struct{}), echo: echo}
+			w.sessions <- s
+			return s
+		})
+	}))}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = w.hub.Serve(ctx) })
+	running.Go(func() { _ = server.Serve(l) })
+	w.stop = func() {
+		cancel()
+		_ = server.Close()
+		running.Wait()
+		if open := guard.Stats().Open; open != 0 {
+			t.Errorf("the guard still counts %d connections", open)
+		}
+	}
+	return w
+}
+
+func onPipes(t *testing.T, cfg Config, echo bool) *world {
+	t.Helper()
+	l := pipenet.Listen()
+	return newWorld(t, l, l.Dial, cfg, echo)
+}
+
+func onLoopback(t *testing.T, cfg Config, echo bool) *world {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newWorld(t, l, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	}, cfg, echo)
+}
+
+func (w *world) connect(t *testing.T) (*websocket.Conn, *recorder) {
+	t.Helper()
+	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx) }}
+	ws, resp, err := dialer.DialContext(t.Context(), "ws://chat.example.org/", nil)
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	_ = resp.Body.Close()
+	return ws, <-w.sessions
+}
+
+// closeCode reads until the connection ends and returns how.
+func closeCode(ws *websocket.Conn) (code int, reason string) {
+	for {
+		_, _, err := ws.ReadMessage()
+		var closed *websocket.CloseError
+		if errors.As(err, &closed) {
+			return closed.Code, closed.Text
+		}
+		if err != nil {
+			return 0, err.Error()
+		}
+	}
+}
+
+func TestAClientThatSaysNothingIsCut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, Config{}, false)
+		start := time.Now()
+		ws, s := w.connect(t)
+		code, reason := closeCode(ws)
+		if code != int(wire.CloseNormal) || reason != wire.ReasonFirstMessage {
+			t.Errorf("closed with %d %q, want 1000 %q", code, reason, wire.ReasonFirstMessage)
+		}
+		<-s.closed
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("cut after %v, want 5s", took)
+		}
+		w.stop()
+	})
+}
+
+func TestAHalfOpenClientIsCut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, Config{}, false)
+		ws, s := w.connect(t)
+		ws.SetPingHandler(func(string) error { return nil }) // reads, and never answers
+		go closeCode(ws)
+		if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		<-s.closed
+		if took := time.Since(start); took < 40*time.Second || took > 40*time.Second+15*time.Second+closeGrace {
+			t.Errorf("cut after %v, want 40s and at most one round of the sweeper more", took)
+		}
+		w.stop()
+	})
+}
+
+func TestAClientThatAnswersPingsStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, Config{}, false)
+		ws, s := w.connect(t)
+		go closeCode(ws)
+		if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-s.closed:
+			t.Error("a client that answers pings was cut within an hour")
+		case <-time.After(time.Hour):
+		}
+		w.stop()
+	})
+}
+
+func TestPingsAreTheText(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, Config{Ping: []byte(`{"type":"ping"}`), PingEvery: 5 * time.Second}, false)
+		ws, _ := w.connect(t)
+		if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for i := range 5 {
+			if _, text, err := ws.ReadMessage(); err != nil || string(text) != `{"type":"ping"}` {
+				t.Fatalf("ping %d = %q, %v", i, text, err)
+			}
+		}
+		if took := time.Since(start); took < 20*time.Second || took > 25*time.Second {
+			t.Errorf("5 pings in %v, want 20 to 25 s", took)
+		}
+		_ = ws.Close()
+		w.stop()
+	})
+}
+
+func TestShutdownTellsEverybody(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t, Config{}, false)
+	var clients []*websocket.Conn
+	for range 20 {
+		ws, _ := w.connect(t)
+		clients = append(clients, ws)
+	}
+	stopped := make(chan struct{})
+	go func() { w.stop(); close(stopped) }()
+	for _, ws := range clients {
+		if code, reason := closeCode(ws); code != int(wire.CloseGoingAway) || reason != wire.ReasonShutdown {
+			t.Errorf("closed with %d %q, want 1001 %q", code, reason, wire.ReasonShutdown)
+		}
+		_ = ws.Close()
+	}
+	<-stopped
+	if n := w.hub.Len(); n != 0 {
+		t.Errorf("%d connections left", n)
+	}
+}
+
+func TestFaultsOfTheClientHaveACode(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		send func(ws *websocket.Conn)
+		code wire.CloseCode
+	}{
+		"a message over the limit": {func(ws *websocket.Conn) {
+			_ = ws.WriteMessage(websocket.TextMessage, bytes.Repeat([]byte("x"), wire.MaxMessageBytes+1))
+		}, wire.CloseTooBig},
+		"a flood of messages": {func(ws *websocket.Conn) {
+			for range 5000 {
+				_ = ws.WriteMessage(websocket.TextMessage, []byte("x"))
+			}
+		}, wire.ClosePolicy},
+		"a flood of bytes": {func(ws *websocket.Conn) {
+			for range 10 {
+				_ = ws.WriteMessage(websocket.TextMessage, bytes.Repeat([]byte("x"), wire.MaxMessageBytes))
+			}
+		}, wire.ClosePolicy},
+		"a flood of pings": {func(ws *websocket.Conn) {
+			for range 5000 {
+				_ = ws.WriteMessage(websocket.PingMessage, nil)
+			}
+		}, wire.ClosePolicy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := onLoopback(t, Config{}, false)
+			ws, s := w.connect(t)
+			go c.send(ws)
+			if code, reason := closeCode(ws); code != int(c.code) {
+				t.Errorf("closed with %d %q, want %d", code, reason, c.code)
+			}
+			_ = ws.Close()
+			<-s.closed
+			w.stop()
+		})
+	}
+}
+
+func TestAMessageOfExactlyTheLimitPasses(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t, Config{}, true)
+	ws, _ := w.connect(t)
+	sent := bytes.Repeat([]byte("x"), wire.MaxMessageBytes)
+	if err := ws.WriteMessage(websocket.BinaryMessage, sent); err != nil {
+		t.Fatal(err)
+	}
+	if typ, got, err := ws.ReadMessage(); err != nil || typ != websocket.TextMessage || !bytes.Equal(got, sent) {
+		t.Errorf("echo = type %d, %d bytes, %v; want text, the same %d bytes", typ, len(got), err, len(sent))
+	}
+	_ = ws.Close()
+	w.stop()
+}
+
+// TestASlowReaderCostsOnlyItself holds that who sends to a client that does
+// not read goes on: one sender waits for the write deadline, the queue is
+// bounded, and the client is cut.
+func TestASlowReaderCostsOnlyItself(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t, Config{WriteTimeout: 200 * time.Millisecond}, false)
+	_, slow := w.connect(t) // and never reads
+	text := bytes.Repeat([]byte("x"), 32<<10)
+	var senders sync.WaitGroup
+	start := time.Now()
+	for range 8 {
+		senders.Go(func() {
+			for slow.conn.Send(text) == nil {
+			}
+		})
+	}
+	senders.Wait()
+	<-slow.closed
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("the senders were held up for %v", took)
+	}
+	if err := slow.conn.Send(text); !errors.Is(err, ErrClosed) {
+		t.Errorf("Send after the cut = %v, want ErrClosed", err)
+	}
+	w.stop()
+}
+
+// TestTheQueueIsBounded holds a queue to its bound while the writer is stuck.
+func TestTheQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, Config{}, false)
+		_, s := w.connect(t) // a pipe has no buffer: the first write is stuck
+		go func() { _ = s.conn.Send([]byte("stuck")) }()
+		synctest.Wait()
+		queued := 0
+		for s.conn.Send([]byte("queued")) == nil {
+			queued++
+		}
+		if queued != 64 {
+			t.Errorf("%d messages were queued, want 64", queued)
+		}
+		<-s.closed
+		w.stop()
+	})
+}
+
+func TestMessagesOfEachSenderStayInOrder(t *testing.T) {
+	t.Parallel()
+	const senders, each = 8, 200
+	w := onLoopback(t, Config{QueueMessages: senders * each, QueueBytes: 1 << 20}, false)
+	ws, s := w.connect(t)
+	var running sync.WaitGroup
+	for id := range senders {
+		running.Go(func() {
+			for n := range each {
+				send := s.conn.Send
+				if n%2 == 0 {
+					send = s.conn.Post
+				}
+				if err := send(fmt.Appendf(nil, "%d %d", id, n)); err != nil {
+					t.Errorf("send: %v", err)
+				}
+			}
+		})
+	}
+	var next [senders]int
+	for range senders * each {
+		_, text, err := ws.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var id, n int
+		if _, err := fmt.Sscanf(string(text), "%d %d", &id, &n); err != nil || n != next[id] {
+			t.Fatalf("got %q, want message %d of that sender", text, next[id])
+		}
+		next[id]++
+	}
+	running.Wait()
+	_ = ws.Close()
+	w.stop()
+}
+
+// TestWhoHasLeftIsNotQuiet holds the look at the socket: from the moment the
+// client's end of the connection is closed, Quiet says no, whether or not the
+// reader has had a processor since.
+func TestWhoHasLeftIsNotQuiet(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(ws *websocket.Conn){
+		"close frame": func(ws *websocket.Conn) {
+			_ = ws.WriteControl(websocket.CloseMessage, nil, time.Now().Add(time.Second))
+		},
+		"FIN": func(ws *websocket.Conn) { _ = ws.NetConn().Close() },
+		"RST": func(ws *websocket.Conn) {
+			if tcp, ok := ws.NetConn().(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0)
+				_ = tcp.Close()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := onLoopback(t, Config{}, false)
+			for range 100 {
+				ws, s := w.connect(t)
+				<-s.idle
+				if !s.conn.Quiet() {
+					t.Fatal("Quiet() = false for a client that waits")
+				}
+				leave(ws)
+				if s.conn.Quiet() {
+					t.Fatal("Quiet() = true for a client that has left")
+				}
+				_ = ws.NetConn().Close()
+				<-s.closed
+			}
+			w.stop()
+		})
+	}
+}
+
+// TestIdleComesAfterEverything holds that Idle is called after each message
+// was handled: what is put off until then is not put off for ever.
+func TestIdleComesAfterEverything(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t, Config{}, false)
+	ws, s := w.connect(t)
+	for range 50 {
+		<-s.idle
+		if err := ws.WriteMessage(websocket.TextMessage, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-s.idle
+	_ = ws.Close()
+	w.stop()
+}
+
+func TestNothingIsLeftOfAThousandConnections(t *testing.T) {
+	w := onLoopback(t, Config{}, true)
+	before := runtime.NumGoroutine()
+	for i := range 1000 {
+		ws, s := w.connect(t)
+		if i%2 == 0 {
+			_ = ws.WriteMessage(websocket.TextMessage, []byte("x"))
+			_, _, _ = ws.ReadMessage()
+		}
+		_ = ws.NetConn().Close()
+		<-s.closed
+	}
+	w.stop()
+	if after := runtime.NumGoroutine(); after > before+5 {
+		t.Errorf("%d goroutines before, %d after", before, after)
+	}
+}
+
+func TestARequestThatIsNoWebSocket(t *testing.T) {
+	t.Parallel()
+	hub := NewHub(Config{})
+	guard := NewGuard(Limits{})
+	w := httptest.NewRecorder()
+	guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hub.Accept(w, r, func(*Conn) Session { t.Error("a session was opened"); return nil })
+	})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "Bad Request") {
+		t.Errorf("status %d %q, want 400", w.Code, w.Body)
+	}
+	if open := guard.Stats().Open; open != 0 {
+		t.Errorf("the guard counts %d connections, want 0", open)
+	}
+}

@@ -1,0 +1,13 @@
+// Package wsconn is the server-side WebSocket of match and signal.
+//
+// It promises that one slow, silent or hostile client costs only itself: each
+// connection has one goroutine, a bounded queue, deadlines, and a budget of
+// messages; limits are checked before the connection is upgraded. What the
+// messages mean it leaves to the services.
+//
+//	request ─▶ Guard      Origin, connections and rate per address ─▶ 403, 429, 503
+//	        ─▶ Hub.Accept upgrades, and the HTTP handler returns
+//	             │ one goroutine reads ─▶ Session.Message, Session.Idle, Session.Closed
+//	             │ Conn.Send   whoever finds nobody writing writes itself; others queue
+//	             ▼ Hub.Serve   one sweeper pings all and cuts the silent
+package wsconn

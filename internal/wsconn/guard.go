@@ -1,0 +1,212 @@
+package wsconn
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// maxSubscribers bounds the memory of a Guard: addresses without a connection
+// are forgotten first, so only their rate starts afresh.
+const maxSubscribers = 1 << 16
+
+// Limits is what a Guard checks before a connection is upgraded. The zero
+// value allows the same host as the only origin and sets no other limit.
+type Limits struct {
+	Origins        []string       // besides the same host: "https://example.org", exact; "*" allows all
+	MaxPerAddr     int            // connections at once per address (/64 for IPv6); 0: no limit
+	MaxTotal       int            // connections at once in all; 0: no limit
+	RatePerAddr    float64        // new connections a second per address; 0: no limit
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	Log            *slog.Logger   // nil: silent
+}
+
+// Guard stands before the WebSockets of a server and counts them all
+// together. It is safe for concurrent use.
+type Guard struct {
+	limits Limits
+	log    *slog.Logger
+
+	mu    sync.Mutex // guards the fields below
+	total int
+	subs  map[netip.Prefix]*account
+	tidy  int // how many subs there may be before the idle ones are forgotten
+	stats GuardStats
+}
+
+// GuardStats counts what a Guard has let in and refused.
+type GuardStats struct {
+	Open           int // connections now
+	RefusedOrigin  uint64
+	RefusedPerAddr uint64
+	RefusedRate    uint64
+	RefusedTotal   uint64
+}
+
+// account is what one subscriber has open, and how fast it may open more.
+type account struct {
+	open   int
+	budget *rate.Limiter // nil: no limit
+}
+
+// NewGuard returns a guard that holds the limits.
+func NewGuard(limits Limits) *Guard {
+	return &Guard{limits: limits, log: logger(limits.Log), subs: map[netip.Prefix]*account{}, tidy: maxSubscribers}
+}
+
+// Stats is a snapshot of the guard's counters.
+func (g *Guard) Stats() GuardStats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	stats := g.stats
+	stats.Open = g.total
+	return stats
+}
+
+// Wrap puts the guard before a handler that upgrades with Hub.Accept: 403 for
+// a foreign origin, 429 over a limit per address, 503 when the server is full.
+func (g *Guard) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		addr := clientAddr(r, g.limits.TrustedProxies)
+		if !g.originAllowed(r) {
+			g.count(&g.stats.RefusedOrigin)
+			g.log.Debug("websocket refused", "reason", "origin", "addr", addr)
+			http.Error(w, "this origin may not open WebSockets here", http.StatusForbidden)
+			return
+		}
+		status, why := g.enter(addr)
+		if status != http.StatusOK {
+			g.log.Debug("websocket refused", "reason", why, "addr", addr)
+			w.Header().Set("Retry-After", "10")
+			http.Error(w, why, status)
+			return
+		}
+		pass := &pass{addr: addr, guard: g}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passKey{}, pass)))
+		pass.returned()
+	})
+}
+
+// originAllowed holds a browser to the origins that were allowed. A client
+// that sends no Origin is not a browser.
+func (g *Guard) originAllowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || sameHost(origin, r.Host) {
+		return true
+	}
+	for _, allowed := range g.limits.Origins {
+		if allowed == "*" || strings.EqualFold(allowed, origin) {
+			return true
+		}
+	}
+	return false
+}
+
+func sameHost(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
+}
+
+// enter counts a new connection in, or says with which status it is refused.
+func (g *Guard) enter(addr netip.Addr) (status int, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limits.MaxTotal > 0 && g.total >= g.limits.MaxTotal {
+		g.stats.RefusedTotal++
+		return http.StatusServiceUnavailable, "the server is full"
+	}
+	acc := g.account(subscriber(addr))
+	if g.limits.MaxPerAddr > 0 && acc.open >= g.limits.MaxPerAddr {
+		g.stats.RefusedPerAddr++
+		return http.StatusTooManyRequests, "too many connections from this address"
+	}
+	if acc.budget != nil && !acc.budget.Allow() {
+		g.stats.RefusedRate++
+		return http.StatusTooManyRequests, "too many new connections from this address"
+	}
+	acc.open++
+	g.total++
+	return http.StatusOK, ""
+}
+
+// account finds or opens the account of a subscriber. g.mu is held.
+func (g *Guard) account(sub netip.Prefix) *account {
+	acc := g.subs[sub]
+	if acc == nil {
+		if len(g.subs) >= g.tidy {
+			g.forgetIdle()
+		}
+		acc = new(account)
+		if g.limits.RatePerAddr > 0 {
+			acc.budget = rate.NewLimiter(rate.Limit(g.limits.RatePerAddr), max(1, int(4*g.limits.RatePerAddr)))
+		}
+		g.subs[sub] = acc
+	}
+	return acc
+}
+
+// forgetIdle drops every subscriber without a connection, and puts off the
+// next time so that it costs little for each new one. g.mu is held.
+func (g *Guard) forgetIdle() {
+	for sub, acc := range g.subs {
+		if acc.open == 0 {
+			delete(g.subs, sub)
+		}
+	}
+	g.tidy = max(maxSubscribers, 2*len(g.subs))
+}
+
+func (g *Guard) leave(addr netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sub := subscriber(addr)
+	acc := g.subs[sub]
+	acc.open--
+	g.total--
+	if acc.open == 0 && (acc.budget == nil || acc.budget.TokensAt(time.Now()) >= float64(acc.budget.Burst())) {
+		delete(g.subs, sub)
+	}
+}
+
+func (g *Guard) count(n *uint64) {
+	g.mu.Lock()
+	*n++
+	g.mu.Unlock()
+}
+
+// pass is the place that a guard has given to a request. It is given back
+// once: by the connection that it became, else when the handler returns.
+type pass struct {
+	addr  netip.Addr
+	guard *Guard
+
+	taken bool // by a connection; touched by the handler's goroutine only
+}
+
+type passKey struct{}
+
+// passOf is the guard's pass of a request, nil if no guard stands before it.
+func passOf(r *http.Request) *pass {
+	p, _ := r.Context().Value(passKey{}).(*pass)
+	return p
+}
+
+func (p *pass) returned() {
+	if !p.taken {
+		p.guard.leave(p.addr)
+	}
+}
+
+func logger(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
