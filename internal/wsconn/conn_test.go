@@ -78,10 +78,10 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	return w
 }
 
-func onPipes(t *testing.T, cfg Config, echo bool) *world {
+func onPipes(t *testing.T, cfg Config) *world {
 	t.Helper()
 	l := pipenet.Listen()
-	return newWorld(t, l, l.Dial, cfg, echo)
+	return newWorld(t, l, l.Dial, cfg, false)
 }
 
 func onLoopback(t *testing.T, cfg Config, echo bool) *world {
@@ -111,8 +111,7 @@ func (w *world) connect(t *testing.T) (*websocket.Conn, *recorder) {
 func closeCode(ws *websocket.Conn) (code int, reason string) {
 	for {
 		_, _, err := ws.ReadMessage()
-		var closed *websocket.CloseError
-		if errors.As(err, &closed) {
+		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 			return closed.Code, closed.Text
 		}
 		if err != nil {
@@ -124,7 +123,7 @@ func closeCode(ws *websocket.Conn) (code int, reason string) {
 func TestAClientThatSaysNothingIsCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := onPipes(t, Config{}, false)
+		w := onPipes(t, Config{})
 		start := time.Now()
 		ws, s := w.connect(t)
 		code, reason := closeCode(ws)
@@ -142,7 +141,7 @@ func TestAClientThatSaysNothingIsCut(t *testing.T) {
 func TestAHalfOpenClientIsCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := onPipes(t, Config{}, false)
+		w := onPipes(t, Config{})
 		ws, s := w.connect(t)
 		ws.SetPingHandler(func(string) error { return nil }) // reads, and never answers
 		go closeCode(ws)
@@ -161,7 +160,7 @@ func TestAHalfOpenClientIsCut(t *testing.T) {
 func TestAClientThatAnswersPingsStays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := onPipes(t, Config{}, false)
+		w := onPipes(t, Config{})
 		ws, s := w.connect(t)
 		go closeCode(ws)
 		if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
@@ -179,7 +178,7 @@ func TestAClientThatAnswersPingsStays(t *testing.T) {
 func TestPingsAreTheText(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := onPipes(t, Config{Ping: []byte(`{"type":"ping"}`), PingEvery: 5 * time.Second}, false)
+		w := onPipes(t, Config{Ping: []byte(`{"type":"ping"}`), PingEvery: 5 * time.Second})
 		ws, _ := w.connect(t)
 		if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
 			t.Fatal(err)
@@ -306,7 +305,7 @@ func TestASlowReaderCostsOnlyItself(t *testing.T) {
 func TestTheQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := onPipes(t, Config{}, false)
+		w := onPipes(t, Config{})
 		_, s := w.connect(t) // a pipe has no buffer: the first write is stuck
 		go func() { _ = s.conn.Send([]byte("stuck")) }()
 		synctest.Wait()

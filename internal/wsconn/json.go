@@ -1,0 +1,19 @@
+package wsconn
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// JSON is v as it travels: without HTML escapes, and with the line break at
+// the end that Ayame's server writes. It panics on what does not marshal,
+// which no message of ours may do.
+func JSON(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic("wsconn: a message of ours does not marshal: " + err.Error())
+	}
+	return b.Bytes()
+}
