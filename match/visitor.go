@@ -33,6 +33,7 @@ func (v *visitor) Message(text []byte) {
 		v.part(wire.MatchMessage{Type: wire.MatchError, Reason: wire.ErrorBadRequest}, wire.CloseBadData, wire.ReasonBadJSON)
 		return
 	}
+	v.conn.Keep()
 	v.request = request
 	v.ticket = &ticket{user: request.UserID, since: time.Now(), quiet: v.conn.Quiet, visitor: v}
 }

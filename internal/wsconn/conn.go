@@ -74,6 +74,11 @@ func (c *Conn) Addr() netip.Addr { return c.addr }
 // data nor an end of the connection is pending.
 func (c *Conn) Quiet() bool { return c.watch.quiet() }
 
+// Keep ends the wait for the first message that makes sense: from now on the
+// client stays as long as it answers pings. Until a session calls it, the
+// connection lives for Config.FirstMessage.
+func (c *Conn) Keep() { c.waitFor(time.Time{}, wire.ReasonDone) }
+
 // EndWithin makes the connection end with code 1000 after d, if the client
 // has not ended it before.
 func (c *Conn) EndWithin(d time.Duration) { c.waitFor(time.Now().Add(d), wire.ReasonDone) }
@@ -90,16 +95,13 @@ func (c *Conn) read(s Session) {
 // readMessages hands messages to the session until the connection ends.
 func (c *Conn) readMessages(s Session) error {
 	c.watch.idle = s.Idle
-	for first := true; ; first = false {
+	for {
 		_, r, err := c.ws.NextReader()
 		if err != nil {
 			return err
 		}
 		if err := c.readMessage(r, s); err != nil {
 			return err
-		}
-		if first {
-			c.waitFor(time.Time{}, wire.ReasonDone) // from now on the sweeper watches
 		}
 	}
 }

@@ -30,6 +30,7 @@ type recorder struct {
 }
 
 func (r *recorder) Message(text []byte) {
+	r.conn.Keep()
 	if r.echo {
 		_ = r.conn.Send(text)
 	}

@@ -27,7 +27,7 @@ const (
 // comment says.
 type Config struct {
 	MaxMessage    int           // bytes of a message, else close 1009; wire.MaxMessageBytes
-	FirstMessage  time.Duration // until the first message; 5 s
+	FirstMessage  time.Duration // until the session has to Keep the connection; 5 s
 	PingEvery     time.Duration // round of the sweeper; 15 s
 	Ping          []byte        // a text message; nil: a WebSocket ping (RFC 6455 §5.5.2)
 	DeadAfter     time.Duration // without any frame from the client; 40 s

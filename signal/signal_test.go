@@ -1,0 +1,417 @@
+package signal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/pipenet"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// world is a set of rooms on a listener. Ids that begin with "room" admit.
+type world struct {
+	rooms *Rooms
+	dial  func(context.Context) (net.Conn, error)
+	stop  func()
+}
+
+var errForged = errors.New("forged")
+
+func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error)) *world {
+	t.Helper()
+	w := &world{dial: dial, rooms: New(Config{
+		Admit: func(id string) (time.Time, error) {
+			if !strings.HasPrefix(id, "room") {
+				return time.Time{}, errForged
+			}
+			return time.Now().Add(time.Minute), nil
+		},
+		ICEServers: func(room string, side wire.Side) ([]wire.ICEServer, time.Time) {
+			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478"}, Username: room + "." + string(side), Credential: "secret"}}, time.Time{}
+		},
+	})}
+	server := &http.Server{Handler: w.rooms, ReadHeaderTimeout: 5 * time.Second}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = w.rooms.Serve(ctx) })
+	running.Go(func() { _ = server.Serve(l) })
+	w.stop = func() {
+		cancel()
+		_ = server.Close()
+		running.Wait()
+	}
+	return w
+}
+
+func onPipes(t *testing.T) *world {
+	t.Helper()
+	l := pipenet.Listen()
+	return newWorld(t, l, l.Dial)
+}
+
+func onLoopback(t *testing.T) *world {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newWorld(t, l, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	})
+}
+
+// client is a member as the rooms see one. It always reads, and answers pings
+// unless it is mute.
+type client struct {
+	t    *testing.T
+	ws   *websocket.Conn
+	mute bool
+	mu   sync.Mutex    // held while writing
+	got  chan string   // what came, but pings; closed at the end
+	ends chan struct{} // closed at the end, after err is set
+	err  error         // how it ended
+}
+
+func (w *world) connect(t *testing.T, mute bool) *client {
+	t.Helper()
+	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx) }}
+	ws, resp, err := dialer.DialContext(t.Context(), "ws://chat.example.org/signaling", nil)
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	_ = resp.Body.Close()
+	c := &client{t: t, ws: ws, mute: mute, got: make(chan string, 1024), ends: make(chan struct{})}
+	go c.read()
+	return c
+}
+
+func (c *client) read() {
+	defer close(c.ends)
+	defer close(c.got)
+	for {
+		typ, text, err := c.ws.ReadMessage()
+		switch {
+		case err != nil:
+			c.err = err
+			_ = c.ws.Close()
+			return
+		case typ != websocket.TextMessage:
+			c.t.Errorf("a message of type %d came, want text", typ)
+		case string(text) != `{"type":"ping"}`+"\n":
+			c.got <- string(text)
+		case !c.mute:
+			c.write(websocket.TextMessage, `{"type":"pong"}`)
+		}
+	}
+}
+
+func (c *client) send(text string) { c.write(websocket.TextMessage, text) }
+
+// write may fail: the server closes on those who are at fault.
+func (c *client) write(typ int, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.ws.WriteMessage(typ, []byte(text))
+}
+
+// mustClose holds the connection to end with a code and a reason, and nothing
+// more to come before.
+func (c *client) mustClose(code wire.CloseCode, reason string) {
+	c.t.Helper()
+	for text := range c.got {
+		c.t.Errorf("%s came before the end", text)
+	}
+	<-c.ends
+	closed, ok := errors.AsType[*websocket.CloseError](c.err)
+	if !ok || closed.Code != int(code) || closed.Text != reason {
+		c.t.Errorf("the connection ended with %v, want close %d %q", c.err, code, reason)
+	}
+}
+
+func (c *client) register(room string) wire.Accept {
+	c.t.Helper()
+	c.send(`{"type":"register","roomId":"` + room + `","clientId":"me"}`)
+	return c.accept()
+}
+
+func (c *client) accept() (a wire.Accept) {
+	c.t.Helper()
+	text := <-c.got
+	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Type != wire.SignalAccept || !strings.HasSuffix(text, "}\n") {
+		c.t.Fatalf("got %q (%v), want accept", text, err)
+	}
+	return a
+}
+
+func TestTwoAreIntroduced(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t)
+	a, b := w.connect(t, false), w.connect(t, false)
+	first := a.register("room1")
+	if first.IsExistClient || first.IsExistUser || len(first.ConnectionID) != 26 {
+		t.Errorf("accept of the first = %+v, want both flags false and an id of 26 characters", first)
+	}
+	second := b.register("room1")
+	if !second.IsExistClient || !second.IsExistUser {
+		t.Errorf("accept of the second = %+v, want both flags true", second)
+	}
+	if u1, u2 := first.ICEServers[0].Username, second.ICEServers[0].Username; u1 != "room1.a" || u2 != "room1.b" {
+		t.Errorf("credentials of %q and %q, want room1.a and room1.b", u1, u2)
+	}
+	for _, text := range []string{
+		`{"type":"offer","sdp":"v=0\r\n"}`,
+		"{ \"type\" : \"candidate\",\n\t\"ice\": {\"candidate\":\"\"}, \"unknown\": [1, 2.50, \"\\u00e9\"] }\n",
+		`{"sdp":"x","type":"answer"}`,
+		`{"type":"candidate","ice":null}`,
+	} {
+		b.send(text)
+		if got := <-a.got; got != text {
+			t.Errorf("sent %q, the other one got %q", text, got)
+		}
+		a.write(websocket.BinaryMessage, text)
+		if got := <-b.got; got != text {
+			t.Errorf("sent %q in a binary frame, the other one got %q", text, got)
+		}
+	}
+	_ = a.ws.NetConn().Close()
+	if got := <-b.got; got != `{"type":"bye"}`+"\n" {
+		t.Errorf("when the other one had left came %q, want bye", got)
+	}
+	b.mustClose(wire.CloseNormal, wire.ReasonLeft)
+	w.stop()
+}
+
+// TestTheSeedsClient registers with exactly the bytes of the seed's client
+// (go-ayame) and of the official SDK: unknown fields and nulls do no harm.
+func TestTheSeedsClient(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t)
+	a, b := w.connect(t, false), w.connect(t, false)
+	a.send(`{"type":"register","roomId":"room1","clientId":"0a1b2c3","authnMetadata":null,"signalingKey":null,"ayameClient":"go-ayame v0.1.0","environment":"js wasm"}`)
+	if a.accept().IsExistClient {
+		t.Error("the first was told that somebody is there")
+	}
+	b.send(`{"type":"register","roomId":"room1","clientId":"8a4b6bfc-76a0-4a0e-9ad5-1c3f5d2c9a11","authnMetadata":{"a":[1]},"key":"k","standalone":false}`)
+	if !b.accept().IsExistClient {
+		t.Error("the second was not told to make the offer")
+	}
+	b.send(`{"type":"offer","sdp":"v=0"}`)
+	if got := <-a.got; got != `{"type":"offer","sdp":"v=0"}` {
+		t.Errorf("got %q, want the offer", got)
+	}
+	w.stop()
+}
+
+func TestARoomHasTwoSeatsEver(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t)
+	a, b, c := w.connect(t, false), w.connect(t, false), w.connect(t, false)
+	a.register("room1")
+	b.register("room1")
+	c.send(`{"type":"register","roomId":"room1"}`)
+	if got := <-c.got; got != `{"type":"reject","reason":"full"}`+"\n" {
+		t.Errorf("a third client got %q, want reject full", got)
+	}
+	c.mustClose(wire.CloseNormal, wire.RejectFull)
+
+	_ = a.ws.NetConn().Close()
+	<-b.ends
+	d := w.connect(t, false)
+	d.send(`{"type":"register","roomId":"room1"}`)
+	if got := <-d.got; got != `{"type":"reject","reason":"full"}`+"\n" {
+		t.Errorf("after both had left a client got %q, want reject full", got)
+	}
+	e, f := w.connect(t, false), w.connect(t, false)
+	e.register("room2")
+	_ = e.ws.NetConn().Close()
+	await(t, func() bool { return w.rooms.Stats().Rooms == 0 })
+	f.send(`{"type":"register","roomId":"room2"}`)
+	if got := <-f.got; got != `{"type":"reject","reason":"not-found"}`+"\n" {
+		t.Errorf("who came after the other had left got %q, want reject not-found", got)
+	}
+	g := w.connect(t, false)
+	g.send(`{"type":"register","roomId":"guessed"}`)
+	if got := <-g.got; got != `{"type":"reject","reason":"not-found"}`+"\n" {
+		t.Errorf("with a guessed id a client got %q, want reject not-found", got)
+	}
+	w.stop()
+}
+
+func TestFaultsCloseWith1000AndSayWhich(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t)
+	for name, c := range map[string]struct {
+		send   []string
+		reason string
+	}{
+		"not JSON":                     {[]string{`hello`}, wire.ReasonBadJSON},
+		"null":                         {[]string{`null`}, wire.ReasonBadJSON},
+		"a number":                     {[]string{`7`}, wire.ReasonBadJSON},
+		"an object without a type":     {[]string{`{}`}, wire.ReasonBadJSON},
+		"cut in the middle":            {[]string{`{"type":"offer","sdp":"`}, wire.ReasonBadJSON},
+		"no room id":                   {[]string{`{"type":"register"}`}, wire.ReasonBadJSON},
+		"a room id that is a number":   {[]string{`{"type":"register","roomId":7}`}, wire.ReasonBadJSON},
+		"a room id of 60 kB":           {[]string{`{"type":"register","roomId":"room` + strings.Repeat("x", 60_000) + `"}`}, wire.ReasonBadJSON},
+		"an offer before register":     {[]string{`{"type":"offer","sdp":""}`}, wire.ReasonNoRegister},
+		"a type that nobody knows":     {[]string{`{"type":"register","roomId":"room-x"}`, `{"type":"teapot"}`}, wire.ReasonUnexpected},
+		"a second register":            {[]string{`{"type":"register","roomId":"room-y"}`, `{"type":"register","roomId":"room-y"}`}, wire.ReasonRegisteredOnce},
+		"a bye, which servers say":     {[]string{`{"type":"register","roomId":"room-z"}`, `{"type":"bye"}`}, wire.ReasonUnexpected},
+		"an answer that is a bad JSON": {[]string{`{"type":"register","roomId":"room-w"}`, `{"type":"answer"`}, wire.ReasonBadJSON},
+	} {
+		m := w.connect(t, false)
+		for i, text := range c.send {
+			m.send(text)
+			if i < len(c.send)-1 {
+				m.accept()
+			}
+		}
+		t.Log(name)
+		m.mustClose(wire.CloseNormal, c.reason)
+	}
+	big := w.connect(t, false)
+	big.send(strings.Repeat(" ", wire.MaxMessageBytes+1))
+	big.mustClose(wire.CloseTooBig, "")
+	w.stop()
+}
+
+func TestWithNobodyThereMessagesAreDropped(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t)
+	a := w.connect(t, false)
+	a.register("room1")
+	a.send(`{"type":"offer","sdp":"lost"}`)
+	a.send(`{"type":"connected"}`)
+	b := w.connect(t, false)
+	b.register("room1")
+	a.send(`{"type":"candidate","ice":{}}`)
+	if got := <-b.got; got != `{"type":"candidate","ice":{}}` {
+		t.Errorf("got %q, want the candidate that was sent after b came", got)
+	}
+	w.stop()
+}
+
+func TestPingsAndPongs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t)
+		a, b := w.connect(t, false), w.connect(t, true)
+		a.register("room1")
+		b.register("room1")
+		start := time.Now()
+		b.mustClose(wire.CloseNormal, wire.ReasonPongTimeout)
+		if took := time.Since(start); took < 40*time.Second || took > 60*time.Second {
+			t.Errorf("who answers no ping was cut after %v, want 40 s to 60 s", took)
+		}
+		if got := <-a.got; got != `{"type":"bye"}`+"\n" {
+			t.Errorf("the other one got %q, want bye", got)
+		}
+		w.stop()
+	})
+}
+
+func TestWhoDoesNotRegisterIsCut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t)
+		start := time.Now()
+		c := w.connect(t, false) // its pongs do not count
+		c.mustClose(wire.CloseNormal, wire.ReasonFirstMessage)
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("cut after %v, want 5s", took)
+		}
+		w.stop()
+	})
+}
+
+// TestShutdownIsNoBye holds that a chat survives the loss of the server: a
+// client that is told bye would hang up.
+func TestShutdownIsNoBye(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t)
+	a, b := w.connect(t, false), w.connect(t, false)
+	a.register("room1")
+	b.register("room1")
+	w.stop()
+	a.mustClose(wire.CloseGoingAway, wire.ReasonShutdown)
+	b.mustClose(wire.CloseGoingAway, wire.ReasonShutdown)
+}
+
+// TestNothingIsLeft registers and resets a thousand times, the way in which
+// the seed keeps dead seats.
+func TestNothingIsLeft(t *testing.T) {
+	w := onLoopback(t)
+	goroutines, descriptors := runtime.NumGoroutine(), openFiles(t)
+	for i := range 1000 {
+		c := w.connect(t, false)
+		c.send(`{"type":"register","roomId":"room` + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676)) + `"}`)
+		if tcp, ok := c.ws.NetConn().(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+			_ = tcp.Close()
+		}
+		<-c.ends
+	}
+	await(t, func() bool { return w.rooms.Stats().Connected == 0 && runtime.NumGoroutine() <= goroutines+5 })
+	if n := openFiles(t); n > descriptors+5 {
+		t.Errorf("%d descriptors before, %d after", descriptors, n)
+	}
+	w.rooms.forget(time.Now().Add(2 * time.Minute))
+	if n := len(w.rooms.rooms); n != 0 {
+		t.Errorf("%d rooms are remembered after their ids have expired", n)
+	}
+	w.stop()
+}
+
+// FuzzTypeOf holds the short cut of typeOf to what encoding/json reads.
+func FuzzTypeOf(f *testing.F) {
+	f.Add([]byte(`{"type":"offer","sdp":"v=0"}`))
+	f.Add([]byte(`{"type":"offerx"}`))
+	f.Add([]byte(` { "type" : "pong" } `))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		typ, ok := typeOf(in)
+		var m map[string]json.RawMessage
+		isObject := json.Unmarshal(in, &m) == nil && m != nil
+		if ok && (!isObject || typ == "") {
+			t.Fatalf("typeOf(%q) = %q, though it is no object with a type", in, typ)
+		}
+		if written, err := json.Marshal(map[string]string{"type": typ}); ok && err == nil {
+			if again, _ := typeOf(written); again != typ {
+				t.Fatalf("typeOf(%s) = %q, want %q", written, again, typ)
+			}
+		}
+	})
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0 // not Linux: only goroutines are counted
+	}
+	return len(list)
+}
+
+// await returns when cond holds.
+func await(t *testing.T, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(10 * time.Second)
+	for !cond() {
+		if now := <-tick.C; now.After(deadline) {
+			t.Fatal("not within 10 s")
+		}
+	}
+}
