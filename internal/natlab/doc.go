@@ -1,0 +1,32 @@
+// Package natlab is a laboratory of real NATs: a server and two clients, each
+// client behind a router of its own, in network namespaces of one Linux
+// machine. The routers translate with the kernel's own NAT, so what connects
+// here connects through boxes that behave alike.
+//
+//	              51.51.51.0/24, 2a0a:5151::/64
+//	─────┬──────────────────┬──────────────────┬─────  pub, a bridge
+//	wan0 │ .101        eth0 │ .10 .11     wan0 │ .102
+//	┌────┴────┐        ┌────┴────┐        ┌────┴────┐
+//	│ ra, NAT │        │   srv   │        │ rb, NAT │
+//	└────┬────┘        └─────────┘        └────┬────┘
+//	lan0 │ 10.1.0.1                       lan0 │ 10.2.0.1
+//	eth0 │ 10.1.0.2                       eth0 │ 10.2.0.2
+//	┌────┴────┐                           ┌────┴────┐
+//	│   ca    │                           │   cb    │
+//	└─────────┘                           └─────────┘
+//
+// A client without a NAT has a public address instead: 51.51.1.2 or 51.51.2.2.
+// All public addresses look like anybody's, because a relay rightly refuses
+// those that are set aside for documentation.
+//
+// It promises that a lab touches no address, route or firewall rule of the
+// machine, that labs do not notice one another, and that nothing stays behind:
+// Close removes everything, and what a killed process left is removed by the
+// next New. It needs root, ip (iproute2) and nft (nftables).
+//
+// It leaves loss, delay and rate to others. Clients have no IPv6 unless asked:
+// it would be a way around every NAT.
+//
+// A lab can be looked into while it runs: ip netns lists its namespaces, and
+// ip netns exec natlab-PID-ID-ra nft list ruleset shows a router's rules.
+package natlab
