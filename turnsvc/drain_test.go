@@ -1,0 +1,111 @@
+package turnsvc
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+)
+
+// heard is a slog.Handler that tells which events were logged above debug.
+type heard struct{ events chan string }
+
+func (h heard) Enabled(context.Context, slog.Level) bool { return true }
+func (h heard) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h heard) WithGroup(string) slog.Handler            { return h }
+func (h heard) Handle(_ context.Context, r slog.Record) error {
+	if r.Level > slog.LevelDebug {
+		h.events <- r.Message
+	}
+	return nil
+}
+
+func (h heard) wait(t *testing.T, event string) {
+	t.Helper()
+	for {
+		select {
+		case got := <-h.events:
+			if got == event {
+				return
+			}
+		case <-time.After(patience):
+			t.Fatalf("%q was not logged", event)
+		}
+	}
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	log := heard{make(chan string, 100)}
+	s := serve(t, func(c *Config) { c.DrainTimeout, c.Log = time.Minute, slog.New(log) })
+	live, late := s.dial(t, "udp", "ann"), s.dial(t, "tcp", "bob")
+	live.mustAllocate()
+	s.stop()
+	log.wait(t, "turn drains")
+	if _, code := late.allocate(); code != stun.CodeAllocQuotaReached {
+		t.Errorf("Allocate while draining = %d, want 486", code)
+	}
+	_, peer := newPeer(t)
+	if got := code(live.do(stun.MethodRefresh)); got != 0 || !live.permit(peer) {
+		t.Errorf("Refresh while draining = %d, want success, and permissions", got)
+	}
+	live.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0))
+	s.stopped(t) // although a minute has not passed
+	if _, err := late.read(); err == nil {
+		t.Error("the TCP connection is still open after Serve")
+	}
+}
+
+func TestDrainTimeout(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil) // which waits a millisecond
+	relayed := s.dial(t, "udp", "ann").mustAllocate()
+	s.dial(t, "tcp", "bob").mustAllocate()
+	s.stopped(t)
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(relayed))
+	if err != nil {
+		t.Fatalf("the relay port is still taken after Serve: %v", err)
+	}
+	_ = conn.Close()
+}
+
+func TestServeAfterTheEndClosesTheSockets(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	s.stopped(t)
+	conn, err := net.ListenUDP("udp", s.udp.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		t.Fatalf("the UDP port is still taken after Serve: %v", err)
+	}
+	_ = conn.Close()
+}
+
+// TestStrangersAreNotLogged holds that nothing strangers do is above debug.
+func TestStrangersAreNotLogged(t *testing.T) {
+	t.Parallel()
+	log := heard{make(chan string, 100)}
+	s := serve(t, func(c *Config) { c.Log, c.MaxPerUser = slog.New(log), 1 })
+	log.wait(t, "turn serves")
+	s.dial(t, "tcp", "stranger").send([]byte("GET / HTTP/1.1\r\n\r\n"))
+	c := s.dial(t, "udp", "ann")
+	c.send([]byte("junk"))
+	c.send(channelData("without an allocation"))
+	c.mustAllocate()
+	_, peer := newPeer(t)
+	c.sendTo(peer, "without a permission")
+	s.dial(t, "tcp", "ann").allocate() // over the quota
+	c.password = "wrong"
+	c.do(stun.MethodRefresh)
+	s.stopped(t)
+	close(log.events)
+	for event := range log.events {
+		switch event {
+		case "turn drains", "turn cuts what is left", "turn stopped":
+		default:
+			t.Errorf("strangers caused %q", event)
+		}
+	}
+}

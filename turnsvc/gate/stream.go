@@ -1,0 +1,161 @@
+package gate
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// How long a connection may take. A chat sends something every few seconds; a
+// client of TURN that only listens still refreshes its permissions every
+// 5 minutes (RFC 8656 §9).
+const (
+	// FrameTimeout bounds the first frame of a connection, counted from its
+	// start, and every later one, counted from its first byte.
+	FrameTimeout = 10 * time.Second
+	// IdleTimeout bounds the silence of a connection that holds nothing.
+	IdleTimeout = time.Minute
+	// HeldIdleTimeout bounds the silence of a connection that holds an
+	// allocation: the default lifetime of one, 10 minutes (RFC 8656 §7.2),
+	// within which a client must refresh it, and a minute of grace. Whoever asks
+	// for a longer lifetime must still say something that often.
+	HeldIdleTimeout = 11 * time.Minute
+	// WriteTimeout bounds one write to a client that does not read.
+	WriteTimeout = 10 * time.Second
+)
+
+// Stream is one TCP connection as a net.PacketConn of a single client: ReadFrom
+// returns one frame, WriteTo writes one. It closes itself on the first byte that
+// cannot belong to a frame, on every timeout above, and on every error.
+// One goroutine reads; any number write.
+type Stream struct {
+	conn    net.Conn
+	frames  *Reader
+	opened  time.Time
+	first   []byte       // the frame that Await has read, until ReadFrom takes it
+	spoke   bool         // the first frame was complete
+	begun   time.Time    // when the present frame began; zero between frames
+	held    func() bool  // nil: holds nothing
+	refused func()       // called once if the stream was not TURN
+	closed  func() error // what Close does, once
+	local   net.Addr     // of conn, so that nobody asks for them packet by packet
+	remote  net.Addr
+}
+
+// NewStream wraps conn, whose time starts to run. The function refused is called
+// if the stream turns out not to be TURN, and onClose once when the Stream is
+// closed; both may be nil.
+func NewStream(conn net.Conn, refused, onClose func()) *Stream {
+	s := &Stream{
+		conn: conn, opened: time.Now(), refused: refused,
+		local: conn.LocalAddr(), remote: conn.RemoteAddr(),
+	}
+	s.frames = NewReader(timed{s})
+	s.closed = sync.OnceValue(func() error {
+		if onClose != nil {
+			onClose()
+		}
+		return conn.Close()
+	})
+	return s
+}
+
+// Hold says how to find out whether the client holds an allocation, which gives
+// it HeldIdleTimeout. Call it before the first ReadFrom.
+func (s *Stream) Hold(held func() bool) { s.held = held }
+
+// Await returns when the first frame is there, for ReadFrom to return. Until
+// then a stranger has cost one buffer and nothing of the layers above.
+func (s *Stream) Await() error {
+	frame, err := s.next()
+	s.first = frame
+	return err
+}
+
+// ReadFrom returns one frame. A frame that does not fit p is an error, as on
+// every error the connection is closed.
+func (s *Stream) ReadFrom(p []byte) (int, net.Addr, error) {
+	frame := s.first
+	if s.first = nil; frame == nil {
+		var err error
+		if frame, err = s.next(); err != nil {
+			return 0, nil, err
+		}
+	}
+	if len(frame) > len(p) {
+		return 0, nil, errors.Join(ErrFrame, s.Close())
+	}
+	return copy(p, frame), s.remote, nil
+}
+
+func (s *Stream) next() ([]byte, error) {
+	frame, err := s.frames.Next()
+	if err != nil {
+		if errors.Is(err, ErrFrame) && s.refused != nil {
+			s.refused()
+		}
+		return nil, errors.Join(err, s.Close())
+	}
+	s.spoke, s.begun = true, time.Time{}
+	return frame, nil
+}
+
+// due is when the read that is about to start must have ended.
+func (s *Stream) due() time.Time {
+	switch {
+	case !s.spoke:
+		return s.opened.Add(FrameTimeout)
+	case s.frames.Buffered() > 0:
+		if s.begun.IsZero() {
+			s.begun = time.Now()
+		}
+		return s.begun.Add(FrameTimeout)
+	case s.held != nil && s.held():
+		return time.Now().Add(HeldIdleTimeout)
+	}
+	return time.Now().Add(IdleTimeout)
+}
+
+// WriteTo writes one frame to the client, whatever address is given. A write
+// that fails may have left half a frame behind, so it closes the connection.
+func (s *Stream) WriteTo(p []byte, _ net.Addr) (int, error) {
+	err := s.conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
+	if err != nil {
+		return 0, errors.Join(err, s.Close())
+	}
+	n, err := s.conn.Write(p)
+	if err != nil {
+		return n, errors.Join(err, s.Close())
+	}
+	return n, nil
+}
+
+// Close closes the connection; a blocked ReadFrom returns. It may be called
+// again and again.
+func (s *Stream) Close() error { return s.closed() }
+
+// LocalAddr is the server's end of the connection.
+func (s *Stream) LocalAddr() net.Addr { return s.local }
+
+// RemoteAddr is the client's end of the connection.
+func (s *Stream) RemoteAddr() net.Addr { return s.remote }
+
+// SetDeadline does nothing: a Stream keeps its own deadlines.
+func (s *Stream) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing: a Stream keeps its own deadlines.
+func (s *Stream) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing: a Stream keeps its own deadlines.
+func (s *Stream) SetWriteDeadline(time.Time) error { return nil }
+
+// timed reads from the connection of a Stream under its deadlines.
+type timed struct{ s *Stream }
+
+func (t timed) Read(p []byte) (int, error) {
+	if err := t.s.conn.SetReadDeadline(t.s.due()); err != nil {
+		return 0, err
+	}
+	return t.s.conn.Read(p)
+}

@@ -1,0 +1,73 @@
+package turnsvc
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// quota counts allocations, from the yes to the request until the relay socket
+// is closed, so that the limits hold exactly however many ask at once.
+type quota struct {
+	total, perUser, perAddr int // the limits
+
+	mu       sync.Mutex // guards the fields below
+	all      int
+	users    map[string]int
+	sources  map[netip.Prefix]int
+	draining bool
+	empty    chan struct{} // closed when draining and nothing is left
+}
+
+func newQuota(total, perUser, perAddr int) *quota {
+	return &quota{
+		total: total, perUser: perUser, perAddr: perAddr,
+		users: map[string]int{}, sources: map[netip.Prefix]int{}, empty: make(chan struct{}),
+	}
+}
+
+// take counts one allocation, unless that would be one too many.
+func (q *quota) take(user string, from netip.Prefix) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.draining || q.all >= q.total || q.users[user] >= q.perUser || q.sources[from] >= q.perAddr {
+		return false
+	}
+	q.all++
+	q.users[user]++
+	q.sources[from]++
+	return true
+}
+
+// giveBack undoes one take.
+func (q *quota) giveBack(user string, from netip.Prefix) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.all--
+	if q.users[user]--; q.users[user] == 0 {
+		delete(q.users, user)
+	}
+	if q.sources[from]--; q.sources[from] == 0 {
+		delete(q.sources, from)
+	}
+	if q.draining && q.all == 0 {
+		close(q.empty)
+	}
+}
+
+// drain refuses everybody from now on. The channel is closed when nothing is
+// left. It is called once.
+func (q *quota) drain() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.draining = true
+	if q.all == 0 {
+		close(q.empty)
+	}
+	return q.empty
+}
+
+func (q *quota) count() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.all
+}
