@@ -1,0 +1,355 @@
+package peer
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"syscall/js"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// maxInteger is the largest integer that JavaScript can count to:
+// Number.MAX_SAFE_INTEGER.
+const maxInteger = 1<<53 - 1
+
+var (
+	errNotObject = errors.New("not a JSON object")
+	errWrongType = errors.New("a member of the wrong JSON type")
+)
+
+// marshal is the JSON of v, a pointer to one of the messages of wire. The
+// strings of v must be valid UTF-8. It writes the bytes that its twin in
+// codec_notjs.go writes; the golden frames of wire/testdata hold them equal.
+func marshal(v any) (string, error) {
+	m := new(members)
+	switch v := v.(type) {
+	case *wire.MatchRequest:
+		m.text("user_id", v.UserID).time("created_at", v.CreatedAt).someTexts("tags", v.Tags).someTexts("ext", v.Ext)
+	case *wire.MatchMessage:
+		m.text("type", v.Type).someInteger("online", v.Online).someInteger("waiting", v.Waiting).
+			someText("room_id", v.RoomID).someText("user_id", v.UserID).someTime("created_at", v.CreatedAt).
+			someTexts("tags", v.Tags).someServers("iceServers", v.ICEServers).someTime("expires_at", v.ExpiresAt).
+			someText("signaling_url", v.SignalingURL).someText("reason", v.Reason)
+	case *wire.SignalType:
+		m.text("type", v.Type)
+	case *wire.Register:
+		m.text("type", v.Type).text("roomId", v.RoomID).someText("clientId", v.ClientID).someTexts("ext", v.Ext)
+	case *wire.Accept:
+		m.text("type", v.Type).text("connectionId", v.ConnectionID).someServers("iceServers", v.ICEServers).
+			flag("isExistClient", v.IsExistClient).flag("isExistUser", v.IsExistUser)
+	case *wire.Reject:
+		m.text("type", v.Type).text("reason", v.Reason)
+	case *wire.Description:
+		m.text("type", v.Type).text("sdp", v.SDP)
+	case *wire.Candidate:
+		ice := new(members).text("candidate", v.ICE.Candidate).text("sdpMid", v.ICE.SDPMid).
+			raw("sdpMLineIndex", strconv.Itoa(int(v.ICE.SDPMLineIndex))).
+			someText("usernameFragment", v.ICE.UsernameFragment)
+		m.text("type", v.Type).raw("ice", ice.object())
+	case *wire.Frame:
+		m.text("t", v.T).someInteger("v", v.V)
+		if v.ID != 0 {
+			m.raw("id", strconv.FormatUint(v.ID, 10))
+		}
+		m.someText("text", v.Text)
+	default:
+		panic("peer: marshal of a type that is not a message of wire")
+	}
+	return m.object(), m.fault
+}
+
+// unmarshal fills v, a pointer to the zero value of one of the messages of
+// wire, as its twin in codec_notjs.go does.
+func unmarshal(data string, v any) error {
+	o, err := parse(data)
+	if err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case *wire.MatchRequest:
+		*v = wire.MatchRequest{
+			UserID: o.text("user_id"), CreatedAt: o.time("created_at"), Tags: o.texts("tags"), Ext: o.texts("ext"),
+		}
+	case *wire.MatchMessage:
+		*v = wire.MatchMessage{
+			Type: o.text("type"), Online: o.integer("online"), Waiting: o.integer("waiting"),
+			RoomID: o.text("room_id"), UserID: o.text("user_id"), CreatedAt: o.time("created_at"),
+			Tags: o.texts("tags"), ICEServers: o.servers("iceServers"), ExpiresAt: o.time("expires_at"),
+			SignalingURL: o.text("signaling_url"), Reason: o.text("reason"),
+		}
+	case *wire.SignalType:
+		*v = wire.SignalType{Type: o.text("type")}
+	case *wire.Register:
+		*v = wire.Register{
+			Type: o.text("type"), RoomID: o.text("roomId"), ClientID: o.text("clientId"), Ext: o.texts("ext"),
+		}
+	case *wire.Accept:
+		*v = wire.Accept{
+			Type: o.text("type"), ConnectionID: o.text("connectionId"), ICEServers: o.servers("iceServers"),
+			IsExistClient: o.flag("isExistClient"), IsExistUser: o.flag("isExistUser"),
+		}
+	case *wire.Reject:
+		*v = wire.Reject{Type: o.text("type"), Reason: o.text("reason")}
+	case *wire.Description:
+		*v = wire.Description{Type: o.text("type"), SDP: o.text("sdp")}
+	case *wire.Candidate:
+		*v = wire.Candidate{Type: o.text("type"), ICE: o.object("ice").iceCandidate()}
+	case *wire.Frame:
+		*v = wire.Frame{
+			T: o.text("t"), V: o.integer("v"), ID: uint64(o.whole("id", 0, maxInteger)), Text: o.text("text"),
+		}
+	default:
+		panic("peer: unmarshal of a type that is not a message of wire")
+	}
+	return *o.fault
+}
+
+// members is a JSON object in the making. The methods that begin with "some"
+// leave a zero value out, as omitempty and omitzero do.
+type members struct {
+	json  string // the members so far, each with a comma before it
+	fault error
+}
+
+func (m *members) object() string { return "{" + strings.TrimPrefix(m.json, ",") + "}" }
+
+func (m *members) raw(key, json string) *members {
+	m.json += `,"` + key + `":` + json
+	return m
+}
+
+func (m *members) text(key, s string) *members { return m.raw(key, quote(s)) }
+
+func (m *members) flag(key string, b bool) *members { return m.raw(key, strconv.FormatBool(b)) }
+
+func (m *members) time(key string, t time.Time) *members {
+	text, err := t.MarshalText() // RFC 3339 with nanoseconds, as MarshalJSON
+	if err != nil {
+		m.fault = err
+	}
+	return m.text(key, string(text))
+}
+
+func (m *members) someText(key, s string) *members {
+	if s == "" {
+		return m
+	}
+	return m.text(key, s)
+}
+
+func (m *members) someInteger(key string, n int) *members {
+	if n == 0 {
+		return m
+	}
+	return m.raw(key, strconv.Itoa(n))
+}
+
+func (m *members) someTime(key string, t time.Time) *members {
+	if t.IsZero() {
+		return m
+	}
+	return m.time(key, t)
+}
+
+func (m *members) someTexts(key string, list []string) *members {
+	if len(list) == 0 {
+		return m
+	}
+	return m.raw(key, quoteAll(list))
+}
+
+func (m *members) someServers(key string, servers []wire.ICEServer) *members {
+	if len(servers) == 0 {
+		return m
+	}
+	list := make([]string, len(servers))
+	for i, server := range servers {
+		list[i] = new(members).raw("urls", quoteAll(server.URLs)).
+			someText("username", server.Username).someText("credential", server.Credential).object()
+	}
+	return m.raw(key, "["+strings.Join(list, ",")+"]")
+}
+
+func quoteAll(list []string) string {
+	if list == nil {
+		return "null"
+	}
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return "[" + strings.Join(quoted, ",") + "]"
+}
+
+// quote is s as a JSON string. encoding/json escapes two characters more than
+// JSON.stringify, for the sake of old JavaScript.
+func quote(s string) string {
+	quoted := js.Global().Get("JSON").Call("stringify", s).String()
+	return strings.NewReplacer("\u2028", `\u2028`, "\u2029", `\u2029`).Replace(quoted)
+}
+
+// object is a parsed JSON object. Its methods read a member; a missing one and
+// null are the zero value, one of another type is a fault.
+type object struct {
+	v     js.Value
+	fault *error // shared with the objects within
+}
+
+// parse reads a whole JSON text, which must hold an object or null.
+func parse(data string) (o object, err error) {
+	defer func() {
+		if thrown, ok := recover().(js.Error); ok { // a SyntaxError
+			err = thrown
+		}
+	}()
+	o = object{v: js.Global().Get("JSON").Call("parse", data), fault: new(error)}
+	if !o.valid() {
+		return o, errNotObject
+	}
+	return o, nil
+}
+
+// valid tells whether o is what encoding/json decodes into a struct.
+func (o object) valid() bool {
+	return o.v.IsUndefined() || o.v.IsNull() || o.v.Type() == js.TypeObject && !isArray(o.v)
+}
+
+func isArray(v js.Value) bool { return js.Global().Get("Array").Call("isArray", v).Bool() }
+
+// member finds a member of the wanted type; ok is false where the zero value
+// is meant.
+func (o object) member(key string, want js.Type) (v js.Value, ok bool) {
+	if o.v.Type() != js.TypeObject {
+		return js.Undefined(), false
+	}
+	v = o.v.Get(key)
+	return v, o.is(v, want)
+}
+
+// is tells whether v is of the wanted type. If it is neither that nor null,
+// it is a fault.
+func (o object) is(v js.Value, want js.Type) bool {
+	if v.IsNull() || v.IsUndefined() {
+		return false
+	}
+	if v.Type() != want {
+		*o.fault = errWrongType
+	}
+	return v.Type() == want
+}
+
+func (o object) text(key string) string {
+	v, ok := o.member(key, js.TypeString)
+	if !ok {
+		return ""
+	}
+	return v.String()
+}
+
+func (o object) flag(key string) bool {
+	v, ok := o.member(key, js.TypeBoolean)
+	return ok && v.Bool()
+}
+
+func (o object) integer(key string) int { return int(o.whole(key, -maxInteger, maxInteger)) }
+
+func (o object) whole(key string, least, most float64) float64 {
+	n := o.number(key)
+	if n != math.Trunc(n) || n < least || n > most {
+		*o.fault = errWrongType
+		return 0
+	}
+	return n
+}
+
+func (o object) number(key string) float64 {
+	v, ok := o.member(key, js.TypeNumber)
+	if !ok {
+		return 0
+	}
+	return v.Float()
+}
+
+func (o object) time(key string) (t time.Time) {
+	v, ok := o.member(key, js.TypeString)
+	if !ok {
+		return t
+	}
+	if err := t.UnmarshalText([]byte(v.String())); err != nil { // strict RFC 3339, as UnmarshalJSON
+		*o.fault = err
+	}
+	return t
+}
+
+func (o object) object(key string) object {
+	v, _ := o.member(key, js.TypeObject)
+	return o.within(v)
+}
+
+// within is v as an object that shares its faults with o.
+func (o object) within(v js.Value) object {
+	inner := object{v: v, fault: o.fault}
+	if !inner.valid() {
+		*o.fault = errWrongType
+	}
+	return inner
+}
+
+// list finds the elements of an array; nil where there is none.
+func (o object) list(key string) []js.Value {
+	v, ok := o.member(key, js.TypeObject)
+	if !ok {
+		return nil
+	}
+	if !isArray(v) {
+		*o.fault = errWrongType
+		return nil
+	}
+	list := make([]js.Value, v.Length())
+	for i := range list {
+		list[i] = v.Index(i)
+	}
+	return list
+}
+
+func (o object) texts(key string) []string {
+	values := o.list(key)
+	if values == nil {
+		return nil
+	}
+	list := make([]string, len(values))
+	for i, v := range values {
+		if o.is(v, js.TypeString) {
+			list[i] = v.String()
+		}
+	}
+	return list
+}
+
+// iceCandidate reads o itself, an RTCIceCandidateInit.
+func (o object) iceCandidate() wire.ICECandidate {
+	return wire.ICECandidate{
+		Candidate:        o.text("candidate"),
+		SDPMid:           o.text("sdpMid"),
+		SDPMLineIndex:    uint16(o.whole("sdpMLineIndex", 0, math.MaxUint16)),
+		UsernameFragment: o.text("usernameFragment"),
+	}
+}
+
+func (o object) servers(key string) []wire.ICEServer {
+	values := o.list(key)
+	if values == nil {
+		return nil
+	}
+	list := make([]wire.ICEServer, len(values))
+	for i, v := range values {
+		server := o.within(v)
+		list[i] = wire.ICEServer{
+			URLs: server.texts("urls"), Username: server.text("username"), Credential: server.text("credential"),
+		}
+	}
+	return list
+}

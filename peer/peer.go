@@ -1,0 +1,156 @@
+// Package peer is the client of a chat: it finds a stranger, joins the same
+// room, links the two directly or through a relay, and talks. The browser page
+// and the terminal run the same code.
+//
+// It promises that what Send took reaches the other one in order and once, or
+// is never reported delivered; that nothing a hostile partner sends can panic,
+// block or grow it without bound; that a chat that flows peer to peer survives
+// the loss of any server; and that ending the context of Connect, or calling
+// Close, leaves no goroutine, socket or connection behind.
+//
+// It leaves to others how a chat looks (wasm/app, cmd/wasmp2pchat) and what
+// the messages between processes are (wire).
+//
+// The story goes from file to file:
+//
+//	peer.go    Connect: the story on one page
+//	find.go    1 find     the matchmaking socket, until MATCH
+//	join.go    2 join     a seat in the room, on the signaling socket
+//	link.go    3 connect  offer, answer, candidates, until the DataChannel is open
+//	chat.go    4 talk     hello, then messages, until one of the two leaves
+//	frames.go             what each frame of the chat does
+//	path.go               which way the frames travel
+//
+// Three pairs hide the platform: socket (WebSocket), link (what pion/webrtc
+// does differently in the browser) and codec (JSON).
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// helloTimeout is how long two people who share a room may take until both
+// have said hello. Slow relays over TLS need about 2 s; 30 s is when browsers
+// themselves give up on ICE.
+const helloTimeout = 30 * time.Second
+
+// The errors that callers decide by, beside ServerError and those of a context.
+var (
+	ErrNobody      = errors.New("nobody came")                                      // nobody to be matched with; try again
+	ErrPartnerGone = errors.New("the partner left before the chat began")           // try again at once
+	ErrNoPath      = errors.New("no path between the two networks")                 // a network blocks WebRTC and every relay
+	ErrUnreachable = errors.New("the server cannot be reached, or did not go on")   // check the network and the URL
+	ErrEmpty       = errors.New("the message is empty")                             // Send
+	ErrTooLong     = errors.New("the message is too long")                          // Send: over wire.MaxTextBytes
+	ErrBusy        = errors.New("too many messages wait for the partner to answer") // Send: try again after EventDelivered
+	ErrClosed      = errors.New("the chat has ended")                               // Send
+)
+
+// errURL is for programmers: no address of a server.
+var errURL = errors.New("the URL of the server must begin with http, https, ws or wss")
+
+// ServerError says that the server answered, and refused.
+type ServerError struct {
+	Reason string // of an ERROR, a reject or a close frame, as wire lists them
+}
+
+func (e *ServerError) Error() string { return "the server refused: " + e.Reason }
+
+// unreachableError is ErrUnreachable with its cause.
+type unreachableError struct{ cause error }
+
+func (e *unreachableError) Error() string        { return ErrUnreachable.Error() + ": " + e.cause.Error() }
+func (e *unreachableError) Is(target error) bool { return target == ErrUnreachable }
+func (e *unreachableError) Unwrap() error        { return e.cause }
+
+// Config says how to find a partner.
+type Config struct {
+	URL       string   // base URL of the server: http, https, ws or wss; required
+	UserID    string   // who asks; empty means a random 128-bit one
+	Tags      []string // interests, at most wire.MaxTags; whoever shares one is preferred
+	RelayOnly bool     // hide our IP address from the partner: relayed paths only
+
+	// OnProgress is told how the search goes, in order and from the goroutine
+	// that called Connect, which waits for it. Nil means that nobody listens.
+	OnProgress func(Progress)
+}
+
+// Phase is a step of Connect that takes long enough to be shown.
+type Phase string
+
+// The phases, in the order in which they come.
+const (
+	PhaseWaiting    Phase = "waiting"    // in the pool; repeated when Online or Waiting change
+	PhaseConnecting Phase = "connecting" // somebody was found
+)
+
+// Progress is how far Connect has come.
+type Progress struct {
+	Phase   Phase
+	Online  int      // PhaseWaiting: people connected, oneself included; 0 if unknown
+	Waiting int      // PhaseWaiting: people who wait, oneself included; 0 if unknown
+	Shared  []string // PhaseConnecting: the tags that both like
+}
+
+// Connect finds a partner and returns when both have said hello. Ending ctx
+// ends the search and leaves every server; the Chat that Connect returns no
+// longer depends on it, and must be ended with Close.
+func Connect(ctx context.Context, cfg Config) (*Chat, error) {
+	if cfg.UserID == "" {
+		cfg.UserID = randomID()
+	}
+	if cfg.OnProgress == nil {
+		cfg.OnProgress = func(Progress) {}
+	}
+
+	match, err := find(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg.OnProgress(Progress{Phase: PhaseConnecting, Shared: match.Tags})
+
+	seat, err := join(ctx, cfg, match)
+	if err != nil {
+		return nil, err
+	}
+
+	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, ErrNoPath)
+	defer cancel()
+	link, err := connect(ctx, cfg, seat)
+	if err != nil {
+		return nil, err
+	}
+	return talk(ctx, link.line())
+}
+
+// randomID makes a name that nobody can guess: 128 random bits.
+func randomID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails: crypto/rand
+	return hex.EncodeToString(id[:])
+}
+
+// Event is something that happened in a chat.
+type Event struct {
+	Kind EventKind
+	ID   uint64 // EventMessage: the partner's id; EventDelivered: the id that Send returned
+	Text string // EventMessage: 1 to wire.MaxTextBytes of UTF-8; treat it as hostile
+	Path Path   // EventPath
+}
+
+// EventKind says what an Event is about.
+type EventKind int
+
+// The kinds of events. EventLeft and EventLost are always the last one.
+const (
+	EventMessage   EventKind = iota + 1 // the partner wrote Text
+	EventDelivered                      // the partner's program has shown message ID
+	EventTyping                         // the partner is typing; at most one a second
+	EventPath                           // the way or its round-trip time changed; at most one every 2 s
+	EventLeft                           // the partner has left
+	EventLost                           // the connection failed, or the partner flooded it
+)
