@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/wasmp2pchat/wasmp2pchat/peer"
+)
+
+func TestSearchLetsGoWhomItFoundTooLate(t *testing.T) {
+	t.Parallel()
+	p := &stranger{}
+	var late connect = func(ctx context.Context, _ peer.Config) (chat, error) {
+		<-ctx.Done()
+		return p.chat(), nil
+	}
+	late.begin(t.Context(), peer.Config{}, search{}).abandon().wait()
+	if p.closed != 1 {
+		t.Errorf("the chat was closed %d times, want once", p.closed)
+	}
+}
+
+func TestSearchWaitsForTheOneBefore(t *testing.T) {
+	t.Parallel()
+	running, most := 0, 0 // no lock: that they never meet is what is tested
+	var c connect = func(ctx context.Context, _ peer.Config) (chat, error) {
+		running++
+		most = max(most, running)
+		<-ctx.Done()
+		running--
+		return chat{}, ctx.Err()
+	}
+	var s search
+	for range 10 {
+		s = c.begin(t.Context(), peer.Config{}, s.abandon())
+	}
+	s.abandon().wait()
+	if most != 1 {
+		t.Errorf("%d searches at once, want 1", most)
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// compile builds the Go program in folder for the browser.
+//
+// -s and -w leave out symbols that the browser could not use; -trimpath and
+// -buildvcs=false keep the builder's paths and the commit out, so that the file
+// and its name change only when the code does.
+func compile(ctx context.Context, folder string, stderr io.Writer) ([]byte, error) {
+	tmp, err := os.MkdirTemp("", "wasm-build-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the client: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(tmp) }() // in the system's folder for such leftovers anyway
+
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
+	cmd.Args = append(cmd.Args, "-o", filepath.Join(tmp, "app.wasm"), folder)
+	cmd.Env = append(cmd.Environ(), "GOOS=js", "GOARCH=wasm")
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("compile %s: %w", folder, err)
+	}
+	client, err := fs.ReadFile(os.DirFS(tmp), "app.wasm")
+	if err != nil {
+		return nil, fmt.Errorf("read the client: %w", err)
+	}
+	return client, nil
+}
+
+// wasmExec reads the script that every Go program in a browser needs. It comes
+// with the compiler and must be of the same version.
+func wasmExec(ctx context.Context) ([]byte, error) {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask go for its root: %w", err)
+	}
+	script, err := os.ReadFile(filepath.Join(string(bytes.TrimSpace(root)), "lib", "wasm", "wasm_exec.js"))
+	if err != nil {
+		return nil, fmt.Errorf("read the go runtime's script: %w", err)
+	}
+	return script, nil
+}

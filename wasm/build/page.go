@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// hashBytes is how much of a file's SHA-256 goes into its name: 48 bits tell
+// any two versions apart.
+const hashBytes = 6
+
+// pageFile is one file of the finished page.
+type pageFile struct {
+	name string
+	body []byte
+}
+
+// facts is what index.html is rendered with.
+type facts struct {
+	Files       map[string]string // names with their hash, by "boot" for boot.js
+	ClientBytes int               // the client before compression: what a browser counts while it loads
+	Version     string
+	Words       map[string]string
+	WordsJSON   string // the same, for the scripts
+}
+
+// assemble puts the page together from its sources and the compiled client.
+// index.html comes last: when it is there, everything it names is.
+func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFile, error) {
+	page := []pageFile{fingerprint("app.wasm", client), fingerprint("wasm_exec.js", wasmExec)}
+	for _, name := range []string{"boot.js", "style.css", "icon.svg"} {
+		body, err := fs.ReadFile(sources, name)
+		if err != nil {
+			return nil, fmt.Errorf("read the page: %w", err)
+		}
+		page = append(page, fingerprint(name, body))
+	}
+	f := facts{Files: map[string]string{}, ClientBytes: len(client), Version: version}
+	for _, file := range page {
+		short, _, _ := strings.Cut(file.name, ".")
+		f.Files[short] = file.name
+	}
+	if err := readWords(sources, &f); err != nil {
+		return nil, err
+	}
+	index, err := render(sources, f)
+	if err != nil {
+		return nil, err
+	}
+	return append(page, pageFile{"index.html", index}), nil
+}
+
+// fingerprint names a file after its content: boot.js becomes boot.<hash>.js.
+func fingerprint(name string, body []byte) pageFile {
+	sum := sha256.Sum256(body)
+	ext := path.Ext(name)
+	return pageFile{strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:hashBytes]) + ext, body}
+}
+
+// readWords reads every word that people see; they live in one file, for the
+// sake of those who translate.
+func readWords(sources fs.FS, f *facts) error {
+	text, err := fs.ReadFile(sources, "words.en.json")
+	if err != nil {
+		return fmt.Errorf("read the words: %w", err)
+	}
+	if err := json.Unmarshal(text, &f.Words); err != nil {
+		return fmt.Errorf("words.en.json: %w", err)
+	}
+	sorted, err := json.Marshal(f.Words)
+	if err != nil {
+		return fmt.Errorf("words.en.json: %w", err)
+	}
+	f.WordsJSON = string(sorted)
+	return nil
+}
+
+// render fills in index.html. A word or file that the template names and
+// nobody has is an error, not an empty place.
+func render(sources fs.FS, f facts) ([]byte, error) {
+	t, err := template.New("index.html").Option("missingkey=error").ParseFS(sources, "index.html")
+	if err != nil {
+		return nil, fmt.Errorf("read the page: %w", err)
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, f); err != nil {
+		return nil, fmt.Errorf("render the page: %w", err)
+	}
+	return out.Bytes(), nil
+}

@@ -1,0 +1,75 @@
+"use strict";
+
+// boot.js fetches and starts the client. It owns the page until the client
+// runs, and again when the client cannot run any longer.
+
+(() => {
+  const script = document.currentScript;
+  const byId = (id) => document.getElementById(id);
+  const words = JSON.parse(byId("words").content.textContent);
+
+  // fail says in one sentence what went wrong and offers to load the page again.
+  const fail = (word) => {
+    document.body.dataset.state = "error";
+    byId("status").textContent = words.failed;
+    byId("fault").textContent = words[word];
+    byId("bytes").hidden = true;
+    byId("online").hidden = true;
+    const start = byId("start");
+    start.textContent = words.reload;
+    start.disabled = false;
+    start.addEventListener("click", () => location.reload());
+    start.focus();
+  };
+
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+
+  // count shows how much of a body has come. The total is the size of the
+  // client itself: Content-Length is that of the compressed body.
+  const count = async (body) => {
+    const total = Number(script.dataset.bytes);
+    const label = byId("bytes");
+    const reader = body.getReader();
+    label.hidden = false;
+    for (let bytes = 0; ;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      bytes += value.byteLength;
+      byId("progress").value = bytes;
+      label.textContent = words.bytes.replace("{done}", megabytes(bytes)).replace("{all}", megabytes(total));
+    }
+    label.hidden = true;
+  };
+
+  // load compiles the client while it comes in. The copy is what is counted:
+  // the response itself goes to the compiler, so that the browser may keep the
+  // machine code for the next visit.
+  const load = async (imports) => {
+    const response = await fetch(script.dataset.client);
+    if (!response.ok) throw new Error(`${response.url}: ${response.status}`);
+    count(response.clone().body).catch(() => {});
+    const { instance } = await WebAssembly.instantiateStreaming(response, imports);
+    return instance;
+  };
+
+  const boot = async () => {
+    if (typeof WebAssembly !== "object") return fail("no_wasm");
+    if (typeof RTCPeerConnection !== "function") return fail("no_webrtc");
+    let go, instance;
+    try {
+      go = new Go();
+      instance = await load(go.importObject);
+    } catch (err) {
+      console.error(err);
+      return fail("not_loaded");
+    }
+    try {
+      await go.run(instance); // for as long as the page lives
+    } catch (err) {
+      console.error(err);
+    }
+    fail("stopped");
+  };
+
+  boot();
+})();

@@ -1,0 +1,208 @@
+// Package wasm serves the page: the browser client that `make` put into dist,
+// embedded in the program.
+//
+// It promises that a browser downloads each version of the client once, in the
+// smallest form it understands, and that every answer carries the headers which
+// keep a hostile partner's words from becoming code. TLS, and the headers that
+// go with it, are left to the server; the client itself is wasm/app, and
+// wasm/build fills dist.
+package wasm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// dist is what wasm/build made; in a clean clone it is empty.
+//
+//go:embed all:dist
+var dist embed.FS
+
+// index is the one file whose name stays when its content changes. It names
+// all others, which carry a hash of their content in their name.
+const index = "index.html"
+
+// hashBytes is how much of a SHA-256 names a version: 48 bits, for telling
+// versions apart, not for security.
+const hashBytes = 6
+
+// Page is an http.Handler for the page and everything it loads. It holds all
+// files in memory and does not change.
+type Page struct {
+	files   map[string]*file // by URL path
+	version string
+}
+
+// file is one thing to download, in every form that was prepared.
+type file struct {
+	contentType  string
+	cacheControl string
+	forms        [codings]form // by coding; the body is nil where there is none
+}
+
+// form is a file in one content coding (RFC 9110 §8.4.1).
+type form struct {
+	body   []byte
+	length string // of body, as Content-Length says it
+	etag   string
+}
+
+// New returns the page that was built into the program. Without one, the Page
+// says how to build it.
+func New() (*Page, error) {
+	built, err := fs.Sub(dist, "dist")
+	if err != nil {
+		return nil, fmt.Errorf("open the embedded page: %w", err)
+	}
+	return newPage(built)
+}
+
+func newPage(built fs.FS) (*Page, error) {
+	p := &Page{files: map[string]*file{}, version: "none"}
+	names, err := fs.Glob(built, "*.*")
+	if err != nil {
+		return nil, fmt.Errorf("list the page: %w", err)
+	}
+	for _, name := range names {
+		original := strings.TrimSuffix(strings.TrimSuffix(name, brotli.suffix()), gzip.suffix())
+		if original != name || strings.HasPrefix(name, ".") {
+			continue // read with its original; not for visitors
+		}
+		f, err := readFile(built, name)
+		if err != nil {
+			return nil, err
+		}
+		p.files["/"+name] = f
+	}
+	if home, ok := p.files["/"+index]; ok {
+		p.version = shortHash(home.forms[identity].body)
+		p.files["/"] = home
+	}
+	return p, nil
+}
+
+// readFile reads a file and its compressed twins.
+func readFile(built fs.FS, name string) (*file, error) {
+	f := &file{contentType: contentType(name), cacheControl: "public, max-age=31536000, immutable"}
+	if name == index {
+		f.cacheControl = "no-cache" // ask each time; the ETag makes it cheap
+	}
+	for c := range codings {
+		body, err := fs.ReadFile(built, name+c.suffix())
+		if errors.Is(err, fs.ErrNotExist) && c != identity {
+			continue // not worth compressing
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the page: %w", err)
+		}
+		f.forms[c] = form{
+			body:   body,
+			length: strconv.Itoa(len(body)),
+			etag:   `"` + shortHash(body) + `"`,
+		}
+	}
+	return f, nil
+}
+
+// Version names the client that visitors get: it changes with any file of the
+// page. Without a client it is "none".
+func (p *Page) Version() string { return p.version }
+
+// ServeHTTP answers GET and HEAD of the files of the page.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	protect(w.Header())
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		return
+	}
+	f, ok := p.files[r.URL.Path]
+	switch {
+	case ok:
+		f.serve(w, r)
+	case r.URL.Path == "/":
+		http.Error(w, "The browser client is not part of this program.\nRun make, which builds it, and start again.",
+			http.StatusServiceUnavailable)
+	default:
+		http.Error(w, "not found", http.StatusNotFound)
+	}
+}
+
+// protect sets the headers that every answer carries. The policy allows what
+// the page itself brings and nothing inline, so markup that a stranger sends
+// could not run even if it were ever put into the page as markup.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "+
+		"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+}
+
+// serve sends f in the best form for r, or 304 when r has that form already.
+func (f *file) serve(w http.ResponseWriter, r *http.Request) {
+	best := negotiate(strings.Join(r.Header.Values("Accept-Encoding"), ","), func(c coding) bool { return f.forms[c].body != nil })
+	form := &f.forms[best]
+	h := w.Header()
+	h.Set("Cache-Control", f.cacheControl)
+	h.Set("Etag", form.etag)
+	h.Set("Vary", "Accept-Encoding")
+	if matches(strings.Join(r.Header.Values("If-None-Match"), ","), form.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", f.contentType)
+	h.Set("Content-Length", form.length)
+	if best != identity {
+		h.Set("Content-Encoding", best.String())
+	}
+	if r.Method == http.MethodGet {
+		_, _ = bytes.NewReader(form.body).WriteTo(w) // a visitor who hangs up is no fault of ours
+	}
+}
+
+// matches tells whether the value of an If-None-Match header names etag, by
+// the weak comparison of RFC 9110 §8.8.3.2.
+func matches(ifNoneMatch, etag string) bool {
+	for tag := range strings.SplitSeq(ifNoneMatch, ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag == etag || tag == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// contentType is the media type of what wasm/build writes. It is not asked of
+// the operating system, which may know other types or none.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".wasm":
+		return "application/wasm"
+	default:
+		return "application/octet-stream"
+	}
+}
+
+func shortHash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:hashBytes])
+}
