@@ -79,7 +79,7 @@ func TestWireIsLight(t *testing.T) {
 	t.Parallel()
 	for _, imp := range golist(t, "wire", "-f", `{{join .Imports "\n"}}`) {
 		switch imp {
-		case "errors", "strings", "time", "unicode/utf8":
+		case "errors", "slices", "time", "unicode/utf8":
 		default:
 			t.Errorf("wire imports %s: every visitor would download it", imp)
 		}

@@ -1,0 +1,102 @@
+# wasmp2pchat: `make run` serves on http://localhost:8080, `make test` runs all that CI runs.
+# A machine needs Go, make, git and a C compiler; what else a target needs it installs.
+
+GO        ?= go
+BIN       := bin/wasmp2pchat
+CLIENT    := wasm/dist/index.html
+TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wasmp2pchat/tools
+LINT      := $(TOOLS)/golangci-lint-v2.15.0
+FUZZTIME  ?= 30s
+BENCHTIME ?= 1s
+TAGS      := netns,browser
+JS        := GOOS=js GOARCH=wasm
+JSPKGS    := ./wire ./peer ./wasm/app
+
+.DEFAULT_GOAL := build
+.PHONY: build run client check fmt lint vet unit js netns browser test fuzz bench image clean help
+
+build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
+
+run: build ## build and serve on http://localhost:8080 with the embedded defaults
+	./$(BIN)
+
+client: $(CLIENT) ## the browser client, precompressed, into wasm/dist
+
+$(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page peer wire -type f -not -path '*/testdata/*' -not -name '*_test.go')
+	$(GO) run ./wasm/build
+
+# ---- what CI runs ----
+
+test: check js netns browser ## everything CI runs; installs what is missing
+
+check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
+
+fmt: $(LINT) ## is everything formatted?
+	$(LINT) fmt --diff
+
+lint: $(LINT) ## linters, natively and for the browser
+	$(LINT) run --build-tags $(TAGS)
+	$(JS) $(LINT) run $(JSPKGS)
+
+vet: ## go vet, natively, with all tags, and for the browser
+	$(GO) vet -tags $(TAGS) ./...
+	$(JS) $(GO) vet $(JSPKGS)
+
+unit: ## unit tests with the race detector: no root, no browser, no network
+	$(GO) test -race ./...
+
+js: system/node ## the browser's JSON and sockets, in Node.js
+	PATH="$(shell $(GO) env GOROOT)/lib/wasm:$$PATH" $(JS) $(GO) test ./wire ./peer
+
+netns: system/lab ## real NATs in network namespaces (root)
+	$(GO) test -race -tags netns ./internal/natlab
+
+browser: client system/lab system/chromium ## two Chromium behind two NATs (root)
+	$(GO) test -tags browser -timeout 15m -v ./e2e
+
+# ---- by hand ----
+
+fuzz: ## every fuzz target, FUZZTIME each (30s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: ## benchmarks, ready for benchstat
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+image: ## the container image (needs docker)
+	docker build -t wasmp2pchat .
+
+clean: ## remove what was built
+	rm -rf bin build
+	find wasm/dist -type f -not -name .gitignore -delete
+
+help: ## this list
+	@grep -hE '^[a-z/]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# ---- tools, installed when they are missing ----
+
+$(LINT):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+# apt installs Debian packages if a command is missing and we are root; others
+# are told what to install, and tests skip (or fail, with CI=true).
+define apt
+	@for command in $(1); do command -v $$command >/dev/null || missing=1; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); \
+	else \
+	  echo "missing one of: $(1); install the packages: $(2)" >&2; \
+	fi
+endef
+
+.PHONY: system/node system/lab system/chromium
+system/node: ; $(call apt,node,nodejs)
+system/lab: ; $(call apt,ip nft,iproute2 nftables)
+system/chromium: ; $(call apt,chromium,chromium fonts-dejavu-core)

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/wasmp2pchat/wasmp2pchat/peer"
+)
+
+// chatCommand is a peer in the terminal: it reads lines, prints lines and the
+// path used.
+func chatCommand(ctx context.Context, w world) error {
+	fs := flags(w, "chat", "[--relay] [--tag T]… URL")
+	relay := fs.Bool("relay", false, "hide the own IP address: talk through the relay only")
+	var tags []string
+	fs.Func("tag", "an interest; may be repeated", func(tag string) error {
+		tags = append(tags, tag)
+		return nil
+	})
+	if err := fs.Parse(w.args); err != nil {
+		return err
+	}
+	if fs.NArg() != 1 {
+		return &hinted{err: errors.New("chat wants the URL of a server"), hint: "wasmp2pchat chat https://chat.example.org"}
+	}
+	chat, err := peer.Connect(ctx, peer.Config{
+		URL: fs.Arg(0), Tags: tags, RelayOnly: *relay,
+		OnProgress: func(p peer.Progress) { fmt.Fprintf(w.stdout, "* %s\n", progressLine(p)) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = chat.Close() }() // we are leaving anyway
+	path := chat.Path()
+	fmt.Fprintf(w.stdout, "* connected: %s\n", pathLine(path))
+	return converse(ctx, chat, &printer{w: w.stdout, path: path.Kind}, w.stdin)
+}
+
+// converse carries lines both ways until one side has no more.
+func converse(ctx context.Context, chat *peer.Chat, out *printer, in io.Reader) error {
+	lines := make(chan string)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go readLines(ctx, in, lines) // ends with its input, or at the next line that nobody wants
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, more := <-lines:
+			if !more {
+				return nil
+			}
+			if _, err := chat.Send(line); err != nil && !errors.Is(err, peer.ErrEmpty) {
+				out.note("not sent: " + err.Error())
+			}
+		case event, more := <-chat.Events():
+			if !more {
+				return nil
+			}
+			out.event(event)
+		}
+	}
+}
+
+func readLines(ctx context.Context, r io.Reader, lines chan<- string) {
+	defer close(lines)
+	scanner := bufio.NewScanner(r)
+	for scanner.Scan() {
+		select {
+		case lines <- scanner.Text():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// printer writes what happens, a line each.
+type printer struct {
+	w    io.Writer
+	path peer.PathKind // printed last
+}
+
+func (p *printer) note(text string) { fmt.Fprintf(p.w, "* %s\n", text) }
+
+func (p *printer) event(event peer.Event) {
+	switch event.Kind {
+	case peer.EventMessage:
+		fmt.Fprintf(p.w, "stranger: %s\n", printable(event.Text))
+	case peer.EventPath:
+		if event.Path.Kind != p.path {
+			p.path = event.Path.Kind
+			p.note("path: " + pathLine(event.Path))
+		}
+	case peer.EventLeft:
+		p.note("the stranger has left")
+	case peer.EventLost:
+		p.note("the connection is lost")
+	case peer.EventDelivered, peer.EventTyping:
+	}
+}
+
+// printable keeps a stranger from steering the terminal: control characters
+// become spaces.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+func progressLine(p peer.Progress) string {
+	switch {
+	case p.Phase == peer.PhaseConnecting && len(p.Shared) > 0:
+		return "found somebody who likes " + strings.Join(p.Shared, ", ") + ", connecting"
+	case p.Phase == peer.PhaseConnecting:
+		return "found somebody, connecting"
+	case p.Online > 0:
+		return fmt.Sprintf("looking for somebody (%d waiting, %d online)", p.Waiting, p.Online)
+	default:
+		return "looking for somebody"
+	}
+}
+
+func pathLine(p peer.Path) string {
+	if p.RTT > 0 {
+		return fmt.Sprintf("%s, %.1f ms", p.Kind, p.RTT.Seconds()*1000)
+	}
+	return string(p.Kind)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+)
+
+// config is every setting. The tags are the documentation: configs/env.example
+// and the table in the README are generated from them, and env adds the prefix
+// WASMP2PCHAT_ to each name.
+type config struct {
+	Addr           listenAddr     `env:"ADDR"            envDefault:":8080"          help:"page and WebSockets"`
+	AdminAddr      listenAddr     `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"/metrics, /healthz, /readyz, /debug/pprof; never public; off switches it off"`
+	StateDir       string         `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets; made with mode 0700"`
+	PublicIPs      []netip.Addr   `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: those of the interfaces"`
+	AllowedOrigins []origin       `env:"ALLOWED_ORIGINS"                             help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"                             help:"prefixes whose X-Forwarded-For counts"`
+	RoomSecret     secret         `env:"ROOM_SECRET"                                 help:"signs room ids; unset: generated in STATE_DIR"`
+
+	Log struct {
+		Level  slog.Level `env:"LEVEL"  envDefault:"info" help:"debug, info, warn or error"`
+		Format logFormat  `env:"FORMAT" envDefault:"text" help:"text or json"`
+	} `envPrefix:"LOG_"`
+
+	WS struct {
+		MaxPerIP   int      `env:"MAX_PER_IP"  envDefault:"64"    help:"WebSockets at once per address (/64 for IPv6); 0: no limit"`
+		RatePerIP  rate     `env:"RATE_PER_IP" envDefault:"10/s"  help:"new WebSockets per address, in bursts of 4 seconds' worth; 0: no limit"`
+		MaxMessage byteSize `env:"MAX_MESSAGE" envDefault:"64KiB" help:"size of one WebSocket message"`
+	} `envPrefix:"WS_"`
+
+	Match struct {
+		MaxWait time.Duration `env:"MAX_WAIT" envDefault:"2m" help:"then a visitor is told that nobody came"`
+	} `envPrefix:"MATCH_"`
+
+	TURN struct {
+		Secrets        []secret           `env:"SECRETS"                                           help:"shared secrets, newest first: the first signs, all verify; unset: generated in STATE_DIR"`
+		UDPAddr        listenAddr         `env:"UDP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over UDP; empty or off switches it off"`
+		TCPAddr        listenAddr         `env:"TCP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over TCP; empty or off switches it off"`
+		Realm          string             `env:"REALM"                    envDefault:"wasmp2pchat" help:"realm of the long-term credential mechanism (RFC 8489)"`
+		RelayPorts     turnsvc.PortRange  `env:"RELAY_PORTS"              envDefault:"49152-65535" help:"UDP ports of relayed transport addresses: open them in the firewall"`
+		CredentialTTL  time.Duration      `env:"CREDENTIAL_TTL"           envDefault:"10m"         help:"lifetime of a credential; a live chat is never cut by it"`
+		Peers          turnsvc.PeerPolicy `env:"PEERS"                    envDefault:"public"      help:"who may be relayed to: public (any public address) or any (tests only)"`
+		AllowPeers     []netip.Prefix     `env:"ALLOW_PEERS"                                       help:"prefixes that may be relayed to in spite of the built-in deny list"`
+		DenyPeers      []netip.Prefix     `env:"DENY_PEERS"                                        help:"prefixes that may never be relayed to"`
+		MaxAllocations int                `env:"MAX_ALLOCATIONS"          envDefault:"10000"       help:"TURN allocations in all; 486 beyond"`
+		MaxPerUser     int                `env:"MAX_ALLOCATIONS_PER_USER" envDefault:"8"           help:"TURN allocations of one side of one room"`
+		MaxPerIP       int                `env:"MAX_ALLOCATIONS_PER_IP"   envDefault:"32"          help:"TURN allocations of one address (/64 for IPv6)"`
+	} `envPrefix:"TURN_"`
+}
+
+// The bounds of settings that have one.
+const (
+	minCredentialTTL = time.Second // shorter is for tests
+	maxCredentialTTL = 24 * time.Hour
+	maxMatchWait     = time.Hour
+)
+
+// faults says what is wrong with settings that could be read, with the name of
+// each.
+func (c *config) faults() []error {
+	var faults []error
+	check := func(ok bool, name, allowed string) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%s: want %s", prefix+name, allowed))
+		}
+	}
+	check(c.Addr != "", "ADDR", "an address to listen on, such as :8080")
+	check(c.StateDir != "", "STATE_DIR", "a folder")
+	check(c.WS.MaxPerIP >= 0, "WS_MAX_PER_IP", "0 or more")
+	check(c.WS.MaxMessage >= 4<<10 && c.WS.MaxMessage <= 1<<20, "WS_MAX_MESSAGE", "4KiB to 1MiB")
+	check(c.Match.MaxWait > 0 && c.Match.MaxWait <= maxMatchWait, "MATCH_MAX_WAIT", "more than 0 and at most 1h")
+	check(c.TURN.UDPAddr != "" || c.TURN.TCPAddr != "", "TURN_UDP_ADDR", "at least one of TURN_UDP_ADDR and TURN_TCP_ADDR")
+	check(c.TURN.CredentialTTL >= minCredentialTTL && c.TURN.CredentialTTL <= maxCredentialTTL, "TURN_CREDENTIAL_TTL", "1s to 24h")
+	check(c.TURN.MaxAllocations > 0, "TURN_MAX_ALLOCATIONS", "1 or more")
+	check(c.TURN.MaxPerUser > 0, "TURN_MAX_ALLOCATIONS_PER_USER", "1 or more")
+	check(c.TURN.MaxPerIP > 0, "TURN_MAX_ALLOCATIONS_PER_IP", "1 or more")
+	for _, ip := range c.PublicIPs {
+		check(!ip.IsUnspecified() && !ip.IsMulticast() && ip.Zone() == "", "PUBLIC_IPS", "addresses that clients can reach, not "+ip.String())
+	}
+	return faults
+}
+
+// secret is a value that is never printed.
+type secret string
+
+const minSecretBytes = 16
+
+func (secret) String() string       { return "[redacted]" }
+func (secret) GoString() string     { return "[redacted]" }
+func (secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (s secret) reveal() string     { return string(s) }
+
+// UnmarshalText takes a secret that is long enough to be one.
+func (s *secret) UnmarshalText(text []byte) error {
+	if len(text) < minSecretBytes {
+		return fmt.Errorf("a secret of at least %d characters, such as openssl rand -hex 16 prints", minSecretBytes)
+	}
+	*s = secret(text)
+	return nil
+}
+
+// listenAddr is host:port, or empty for off.
+type listenAddr string
+
+var errListenAddr = errors.New("an address to listen on, such as :8080 or 127.0.0.1:8080, or off")
+
+// UnmarshalText reads host:port or "off".
+func (a *listenAddr) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*a = ""
+		return nil
+	}
+	host, port, err := net.SplitHostPort(string(text))
+	if err != nil {
+		return errListenAddr
+	}
+	if _, err := netip.ParseAddrPort(net.JoinHostPort("::", port)); err != nil {
+		return errListenAddr
+	}
+	if _, err := netip.ParseAddr(host); host != "" && host != "localhost" && err != nil {
+		return errListenAddr
+	}
+	*a = listenAddr(text)
+	return nil
+}
+
+// String writes what UnmarshalText reads.
+func (a listenAddr) String() string {
+	if a == "" {
+		return "off"
+	}
+	return string(a)
+}
+
+// origin is scheme://host[:port] as a browser sends it, or * for any.
+type origin string
+
+// UnmarshalText takes an origin and nothing else: a path would never match.
+func (o *origin) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	if string(text) != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil) {
+		return errors.New("origins such as https://example.org, without a path, or *")
+	}
+	*o = origin(text)
+	return nil
+}
+
+// logFormat is how lines of the log are written.
+type logFormat string
+
+// UnmarshalText takes "text" or "json".
+func (f *logFormat) UnmarshalText(text []byte) error {
+	if s := string(text); s != "text" && s != "json" {
+		return errors.New("text or json")
+	}
+	*f = logFormat(text)
+	return nil
+}

@@ -1,0 +1,15 @@
+// Command wasmp2pchat lets two strangers chat, browser to browser: it serves
+// the page, pairs visitors, introduces them, and relays what cannot go
+// directly.
+//
+//	wasmp2pchat [serve]       the server (default)
+//	wasmp2pchat chat URL      a peer in the terminal
+//	wasmp2pchat credentials   mint or check TURN credentials
+//	wasmp2pchat config        the effective settings
+//	wasmp2pchat health        is the server on this machine ready?
+//	wasmp2pchat version       what was built
+//
+// It is configured by environment variables that begin with WASMP2PCHAT_;
+// config.go has them all. This is the only package that knows everybody:
+// serve.go is the page where everything meets.
+package main

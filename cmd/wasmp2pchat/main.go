@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	err := run(ctx, world{args: os.Args[1:], environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "wasmp2pchat:", err)
+		if hint, ok := errors.AsType[*hinted](err); ok {
+			fmt.Fprintln(os.Stderr, "wasmp2pchat: hint:", hint.hint)
+		}
+		os.Exit(1)
+	}
+}
+
+// world is what the program sees of the outside, so that a test can be it.
+type world struct {
+	args    []string
+	environ []string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+// run is the program: it does what the arguments say.
+func run(ctx context.Context, w world) error {
+	command := "serve"
+	if len(w.args) > 0 && !strings.HasPrefix(w.args[0], "-") {
+		command, w.args = w.args[0], w.args[1:]
+	}
+	switch command {
+	case "serve":
+		return serveCommand(ctx, w)
+	case "chat":
+		return chatCommand(ctx, w)
+	case "credentials":
+		return credentialsCommand(w)
+	case "config":
+		return configCommand(w)
+	case "health":
+		return healthCommand(ctx, w)
+	case "version":
+		return versionCommand(w)
+	case "help":
+		fmt.Fprint(w.stdout, usage)
+		return nil
+	default:
+		return &hinted{err: fmt.Errorf("unknown command %q", command), hint: "wasmp2pchat help lists them"}
+	}
+}
+
+const usage = `wasmp2pchat lets two strangers chat, browser to browser.
+
+  wasmp2pchat [serve]        the server (default)
+  wasmp2pchat chat URL       a peer in the terminal
+  wasmp2pchat credentials    mint or check TURN credentials
+  wasmp2pchat config         the effective settings
+  wasmp2pchat health         is the server on this machine ready?
+  wasmp2pchat version        what was built
+
+Settings are environment variables: wasmp2pchat config lists them.
+`
+
+// flags returns a flag set that prints its usage where the world reads it.
+func flags(w world, name, synopsis string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(w.stderr)
+	fs.Usage = func() {
+		fmt.Fprintf(w.stderr, "usage: wasmp2pchat %s %s\n", name, synopsis)
+		fs.PrintDefaults()
+	}
+	return fs
+}
+
+// hinted is an error with what to do about it, printed on a line of its own.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (h *hinted) Error() string { return h.err.Error() }
+func (h *hinted) Unwrap() error { return h.err }

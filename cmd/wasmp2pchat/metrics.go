@@ -1,0 +1,67 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/signal"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+)
+
+// metrics turns what the services count into what Prometheus reads. The
+// services know nothing of it, and no label grows with the visitors.
+func metrics(lobby *match.Lobby, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := metricSet{registry}
+
+	m.gauge("match_connections", "WebSockets open on /matchmaking.", func() int { return lobby.Stats().Connected })
+	m.gauge("match_waiting", "Visitors who wait for a partner.", func() int { return lobby.Stats().Waiting })
+	m.counter("match_pairs_total", "Pairs that were told of one another.", nil, func() uint64 { return lobby.Stats().Matches })
+	m.counter("match_timeouts_total", "Visitors for whom nobody came.", nil, func() uint64 { return lobby.Stats().Timeouts })
+	m.counter("match_refused_total", "First messages that were no request.", nil, func() uint64 { return lobby.Stats().Refused })
+
+	m.gauge("signal_connections", "WebSockets open on /signaling.", func() int { return rooms.Stats().Connected })
+	m.gauge("signal_rooms", "Rooms with somebody in them.", func() int { return rooms.Stats().Rooms })
+	m.counter("signal_accepted_total", "Seats given.", nil, func() uint64 { return rooms.Stats().Accepted })
+	m.counter("signal_rejected_total", "Seats refused.", nil, func() uint64 { return rooms.Stats().Rejected })
+	m.counter("signal_relayed_total", "Messages passed from one member to the other.", nil, func() uint64 { return rooms.Stats().Relayed })
+	m.counter("signal_faults_total", "Connections closed for what they said.", nil, func() uint64 { return rooms.Stats().Faults })
+
+	refused := func(reason string) prometheus.Labels { return prometheus.Labels{"reason": reason} }
+	m.gauge("ws_connections", "WebSockets open in all.", func() int { return guard.Stats().Open })
+	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("origin"), func() uint64 { return guard.Stats().RefusedOrigin })
+	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("per_ip"), func() uint64 { return guard.Stats().RefusedPerAddr })
+	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("rate"), func() uint64 { return guard.Stats().RefusedRate })
+	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("full"), func() uint64 { return guard.Stats().RefusedTotal })
+
+	m.gauge("turn_allocations", "TURN allocations that live.", func() int { return relay.Stats().Allocations })
+	m.counter("turn_allocations_total", "TURN allocations made.", nil, func() uint64 { return relay.Stats().AllocationsTotal })
+	m.counter("turn_auth_failures_total", "TURN requests with a bad credential.", nil, func() uint64 { return relay.Stats().AuthFailures })
+	m.counter("turn_refused_total", "What the relay refused.", refused("quota"), func() uint64 { return relay.Stats().RefusedQuota })
+	m.counter("turn_refused_total", "What the relay refused.", refused("ports"), func() uint64 { return relay.Stats().RefusedPorts })
+	m.counter("turn_refused_total", "What the relay refused.", refused("peer"), func() uint64 { return relay.Stats().RefusedPeer })
+	m.counter("turn_refused_total", "What the relay refused.", refused("frame"), func() uint64 { return relay.Stats().RefusedFrames })
+	way := func(direction string) prometheus.Labels { return prometheus.Labels{"direction": direction} }
+	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_client"), func() uint64 { return relay.Stats().RelayedBytesIn })
+	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedBytesOut })
+	m.counter("turn_relayed_packets_total", "Datagrams relayed.", way("to_client"), func() uint64 { return relay.Stats().RelayedPacketsIn })
+	m.counter("turn_relayed_packets_total", "Datagrams relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedPacketsOut })
+	return registry
+}
+
+type metricSet struct{ registry *prometheus.Registry }
+
+func (m metricSet) gauge(name, help string, read func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Namespace: "wasmp2pchat", Name: name, Help: help},
+		func() float64 { return float64(read()) }))
+}
+
+func (m metricSet) counter(name, help string, labels prometheus.Labels, read func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(
+		prometheus.CounterOpts{Namespace: "wasmp2pchat", Name: name, Help: help, ConstLabels: labels},
+		func() float64 { return float64(read()) }))
+}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts in testdata run this test binary as wasmp2pchat.
+func TestMain(m *testing.M) {
+	flag.Bool("update", false, "write the generated files anew")
+	testscript.Main(m, map[string]func(){"wasmp2pchat": main})
+}
+
+// TestScripts plays what people type.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}

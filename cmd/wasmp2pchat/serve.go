@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/signal"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+	"github.com/wasmp2pchat/wasmp2pchat/wasm"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// drainTimeout is how long relayed chats may go on after SIGTERM.
+const drainTimeout = 30 * time.Second
+
+func serveCommand(ctx context.Context, w world) error {
+	if err := flags(w, "serve", "(settings are environment variables)").Parse(w.args); err != nil {
+		return err
+	}
+	cfg, _, err := loadConfig(w.environ)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, cfg, newLogger(cfg, w.stderr))
+}
+
+// serve is the whole server on one page, in the order in which things depend
+// on one another.
+func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
+	secrets, err := loadSecrets(cfg)
+	if err != nil {
+		return err
+	}
+	publicIPs, err := publicAddresses(cfg, log)
+	if err != nil {
+		return err
+	}
+
+	relay, err := turnsvc.Listen(ctx, turnsvc.Config{
+		Realm: cfg.TURN.Realm, Secrets: secrets.turn,
+		UDPAddr: string(cfg.TURN.UDPAddr), TCPAddr: string(cfg.TURN.TCPAddr),
+		PublicIPs: publicIPs, RelayPorts: cfg.TURN.RelayPorts,
+		MaxAllocations: cfg.TURN.MaxAllocations, MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
+		Peers: cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
+		DrainTimeout: drainTimeout, Log: log.With("svc", "turn"),
+	})
+	if err != nil {
+		return listenHint(err, "TURN_UDP_ADDR or TURN_TCP_ADDR")
+	}
+	issuer := turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL, URLs: relay.URLs()}
+	iceServers := func(room string, side wire.Side) ([]wire.ICEServer, time.Time) {
+		return issuer.ICEServers(room + "." + string(side))
+	}
+
+	keys := roomkey.New(secrets.room)
+	rooms := signal.New(signal.Config{
+		Admit: keys.Verify, ICEServers: iceServers,
+		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
+	})
+	var lobby *match.Lobby
+	lobby = match.New(match.Config{
+		RoomKey: keys.Mint, ICEServers: iceServers, MaxWait: cfg.Match.MaxWait,
+		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
+		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
+	})
+	guard := wsconn.NewGuard(wsconn.Limits{
+		Origins: texts(cfg.AllowedOrigins), TrustedProxies: cfg.TrustedProxies,
+		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: maxConnections(),
+		Log: log.With("svc", "web"),
+	})
+	page, err := wasm.New()
+	if err != nil {
+		return fmt.Errorf("read the embedded page: %w", err)
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /matchmaking", guard.Wrap(lobby))
+	mux.Handle("GET /signaling", guard.Wrap(rooms))
+	mux.Handle("GET /.ok", empty())
+	mux.Handle("GET /version", versionHandler(page))
+	mux.Handle("/", page)
+	web, err := listenHTTP(ctx, cfg.Addr, mux, log.With("svc", "web"))
+	if err != nil {
+		return listenHint(err, "ADDR")
+	}
+	state := new(readiness)
+	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, rooms, relay, guard)), log.With("svc", "admin"))
+	if err != nil {
+		return listenHint(err, "ADMIN_ADDR")
+	}
+
+	log.Info("serving", "url", web.url(), "admin", admin.url(), "turn", relay.URLs(), "version", buildVersion(), "client", page.Version())
+	return runStages(ctx, state, log, []stage{
+		{"matchmaking", lobby.Serve},
+		{"signaling", rooms.Serve},
+		{"web", web.serve},
+		{"relay", relay.Serve}, // two people may still be talking through it
+		{"admin", admin.serve},
+	})
+}
+
+// texts gives values that are texts back as such.
+func texts[S ~string](values []S) []string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = string(v)
+	}
+	return list
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// prefix begins the name of every setting.
+const prefix = "WASMP2PCHAT_"
+
+// setting is one field of config, as people know it.
+type setting struct {
+	name     string // with the prefix
+	fallback string // default, as it would be written
+	help     string
+	value    reflect.Value
+	source   string // "default", "environment", or the file it was read from
+}
+
+// text is the value as it would be written; secrets are masked.
+func (s setting) text() string { return textOf(s.value) }
+
+func textOf(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case slog.Level:
+		return strings.ToLower(value.String())
+	case time.Duration:
+		return durationText(value)
+	case secret:
+		if value == "" {
+			return ""
+		}
+	}
+	if v.Kind() != reflect.Slice {
+		return fmt.Sprint(v.Interface())
+	}
+	parts := make([]string, v.Len())
+	for i := range parts {
+		parts[i] = textOf(v.Index(i))
+	}
+	return strings.Join(parts, ",")
+}
+
+// durationText writes 2m and 24h instead of 2m0s and 24h0m0s.
+func durationText(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// isSecret tells whether a setting may be given as a file.
+func (s setting) isSecret() bool {
+	t := s.value.Type()
+	return t == reflect.TypeFor[secret]() || t == reflect.TypeFor[[]secret]()
+}
+
+// settings lists the fields of a config in the order of the struct.
+func (c *config) settings() []setting {
+	return settingsOf(reflect.ValueOf(c).Elem(), prefix)
+}
+
+func settingsOf(group reflect.Value, prefix string) (list []setting) {
+	for field, value := range group.Fields() {
+		if name, ok := field.Tag.Lookup("env"); ok {
+			list = append(list, setting{
+				name: prefix + name, fallback: field.Tag.Get("envDefault"), help: field.Tag.Get("help"), value: value, source: "default",
+			})
+		} else {
+			list = append(list, settingsOf(value, prefix+field.Tag.Get("envPrefix"))...)
+		}
+	}
+	return list
+}
+
+// faults is everything that is wrong with the settings, for one error.
+type faults []error
+
+func (f faults) Error() string {
+	lines := []string{fmt.Sprintf("%d of the settings cannot be used:", len(f))}
+	if len(f) == 1 {
+		lines[0] = "one of the settings cannot be used:"
+	}
+	for _, err := range f {
+		lines = append(lines, "  "+err.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// loadConfig reads the settings from an environment such as os.Environ. The
+// error lists every fault at once.
+func loadConfig(environ []string) (*config, []setting, error) {
+	c := new(config)
+	list := c.settings()
+	given, wrong := given(environ, list)
+	values := map[string]string{}
+	for i, s := range list {
+		text, source, err := s.read(given)
+		switch {
+		case err != nil:
+			wrong = append(wrong, err)
+		case source != "":
+			list[i].source = source
+			if err := tryAlone(s, text); err != nil {
+				wrong = append(wrong, err)
+			} else {
+				values[s.name] = text
+			}
+		}
+	}
+	if err := parse(c, values); err != nil {
+		return nil, nil, fmt.Errorf("read the settings: %w", err)
+	}
+	if wrong = append(wrong, c.faults()...); len(wrong) > 0 {
+		slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return nil, nil, &hinted{err: wrong, hint: "wasmp2pchat config lists every setting with its default"}
+	}
+	return c, list, nil
+}
+
+// given is the part of an environment that is meant for us; names that nobody
+// knows are faults.
+func given(environ []string, list []setting) (map[string]string, faults) {
+	known := map[string]bool{}
+	for _, s := range list {
+		known[s.name] = true
+		if s.isSecret() {
+			known[s.name+"_FILE"] = true
+		}
+	}
+	ours, wrong := map[string]string{}, faults{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		switch {
+		case !strings.HasPrefix(name, prefix):
+		case known[name]:
+			ours[name] = value
+		default:
+			wrong = append(wrong, fmt.Errorf("%s: no such setting; did you mean %s?", name, closest(name, slices.Sorted(maps.Keys(known)))))
+		}
+	}
+	return ours, wrong
+}
+
+// read is what was given for a setting and where; an empty source is nowhere.
+func (s setting) read(given map[string]string) (text, source string, err error) {
+	text, ok := given[s.name]
+	path, inFile := given[s.name+"_FILE"]
+	switch {
+	case ok && inFile:
+		return "", "", fmt.Errorf("%s: also given as %s_FILE; want one of them", s.name, s.name)
+	case inFile:
+		raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+		if err != nil {
+			return "", "", fmt.Errorf("%s_FILE: %w", s.name, err)
+		}
+		return strings.TrimSpace(string(raw)), path, nil
+	case ok && text == "" && s.value.Type() == reflect.TypeFor[listenAddr]():
+		return "off", "environment", nil
+	case ok && text != "":
+		return text, "environment", nil
+	default:
+		return "", "", nil
+	}
+}
+
+// tryAlone reads one value, so that a fault has a name.
+func tryAlone(s setting, text string) error {
+	err := parse(new(config), map[string]string{s.name: text})
+	if err == nil {
+		return nil
+	}
+	if s.isSecret() {
+		text = secret(text).String()
+	}
+	return fmt.Errorf("%s: read %q, want %s", s.name, text, allowed(s.value.Type(), err))
+}
+
+// allowed says what may be written for a type: our own types say it in their
+// error.
+func allowed(t reflect.Type, err error) string {
+	if t.Kind() == reflect.Slice {
+		return allowed(t.Elem(), err)
+	}
+	switch t.String() {
+	case "time.Duration":
+		return "a duration such as 90s or 2m"
+	case "int":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	case "slog.Level":
+		return "debug, info, warn or error"
+	case "netip.Addr":
+		return "addresses such as 198.51.100.7 or 2001:db8::7, separated by commas"
+	case "netip.Prefix":
+		return "prefixes such as 10.0.0.0/8 or fd00::/8, separated by commas"
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	if all, ok := errors.AsType[env.AggregateError](err); ok && len(all.Errors) > 0 {
+		return allowed(t, all.Errors[0])
+	}
+	if one, ok := errors.AsType[env.ParseError](err); ok {
+		return allowed(t, one.Err)
+	}
+	return err.Error()
+}
+
+func parse(c *config, values map[string]string) error {
+	return env.ParseWithOptions(c, env.Options{Prefix: prefix, Environment: values, FuncMap: map[reflect.Type]env.ParserFunc{
+		reflect.TypeFor[time.Duration](): func(text string) (any, error) { return time.ParseDuration(text) },
+	}})
+}
+
+// closest is the name that takes the fewest edits to reach.
+func closest(name string, names []string) string {
+	best, fewest := "", len(name)+1
+	for _, candidate := range names {
+		if n := edits(name, candidate); n < fewest {
+			best, fewest = candidate, n
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance of two names.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

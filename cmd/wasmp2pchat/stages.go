@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+)
+
+// stage is a part of the server that runs until its context ends.
+type stage struct {
+	name  string
+	serve func(context.Context) error
+}
+
+// readiness is what /readyz tells.
+type readiness struct{ reason atomic.Pointer[string] }
+
+func (r *readiness) set(reason string) { r.reason.Store(&reason) }
+
+// notReady is why the server cannot serve; empty means that it can.
+func (r *readiness) notReady() string {
+	if reason := r.reason.Load(); reason != nil {
+		return *reason
+	}
+	return "starting"
+}
+
+// runStages runs all stages until ctx ends or one of them does. Then it stops
+// them one after the other in their order, which is the reverse of the story
+// of START: no new matches, rooms closed, web closed, and the relay nearly
+// last. It returns the first error, when the last stage has ended.
+func runStages(ctx context.Context, state *readiness, log *slog.Logger, stages []stage) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	running := make([]chan error, len(stages))
+	cancels := make([]context.CancelFunc, len(stages))
+	for i, s := range stages {
+		stageCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		done := make(chan error, 1)
+		running[i], cancels[i] = done, cancel
+		go func() { // waited for below
+			err := s.serve(stageCtx)
+			done <- err
+			stop(stageEnded(s.name, err))
+		}()
+	}
+	state.set("")
+
+	<-ctx.Done()
+	state.set("draining")
+	log.Info("stopping", "cause", context.Cause(ctx).Error())
+	var first error
+	for i, s := range stages {
+		cancels[i]()
+		if err := <-running[i]; err != nil && first == nil {
+			first = fmt.Errorf("%s: %w", s.name, err)
+		}
+		log.Debug("stage ended", "stage", s.name)
+	}
+	log.Info("stopped")
+	return first
+}
+
+// stageEnded is why all the others stop when one stage has ended by itself.
+func stageEnded(name string, err error) error {
+	if err == nil {
+		return fmt.Errorf("%s ended", name)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wasm"
+)
+
+// The bounds of one HTTP request.
+const (
+	headerTimeout  = 5 * time.Second
+	requestTimeout = time.Minute // a slow phone may take this long for the client
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 8 << 10
+	webGrace       = 5 * time.Second // for requests under way when the server stops
+)
+
+// httpServer is a listener and what answers on it. The zero value is off.
+type httpServer struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// listenHTTP opens a listener; an empty address is off.
+func listenHTTP(ctx context.Context, addr listenAddr, handler http.Handler, log *slog.Logger) (*httpServer, error) {
+	if addr == "" {
+		return &httpServer{}, nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", string(addr))
+	if err != nil {
+		return nil, err
+	}
+	return &httpServer{listener: listener, server: &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		WriteTimeout:      requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers cause it
+	}}, nil
+}
+
+// serve answers until ctx ends, then lets requests under way finish.
+func (s *httpServer) serve(ctx context.Context) error {
+	if s.server == nil {
+		<-ctx.Done()
+		return nil
+	}
+	drained := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), webGrace)
+		defer cancel()
+		drained <- s.server.Shutdown(ctx)
+	})
+	defer stop()
+	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	if err := <-drained; err != nil {
+		return s.server.Close() // who is slower than webGrace is cut
+	}
+	return nil
+}
+
+// url is where a person finds it on this machine.
+func (s *httpServer) url() string {
+	if s.listener == nil {
+		return "off"
+	}
+	host, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil {
+		return s.listener.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// listenHint says what to do about an address that cannot be listened on.
+func listenHint(err error, name string) error {
+	hint := "set " + prefix + name + " to another address"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "another program listens there: stop it, or " + hint
+	case errors.Is(err, syscall.EACCES):
+		hint = "ports below 1024 need CAP_NET_BIND_SERVICE, or " + hint
+	}
+	return &hinted{err: err, hint: hint}
+}
+
+// empty answers 200 with nothing, as Ayame's server does on /.ok.
+func empty() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+}
+
+// versionHandler tells which build this is and which client it serves.
+func versionHandler(page *wasm.Page) http.Handler {
+	text, err := json.Marshal(map[string]string{"version": buildVersion(), "client": page.Version()})
+	if err != nil {
+		panic(fmt.Sprintf("wasmp2pchat: the version does not marshal: %v", err))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write(append(text, '\n')) // the client has gone
+	})
+}
