@@ -4,11 +4,11 @@
 // program, cmd/wasmp2pchat, does what that needs; each part is a package that
 // other WebRTC programs can embed.
 //
-//	  page ──START──▶ peer.Connect
-//	    │ 1 find     WS /matchmaking ▶ match    waits in the pool; is given a room id and iceServers
-//	    │ 2 join     WS /signaling   ▶ signal   Ayame protocol; the room id is the admission
-//	    │ 3 connect  ICE             ▶ turnsvc  STUN and TURN; TURN only if no direct path works
-//	    ▼ 4 talk     DTLS DataChannel, peer to peer or relayed, end-to-end encrypted either way
+//	page ──START──▶ peer.Connect
+//	  │ 1 find     WS /matchmaking ▶ match    waits in the pool; is given a room id and iceServers
+//	  │ 2 join     WS /signaling   ▶ signal   Ayame protocol; the room id is the admission
+//	  │ 3 connect  ICE             ▶ turnsvc  STUN and TURN; TURN only if no direct path works
+//	  ▼ 4 talk     DTLS DataChannel, peer to peer or relayed, end-to-end encrypted either way
 //
 // The rooms of the house, from the leaves up:
 //

@@ -21,16 +21,16 @@ type server struct {
 }
 
 // startServer runs the server on free ports of the loopback interface.
-func startServer(t *testing.T, settings ...string) *server {
+func startServer(t *testing.T) *server {
 	t.Helper()
 	log, logWriter := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	environ := append([]string{
+	environ := []string{
 		prefix + "ADDR=127.0.0.1:0", prefix + "ADMIN_ADDR=127.0.0.1:0", prefix + "STATE_DIR=" + t.TempDir(),
 		prefix + "TURN_UDP_ADDR=127.0.0.1:0", prefix + "TURN_TCP_ADDR=127.0.0.1:0", prefix + "PUBLIC_IPS=127.0.0.1",
 		prefix + "TURN_PEERS=any", prefix + "LOG_FORMAT=json", prefix + "LOG_LEVEL=debug",
-	}, settings...)
+	}
 	go func() {
 		done <- run(ctx, world{environ: environ, stdin: strings.NewReader(""), stdout: io.Discard, stderr: logWriter})
 		_ = logWriter.Close()
