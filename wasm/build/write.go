@@ -26,7 +26,7 @@ func write(folder string, page []packedFile) error {
 			if body == nil {
 				continue
 			}
-			if err := os.WriteFile(filepath.Join(folder, f.name+suffix), body, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, f.name+suffix), body, 0o644); err != nil {
 				return fmt.Errorf("write the page: %w", err)
 			}
 		}
