@@ -1,0 +1,149 @@
+//go:build browser
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// rounds is how often each pair meets: what works once may have been luck.
+const rounds = 3
+
+// TestTwoStrangersTalk plays every pair of NATs that matters. Where both ends
+// are open a direct path must be found, and where none exists the relay inside
+// the server must carry the chat.
+func TestTwoStrangersTalk(t *testing.T) {
+	for _, c := range []struct {
+		a, b natlab.NAT
+		path string
+	}{
+		{natlab.FullCone, natlab.FullCone, "direct"},
+		{natlab.PortRestrictedCone, natlab.PortRestrictedCone, "direct"},
+		{natlab.Symmetric, natlab.Symmetric, "relay-udp"},
+		{natlab.PortRestrictedCone, natlab.Symmetric, "relay-udp"},
+		{natlab.UDPBlocked, natlab.UDPBlocked, "relay-tcp"},
+	} {
+		t.Run(fmt.Sprintf("%s with %s is %s", c.a, c.b, c.path), func(t *testing.T) {
+			w := newWorld(t, c.a, c.b)
+			for range rounds {
+				w.meet()
+				w.a.shows(c.path)
+				w.b.shows(c.path)
+				w.talks(20)
+				w.connectsBy(c.path)
+				w.usesItsCredentials()
+				w.part()
+			}
+		})
+	}
+}
+
+// TestHideMyIP holds the page to its word: the partner learns the address of
+// the relay and nothing else.
+func TestHideMyIP(t *testing.T) {
+	w := newWorld(t, natlab.FullCone, natlab.FullCone)
+	w.a.visit(site + "?relay=1")
+	w.meet()
+	w.a.shows("relay-udp")
+	w.b.shows("relay-udp")
+	if got := w.a.connection().Policy; got != "relay" {
+		t.Errorf("iceTransportPolicy of A = %q, want relay", got)
+	}
+	for _, known := range w.b.connection().Known {
+		if known.Address != w.lab.Server().Addr().String() {
+			t.Errorf("B knows a candidate of A that is no relay: %+v", known)
+		}
+	}
+	w.talks(1)
+}
+
+// talks sends n messages each way, both at once, and wants each of them once
+// and in order. The server must not have seen any.
+func (w *world) talks(n int) {
+	w.t.Helper()
+	var fromA, fromB []string
+	for i := range n {
+		fromA = append(fromA, fmt.Sprintf("<b>à</b> %d, says A", i))
+		fromB = append(fromB, fmt.Sprintf("こんにちは %d, says B", i))
+		w.a.say(fromA[i])
+		w.b.say(fromB[i])
+	}
+	w.a.hears(fromB...)
+	w.b.hears(fromA...)
+	for _, person := range []struct {
+		tab  *tab
+		said []string
+	}{{w.a, fromA}, {w.b, fromB}} {
+		if got := person.tab.messages(me); !slices.Equal(got, person.said) {
+			w.t.Errorf("%s: own messages = %q, want %q", person.tab.name, got, person.said)
+		}
+	}
+	w.server.keptSecret(w.t, "says A", "says B")
+}
+
+// connectsBy compares the badge with what the browsers chose.
+func (w *world) connectsBy(path string) {
+	w.t.Helper()
+	transport := map[string]string{"direct": "", "relay-udp": "udp", "relay-tcp": "tcp", "relay-tls": "tls"}[path]
+	relayed := false
+	for _, tab := range []*tab{w.a, w.b} {
+		c := tab.connection()
+		if c.Local.Type == "" || c.Remote.Type == "" {
+			w.t.Errorf("%s: no pair is selected: %+v", tab.name, c)
+		}
+		if (c.Local.Type == "relay" || c.Remote.Type == "relay") != (path != "direct") {
+			w.t.Errorf("%s: badge %s, but the pair is %+v, %+v", tab.name, path, c.Local, c.Remote)
+		}
+		if c.Local.Type == "relay" {
+			relayed = true
+			if c.Local.RelayProtocol != transport {
+				w.t.Errorf("%s: badge %s, but it talks %s to the relay", tab.name, path, c.Local.RelayProtocol)
+			}
+		}
+	}
+	if path != "direct" && !relayed {
+		w.t.Errorf("badge %s, but neither side uses a relay of its own", path)
+	}
+}
+
+// usesItsCredentials wants the RTCPeerConnections to have exactly the servers
+// and credentials that came with the MATCH, and one room for both.
+func (w *world) usesItsCredentials() {
+	w.t.Helper()
+	matchA, matchB := w.a.match(), w.b.match()
+	if matchA.RoomID == "" || matchA.RoomID != matchB.RoomID {
+		w.t.Errorf("rooms of the two MATCHes: %q and %q, want the same", matchA.RoomID, matchB.RoomID)
+	}
+	for _, tab := range []*tab{w.a, w.b} {
+		match := tab.match()
+		credential := turnServer(tab, match)
+		w.server.keptSecret(w.t, credential.Credential)
+		if got := tab.connection().ICEServers; !slices.EqualFunc(got, match.ICEServers, sameServer) {
+			w.t.Errorf("%s: RTCPeerConnection has %+v, want those of the MATCH: %+v", tab.name, got, match.ICEServers)
+		}
+	}
+	if turnServer(w.a, matchA).Username == turnServer(w.b, matchB).Username {
+		w.t.Error("both sides were given the same TURN username")
+	}
+}
+
+// turnServer is the server of a MATCH that needs a credential.
+func turnServer(tab *tab, match wire.MatchMessage) wire.ICEServer {
+	tab.t.Helper()
+	for _, server := range match.ICEServers {
+		if server.Username != "" && server.Credential != "" {
+			return server
+		}
+	}
+	tab.t.Fatalf("%s: the MATCH has no TURN credential: %+v", tab.name, match)
+	return wire.ICEServer{}
+}
+
+func sameServer(a, b wire.ICEServer) bool {
+	return slices.Equal(a.URLs, b.URLs) && a.Username == b.Username && a.Credential == b.Credential
+}

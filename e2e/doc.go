@@ -1,0 +1,35 @@
+// Package e2e plays the story of START to its end: two Chromium, each behind a
+// NAT of its own, one server, and two people who talk. It holds tests only.
+//
+// It promises that what is asserted is what people see (the page's own buttons,
+// badge and log) and what browsers did (their WebSocket frames, the
+// configuration of their RTCPeerConnection, the candidates that they chose).
+//
+// It leaves the cases of one part to the tests of that part.
+//
+//	make browser         or, as root:
+//	make client && go test -tags browser ./e2e -screenshots /tmp/shots
+//
+// A case reads like this; everything that a world consists of ends with its
+// test, and shows what it knows when the test fails:
+//
+//	w := newWorld(t, natlab.Symmetric, natlab.UDPBlocked)
+//	w.meet()
+//	w.a.say("hello")
+//	w.b.hears("hello")
+//
+// From the cases down to the machinery:
+//
+//	chat_test.go         every pair of NATs that matters: path, credentials, messages
+//	credential_test.go   when the relay refuses
+//	leave_test.go        NEXT, STOP, and tabs that are closed
+//	native_test.go       a browser and a terminal
+//	local_test.go        make run, and what it looks like
+//	world_test.go        a laboratory with a server and two people in it
+//	tab_test.go          a page as its reader sees it
+//	witness_test.go      what the browser did meanwhile
+//	chromium_test.go     the browser process
+//	server_test.go       the server process
+//	terminal_test.go     the chat command
+//	allocate_test.go     a TURN client that does nothing else
+package e2e

@@ -1,0 +1,74 @@
+//go:build browser
+
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// TestMain builds the server once, for all tests.
+func TestMain(m *testing.M) {
+	binary := flag.String("server", "", "the wasmp2pchat to test; empty means to build ./cmd/wasmp2pchat")
+	flag.String("screenshots", "", "folder for pictures of the page; empty means none")
+	flag.Parse()
+	if *binary == "" {
+		dir, err := os.MkdirTemp("", "e2e")
+		if err == nil {
+			defer func() { _ = os.RemoveAll(dir) }()
+			*binary, err = build(dir)
+		}
+		if err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "build the server:", err)
+		}
+	}
+	m.Run()
+}
+
+// build returns the server of this module. The page must have been built
+// before, because the server embeds it.
+func build(dir string) (binary string, err error) {
+	const page = "../wasm/dist/index.html"
+	if _, err := os.Stat(page); err != nil {
+		return "", fmt.Errorf("%w: run make client first", err)
+	}
+	binary = filepath.Join(dir, "wasmp2pchat")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "../cmd/wasmp2pchat")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, nil
+}
+
+// serverBinary is the server to test.
+func serverBinary(t *testing.T) string {
+	t.Helper()
+	path := flag.Lookup("server").Value.String()
+	if path == "" {
+		t.Fatal("the server was not built: the first line of this output says why")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// need skips the test where something is missing, unless that is a fault: the
+// CI has everything.
+func need(t *testing.T, missing error) {
+	t.Helper()
+	switch {
+	case missing == nil:
+	case slices.Contains(os.Environ(), "CI=true"):
+		t.Fatal(missing)
+	default:
+		t.Skip(missing)
+	}
+}
