@@ -97,7 +97,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			return err
 		}
 	}
-	s.log.Info("turn serves", "urls", s.URLs())
+	s.log.Debug("turn serves", "urls", s.URLs())
 	<-ctx.Done()
 	drained := s.drain(ctx)
 	err := s.closeSockets() // upon which the doors and accept end
@@ -105,7 +105,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	s.doors.Wait()
 	s.relays.closeAll()
 	<-drained
-	s.log.Info("turn stopped")
+	s.log.Debug("turn stopped")
 	return err
 }
 
