@@ -201,9 +201,9 @@ func TestHello(t *testing.T) {
 				if took := time.Since(start); took > c.took {
 					t.Errorf("open after %v, want %v", took, c.took)
 				}
-				time.Sleep(time.Second) // for the last hellos to be answered
+				<-time.After(time.Second) // for the last hellos to be answered
 				sent := len(a.sent) + len(b.sent)
-				time.Sleep(time.Hour)
+				<-time.After(time.Hour)
 				if now := len(a.sent) + len(b.sent); now != sent || sent > 20 {
 					t.Errorf("%d frames to open and %d an hour later, want no more", sent, now)
 				}
@@ -277,7 +277,7 @@ func TestNoHello(t *testing.T) {
 				ctx, stop := context.WithTimeoutCause(ctx, helloTimeout, ErrNoPath)
 				defer stop()
 				go func() {
-					time.Sleep(time.Second)
+					<-time.After(time.Second)
 					c.do(s, cancel)
 				}()
 				chat, err := talk(ctx, s.line())
@@ -363,7 +363,7 @@ func TestWindow(t *testing.T) {
 		if _, err := a.Send("x"); !errors.Is(err, ErrBusy) {
 			t.Fatalf("Send beyond the window = %v, want ErrBusy", err)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if acks := len(ends[1].frames(wire.FrameAck)); acks > 2 {
 			t.Errorf("%d acks of messages that nobody has taken", acks)
 		}
@@ -506,7 +506,7 @@ func TestTyping(t *testing.T) {
 		a, b, ends := pairUp(t)
 		for range 30 { // for 3 s
 			a.Typing()
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		if frames := len(ends[0].frames(wire.FrameTyping)); frames != 3 {
 			t.Errorf("%d typing frames in 3 s, want 3", frames)
@@ -514,7 +514,7 @@ func TestTyping(t *testing.T) {
 		want(t, b, Event{Kind: EventTyping})
 		none(t, b) // the others were merged into that one
 		ends[1].say(wire.Frame{T: wire.FrameTyping}, wire.Frame{T: wire.FrameTyping})
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		ends[1].say(wire.Frame{T: wire.FrameTyping}, wire.Frame{T: wire.FrameTyping})
 		want(t, b, Event{Kind: EventTyping})
 		none(t, b)
@@ -569,7 +569,7 @@ func TestDoubt(t *testing.T) {
 				}
 				chat := begun()
 				s.doubts <- struct{}{}
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				s.say(c.answers...)
 				start := time.Now()
 				for {

@@ -44,7 +44,7 @@ func find(ctx context.Context, cfg Config) (*wire.MatchMessage, error) {
 	}
 	defer server.close()
 
-	server.send(text)
+	server.send(ctx, text)
 	cfg.OnProgress(Progress{Phase: PhaseWaiting})
 	for {
 		select {

@@ -40,7 +40,7 @@ func join(ctx context.Context, cfg Config, match *wire.MatchMessage) (*seat, err
 	if err != nil {
 		return nil, err
 	}
-	server.send(text)
+	server.send(ctx, text)
 	accept, err := accepted(ctx, server)
 	if err != nil {
 		server.close()
@@ -73,7 +73,7 @@ func accepted(ctx context.Context, server *socket) (*wire.Accept, error) {
 			case wire.SignalReject:
 				return nil, rejected(text)
 			case wire.SignalPing:
-				pong(server)
+				pong(ctx, server)
 			}
 		}
 	}
@@ -85,12 +85,15 @@ func rejected(text string) error {
 	if err := unmarshal(text, &reject); err != nil {
 		return &unreachableError{err}
 	}
+	if reject.Reason == wire.RejectNotFound { // the room was there a moment ago: the partner has left it
+		return ErrPartnerGone
+	}
 	return &ServerError{Reason: reject.Reason}
 }
 
 // pong tells the server that we are still here.
-func pong(server *socket) {
+func pong(ctx context.Context, server *socket) {
 	if text, err := marshal(&wire.SignalType{Type: wire.SignalPong}); err == nil {
-		server.send(text)
+		server.send(ctx, text)
 	}
 }

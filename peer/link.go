@@ -28,13 +28,11 @@ const (
 	flushTimeout = time.Second
 )
 
-// What a partner may make us keep, and what we keep for him. An honest partner
-// stays far below.
+// What the callbacks may make us keep. An honest partner stays far below.
 const (
-	maxCandidates = 128 // of the partner; those beyond are ignored
-	maxChannels   = 8   // DataChannels that we did not ask for; then the partner is cut
-	maxLocal      = 128 // our own candidates that wait to be sent
-	maxFrames     = 4 * window
+	maxChannels = 8   // DataChannels that we did not ask for; then the partner is cut
+	maxLocal    = 128 // our own candidates that wait to be sent
+	maxFrames   = 4 * window
 )
 
 // errHostile ends a link whose partner tries to exhaust us.
@@ -52,7 +50,7 @@ var errHostile = errors.New("the partner misbehaves")
 type link struct {
 	seat   *seat
 	pc     *webrtc.PeerConnection
-	events listeners // of the platform
+	events listeners // callbacks that go past pion
 
 	// From the callbacks to run. When one is full, the callback drops.
 	local    chan wire.ICECandidate
@@ -171,7 +169,7 @@ func (l *link) run(ctx context.Context) {
 func (l *link) negotiate(ctx context.Context) error {
 	l.listen()
 	if l.seat.offerer {
-		if err := l.offer(); err != nil {
+		if err := l.offer(ctx); err != nil {
 			return err
 		}
 	}
@@ -189,7 +187,7 @@ func (l *link) negotiate(ctx context.Context) error {
 			}
 		case text, ok := <-messages:
 			if ok {
-				err = l.hear(text)
+				err = l.hear(ctx, text)
 				break
 			}
 			messages = nil // whatever it was, it needs no server from now on
@@ -197,7 +195,7 @@ func (l *link) negotiate(ctx context.Context) error {
 				err = l.seat.fault()
 			}
 		case candidate := <-l.local:
-			l.tell(&wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
+			l.tell(ctx, &wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
 		case channel := <-l.channels:
 			l.adopt(channel)
 		case <-l.changed:
@@ -287,133 +285,6 @@ func (l *link) look(ctx context.Context) error {
 	return nil
 }
 
-// hear acts on one message of the server. Types that it does not know are for
-// later versions; a second description is nothing we asked for.
-func (l *link) hear(text string) error {
-	switch typeOf(text) {
-	case wire.SignalPing:
-		pong(l.seat.socket)
-	case wire.SignalBye:
-		if l.watched == nil {
-			return ErrPartnerGone
-		}
-		poke(l.doubts)
-	case wire.SignalOffer:
-		if !l.seat.offerer && !l.described {
-			return l.answer(text)
-		}
-	case wire.SignalAnswer:
-		if l.seat.offerer && !l.described {
-			return l.describe(text, webrtc.SDPTypeAnswer)
-		}
-	case wire.SignalCandidate:
-		l.candidate(text)
-	}
-	return nil
-}
-
-// offer opens the DataChannel and offers it.
-func (l *link) offer() error {
-	ordered, protocol := true, wire.ChatSubprotocol
-	channel, err := l.pc.CreateDataChannel(wire.ChatLabel, &webrtc.DataChannelInit{Ordered: &ordered, Protocol: &protocol})
-	if err != nil {
-		return err
-	}
-	l.listenTo(channel)
-	l.channel = channel
-	offer, err := l.pc.CreateOffer(nil)
-	if err != nil {
-		return err
-	}
-	return l.propose(offer, wire.SignalOffer)
-}
-
-// answer accepts an offer.
-func (l *link) answer(text string) error {
-	if err := l.describe(text, webrtc.SDPTypeOffer); err != nil {
-		return err
-	}
-	answer, err := l.pc.CreateAnswer(nil)
-	if err != nil {
-		return err
-	}
-	return l.propose(answer, wire.SignalAnswer)
-}
-
-// propose makes a description ours and sends it.
-func (l *link) propose(description webrtc.SessionDescription, kind string) error {
-	if err := l.pc.SetLocalDescription(description); err != nil {
-		return err
-	}
-	l.tell(&wire.Description{Type: kind, SDP: description.SDP})
-	return nil
-}
-
-// describe takes the partner's description and the candidates that came before
-// it. A description that makes no sense is as good as none.
-func (l *link) describe(text string, kind webrtc.SDPType) error {
-	var d wire.Description
-	if unmarshal(text, &d) != nil {
-		return ErrNoPath
-	}
-	if l.pc.SetRemoteDescription(webrtc.SessionDescription{Type: kind, SDP: d.SDP}) != nil {
-		return ErrNoPath
-	}
-	l.described = true
-	for i, relay := range relaysOf(d.SDP) {
-		if i < maxCandidates {
-			l.remember(relay)
-		}
-	}
-	for _, candidate := range l.early {
-		l.add(candidate)
-	}
-	l.early = nil
-	return nil
-}
-
-// candidate takes one candidate of the partner.
-func (l *link) candidate(text string) {
-	var c wire.Candidate
-	if l.heard++; l.heard > maxCandidates || unmarshal(text, &c) != nil {
-		return
-	}
-	if relay := relayAddress(c.ICE.Candidate); relay != "" {
-		l.remember(relay)
-	}
-	if !l.described {
-		l.early = append(l.early, c.ICE)
-		return
-	}
-	l.add(c.ICE)
-}
-
-// add gives a candidate to ICE. One that ICE does not understand is useless,
-// not harmful.
-func (l *link) add(candidate wire.ICECandidate) {
-	init := webrtc.ICECandidateInit{
-		Candidate: candidate.Candidate, SDPMid: &candidate.SDPMid, SDPMLineIndex: &candidate.SDPMLineIndex,
-	}
-	if candidate.UsernameFragment != "" {
-		init.UsernameFragment = &candidate.UsernameFragment
-	}
-	_ = l.pc.AddICECandidate(init)
-}
-
-// remember keeps where a relay candidate of the partner is, for watch.
-func (l *link) remember(relay string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.relays[relay] = true
-}
-
-// tell sends a message to the partner, through the server.
-func (l *link) tell(message any) {
-	if text, err := marshal(message); err == nil {
-		l.seat.send(text)
-	}
-}
-
 // watch looks at the path, first before the chat begins and then every
 // pathInterval, and tells the chat what changed.
 func (l *link) watch(ctx context.Context) {
@@ -465,6 +336,7 @@ func (l *link) hangUp() {
 		l.pc.ConnectionState() == webrtc.PeerConnectionStateConnected {
 		l.flush()
 	}
+	l.events.release()
 	l.closeConnection()
 	l.seat.close()
 }

@@ -121,9 +121,9 @@ func await(ctx context.Context, promise js.Value) (js.Value, bool) {
 // callbacks at once, and the browser would call what is no longer there.
 func (l *link) closeChannel() { l.channel.JSValue().Call("close") }
 
-// closeConnection takes the callbacks back, then closes.
+// closeConnection closes without a last word to pion's callbacks, which its
+// Close releases.
 func (l *link) closeConnection() {
-	l.events.release()
 	if l.channel != nil {
 		l.channel.JSValue().Set("onopen", nil)
 		l.channel.JSValue().Set("onclose", nil)

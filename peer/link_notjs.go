@@ -14,12 +14,20 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// listeners is empty here: the callbacks of pion end with the connection.
+// prflxWait is how long ICE looks for something better than a path to an
+// address that was not signaled. It is pion's 1 s by default, but the first
+// check is often just faster than the signaling of its candidate.
+const prflxWait = 200 * time.Millisecond
+
+// listeners are the callbacks that go past pion: none here.
 type listeners struct{}
+
+func (listeners) release() {}
 
 // newPeerConnection starts no goroutine and opens no socket yet.
 func newPeerConnection(cfg Config, servers []wire.ICEServer) (*webrtc.PeerConnection, error) {
 	var settings webrtc.SettingEngine
+	settings.SetPrflxAcceptanceMinWait(prflxWait)
 	// A server on this machine is a trial: the partner is here as well, maybe
 	// with no network at all. To others, loopback candidates are of no use.
 	settings.SetIncludeLoopbackCandidate(isLoopback(cfg.URL))

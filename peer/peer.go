@@ -13,13 +13,14 @@
 //
 // The story goes from file to file:
 //
-//	peer.go    Connect: the story on one page
-//	find.go    1 find     the matchmaking socket, until MATCH
-//	join.go    2 join     a seat in the room, on the signaling socket
-//	link.go    3 connect  offer, answer, candidates, until the DataChannel is open
-//	chat.go    4 talk     hello, then messages, until one of the two leaves
-//	frames.go             what each frame of the chat does
-//	path.go               which way the frames travel
+//	peer.go       Connect: the story on one page
+//	find.go       1 find     the matchmaking socket, until MATCH
+//	join.go       2 join     a seat in the room, on the signaling socket
+//	link.go       3 connect  until the DataChannel is open, and to its end
+//	negotiate.go             offer, answer and candidates
+//	path.go                  which way the frames travel
+//	chat.go       4 talk     hello, then messages, until one of the two leaves
+//	frames.go                what each frame of the chat does
 //
 // Three pairs hide the platform: socket (WebSocket), link (what pion/webrtc
 // does differently in the browser) and codec (JSON).
@@ -98,7 +99,8 @@ type Progress struct {
 
 // Connect finds a partner and returns when both have said hello. Ending ctx
 // ends the search and leaves every server; the Chat that Connect returns no
-// longer depends on it, and must be ended with Close.
+// longer depends on it, and must be ended with Close. The error is one of those
+// above, that of ctx, or says what is wrong with cfg.
 func Connect(ctx context.Context, cfg Config) (*Chat, error) {
 	if cfg.UserID == "" {
 		cfg.UserID = randomID()

@@ -5,6 +5,8 @@ package peer
 import (
 	"context"
 	"errors"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -18,6 +20,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/pion/webrtc/v4"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/pipenet"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -151,13 +154,17 @@ func TestChat(t *testing.T) {
 func TestServerDies(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		die  func(s *server)
+		die  func(t *testing.T, s *server)
 	}{
-		{"it crashes", func(s *server) { s.kill() }},
-		{"it stops and says bye", func(s *server) {
-			for room, seats := range s.seats {
-				for _, conn := range seats {
-					s.leave(room, conn)
+		{"it crashes", func(_ *testing.T, s *server) { s.kill() }},
+		{"it stops and says bye", func(t *testing.T, s *server) {
+			t.Helper()
+			s.mu.Lock()
+			seats := maps.Clone(s.seats)
+			s.mu.Unlock()
+			for room, conns := range seats {
+				for _, conn := range conns {
+					s.leave(t.Context(), room, conn)
 				}
 			}
 		}},
@@ -166,7 +173,7 @@ func TestServerDies(t *testing.T) {
 			noLeaks(t)
 			s := newServer(t)
 			a, b := meet(t, s, Config{})
-			c.die(s)
+			c.die(t, s)
 			for i := range 20 {
 				tell(t, a, b, strconv.Itoa(i))
 				tell(t, b, a, strconv.Itoa(i))
@@ -194,6 +201,7 @@ func TestConnectFails(t *testing.T) {
 		{"a match that is none", says(1000, "", `{"type":"MATCH","room_id":7}`), nil, ErrUnreachable, ""},
 		{"too large a message", says(1000, "", `{"type":"`+strings.Repeat("x", 2*wire.MaxMessageBytes)+`"}`), nil, ErrUnreachable, ""},
 		{"the room is full", match, says(1000, "", `{"type":"ping"}`, `{"type":"reject","reason":"full"}`), nil, wire.RejectFull},
+		{"the room is over", match, says(1000, "", `{"type":"reject","reason":"not-found"}`), ErrPartnerGone, ""},
 		{"a reject that is none", match, says(1000, "", `{"type":"reject","reason":[]}`), ErrUnreachable, ""},
 		{"an accept that is none", match, says(1000, "", `{"type":"accept","isExistUser":"yes"}`), ErrUnreachable, ""},
 		{"no answer to register", match, says(1000, ""), ErrUnreachable, ""},
@@ -299,6 +307,63 @@ func TestConnectCancelled(t *testing.T) {
 	}
 }
 
+// quiet is a socket, on a fake clock, to a server that says its texts and then
+// nothing.
+func quiet(t *testing.T, texts ...string) *socket {
+	t.Helper()
+	pipes := pipenet.Listen()
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		gone := conn.CloseRead(context.WithoutCancel(r.Context()))
+		if err := send(gone, conn, texts...); err != nil {
+			return
+		}
+		<-gone.Done()
+	})}
+	go func() { _ = server.Serve(pipes) }()
+	t.Cleanup(func() { _ = server.Close() })
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return pipes.Dial(ctx) },
+	}}
+	conn, response, err := websocket.Dial(t.Context(), "ws://quiet/", &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		if response != nil {
+			_ = response.Body.Close()
+		}
+		t.Fatal(err)
+	}
+	return newSocket(t.Context(), conn)
+}
+
+// TestPartnerAbsent waits for a partner who has a seat and never speaks.
+func TestPartnerAbsent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		start := time.Now()
+		l, err := connect(t.Context(), Config{}, &seat{socket: quiet(t)})
+		if l != nil || !errors.Is(err, ErrPartnerGone) || time.Since(start) != absentTimeout {
+			t.Errorf("connect() = %v, %v after %v, want ErrPartnerGone after %v", l, err, time.Since(start), absentTimeout)
+		}
+	})
+}
+
+// TestNoAccept waits for a seat at a server that only pings.
+func TestNoAccept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		start := time.Now()
+		ctx, cancel := context.WithTimeoutCause(t.Context(), joinTimeout, ErrUnreachable)
+		defer cancel()
+		server := quiet(t)
+		defer server.close()
+		if accept, err := accepted(ctx, server); accept != nil || !errors.Is(err, ErrUnreachable) || time.Since(start) != joinTimeout {
+			t.Errorf("accepted() = %v, %v after %v, want ErrUnreachable after %v", accept, err, time.Since(start), joinTimeout)
+		}
+	})
+}
+
 // linked is a chat and the bare link of its partner, who can send whatever he
 // wants. offers tells whether he made the offer.
 func linked(t *testing.T, s *server) (*Chat, *link) {
@@ -365,9 +430,9 @@ func TestHostileLink(t *testing.T) {
 		{"signaling without end", func(t *testing.T, enemy *link) {
 			t.Helper()
 			for range 3 * maxCandidates {
-				enemy.seat.send(`{"type":"candidate","ice":{"candidate":"candidate:1 1 udp 1 127.0.0.1 9 typ relay raddr 0.0.0.0 rport 0","sdpMid":"0"}}`)
-				enemy.seat.send(`{"type":"offer","sdp":"again"}`)
-				enemy.seat.send(`{"type":"answer","sdp":"again"}`)
+				enemy.seat.send(t.Context(), `{"type":"candidate","ice":{"candidate":"candidate:1 1 udp 1 127.0.0.1 9 typ relay raddr 0.0.0.0 rport 0","sdpMid":"0"}}`)
+				enemy.seat.send(t.Context(), `{"type":"offer","sdp":"again"}`)
+				enemy.seat.send(t.Context(), `{"type":"answer","sdp":"again"}`)
 			}
 		}},
 	} {
@@ -395,8 +460,9 @@ func TestHostileLinkEnds(t *testing.T) {
 		{"channels without end", func(t *testing.T, enemy *link) {
 			t.Helper()
 			for i := range 2 * maxChannels {
-				_, err := enemy.pc.CreateDataChannel(strconv.Itoa(i), nil)
-				must(t, err)
+				if _, err := enemy.pc.CreateDataChannel(strconv.Itoa(i), nil); err != nil {
+					break // he was cut already
+				}
 			}
 		}},
 	} {

@@ -24,7 +24,9 @@ type server struct {
 	*httptest.Server
 	match, signal func(ctx context.Context, conn *websocket.Conn) error
 
-	mu      sync.Mutex
+	door sync.Mutex // held while somebody enters a room
+
+	mu      sync.Mutex // guards the fields below
 	conns   map[*websocket.Conn]bool
 	waiting chan wire.MatchMessage // of the client that waits; nil if none does
 	seats   map[string][]*websocket.Conn
@@ -51,7 +53,7 @@ func (s *server) kill() {
 		_ = conn.CloseNow()
 	}
 	s.mu.Unlock()
-	s.Server.Close()
+	s.Close()
 }
 
 func (s *server) serve(handler func() func(context.Context, *websocket.Conn) error) http.HandlerFunc {
@@ -118,18 +120,13 @@ func (s *server) sit(ctx context.Context, conn *websocket.Conn) error {
 	if err := wsjson.Read(ctx, conn, &register); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	second := len(s.seats[register.RoomID]) > 0
-	s.seats[register.RoomID] = append(s.seats[register.RoomID], conn)
-	s.mu.Unlock()
-	defer s.leave(register.RoomID, conn)
 	if err := send(ctx, conn, `{"type":"ping"}`, `{"type":"weather","isExistClient":7}`); err != nil {
 		return err
 	}
-	accept := wire.Accept{Type: wire.SignalAccept, ConnectionID: "c", IsExistClient: second, IsExistUser: second}
-	if err := wsjson.Write(ctx, conn, &accept); err != nil {
+	if err := s.accept(ctx, conn, register.RoomID); err != nil {
 		return err
 	}
+	defer s.leave(context.WithoutCancel(ctx), register.RoomID, conn)
 	if err := send(ctx, conn, `{"type":"ping"}`, `{"type":"candidate","ice":{"candidate":"candidate:early and useless","sdpMid":"0"}}`); err != nil {
 		return err
 	}
@@ -154,14 +151,25 @@ func (s *server) sit(ctx context.Context, conn *websocket.Conn) error {
 	}
 }
 
+// accept gives a client its seat. Nobody else enters before it knows.
+func (s *server) accept(ctx context.Context, conn *websocket.Conn, room string) error {
+	s.door.Lock()
+	defer s.door.Unlock()
+	s.mu.Lock()
+	second := len(s.seats[room]) > 0
+	s.seats[room] = append(s.seats[room], conn)
+	s.mu.Unlock()
+	return wsjson.Write(ctx, conn, &wire.Accept{Type: wire.SignalAccept, ConnectionID: "c", IsExistClient: second, IsExistUser: second})
+}
+
 // leave tells the other one, as Ayame does.
-func (s *server) leave(room string, conn *websocket.Conn) {
+func (s *server) leave(ctx context.Context, room string, conn *websocket.Conn) {
 	others := s.others(room, conn)
 	s.mu.Lock()
 	delete(s.seats, room)
 	s.mu.Unlock()
 	for _, other := range others {
-		_ = other.Write(context.Background(), websocket.MessageText, []byte(`{"type":"bye"}`))
+		_ = other.Write(ctx, websocket.MessageText, []byte(`{"type":"bye"}`))
 		_ = other.Close(websocket.StatusNormalClosure, "")
 	}
 }

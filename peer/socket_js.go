@@ -107,7 +107,7 @@ func (s *socket) fault() error { return s.reason }
 
 // send writes one message. A failure shows as the end of messages: an open
 // WebSocket takes everything, a closed one ignores it.
-func (s *socket) send(text string) { s.ws.Call("send", text) }
+func (s *socket) send(_ context.Context, text string) { s.ws.Call("send", text) }
 
 // close leaves the server. The browser goes on until the close handshake is
 // done; nothing of ours hears of it any more.

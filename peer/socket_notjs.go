@@ -39,19 +39,27 @@ type socket struct {
 // dial opens the WebSocket at url.
 func dial(ctx context.Context, url string) (*socket, error) {
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
-	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
+	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
+		if response != nil {
+			_ = response.Body.Close()
+		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		return nil, &unreachableError{err}
 	}
+	return newSocket(ctx, conn), nil
+}
+
+// newSocket begins to read conn.
+func newSocket(ctx context.Context, conn *websocket.Conn) *socket {
 	conn.SetReadLimit(wire.MaxMessageBytes)
 	reading, cut := context.WithCancel(context.WithoutCancel(ctx))
 	messages := make(chan string)
 	s := &socket{messages: messages, conn: conn, cut: cut, leaving: make(chan struct{}), done: make(chan struct{})}
 	go s.read(reading, messages) // close waits for it
-	return s, nil
+	return s
 }
 
 // read hands on what the server says until the connection ends. Who takes it
@@ -84,9 +92,10 @@ func closeFault(err error) error {
 // fault is why messages was closed.
 func (s *socket) fault() error { return s.reason }
 
-// send writes one message. A failure shows as the end of messages.
-func (s *socket) send(text string) {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+// send writes one message. A failure shows as the end of messages. It ignores
+// the end of ctx, which would cut the connection in the middle.
+func (s *socket) send(ctx context.Context, text string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	_ = s.conn.Write(ctx, websocket.MessageText, []byte(text))
 }

@@ -46,22 +46,30 @@ func converse(ctx context.Context, chat *peer.Chat, out *printer, in io.Reader) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go readLines(ctx, in, lines) // ends with its input, or at the next line that nobody wants
+	next, waits := lines, "" // no line is read while one waits for the partner to catch up
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case line, more := <-lines:
+		case line, more := <-next:
 			if !more {
 				return nil
 			}
-			if _, err := chat.Send(line); err != nil && !errors.Is(err, peer.ErrEmpty) {
-				out.note("not sent: " + err.Error())
-			}
+			waits = line
 		case event, more := <-chat.Events():
 			if !more {
 				return nil
 			}
 			out.event(event)
+		}
+		switch _, err := chat.Send(waits); {
+		case errors.Is(err, peer.ErrBusy):
+			next = nil
+		case err != nil && !errors.Is(err, peer.ErrEmpty):
+			out.note("not sent: " + err.Error())
+			fallthrough
+		default:
+			next, waits = lines, ""
 		}
 	}
 }

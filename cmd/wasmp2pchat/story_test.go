@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -130,6 +131,16 @@ func TestTwoTerminalsChat(t *testing.T) {
 			for _, want := range []string{"one", "two", "three"} {
 				if got := a.expect("stranger: "); got != "stranger: "+want {
 					t.Errorf("a sees %q, want %q", got, want)
+				}
+			}
+			many := make([]string, 100) // more than may be on their way at once
+			for i := range many {
+				many[i] = fmt.Sprintf("line %d", i)
+				a.say(many[i])
+			}
+			for _, want := range many {
+				if got := b.expect("stranger: "); got != "stranger: "+want {
+					t.Fatalf("b sees %q, want %q", got, want)
 				}
 			}
 			_ = a.keys.Close()
