@@ -46,7 +46,7 @@ func converse(ctx context.Context, chat *peer.Chat, out *printer, in io.Reader) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go readLines(ctx, in, lines) // ends with its input, or at the next line that nobody wants
-	next, waits := lines, "" // no line is read while one waits for the partner to catch up
+	next, waits := lines, ""     // no line is read while one waits for the partner to catch up
 	for {
 		select {
 		case <-ctx.Done():
