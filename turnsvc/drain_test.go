@@ -88,7 +88,6 @@ func TestStrangersAreNotLogged(t *testing.T) {
 	t.Parallel()
 	log := heard{make(chan string, 100)}
 	s := serve(t, func(c *Config) { c.Log, c.MaxPerUser = slog.New(log), 1 })
-	log.wait(t, "turn serves")
 	s.dial(t, "tcp", "stranger").send([]byte("GET / HTTP/1.1\r\n\r\n"))
 	c := s.dial(t, "udp", "ann")
 	c.send([]byte("junk"))
