@@ -19,6 +19,8 @@
 //	signal            rooms and the Ayame protocol
 //	turnsvc           STUN/TURN: credentials, policy, quotas, listeners
 //	turnsvc/gate      what stands between the sockets and pion/turn
+//	turnsvc/conformance
+//	                  what the relay answers, line by line, beside stock pion
 //	peer              the client: find, join, link, chat; in the browser and natively
 //	wasm              serves the embedded page
 //	wasm/app          the program inside the page: DOM only

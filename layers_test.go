@@ -16,22 +16,23 @@ func TestLayers(t *testing.T) {
 	t.Parallel()
 	const everything = "*"
 	table := map[string][]string{
-		"":                 {},
-		"wire":             {},
-		"internal/roomkey": {},
-		"internal/wsconn":  {"wire"},
-		"internal/pipenet": {},
-		"internal/natlab":  {},
-		"match":            {"wire", "internal/wsconn"},
-		"signal":           {"wire", "internal/wsconn"},
-		"turnsvc":          {"wire", "turnsvc/gate"},
-		"turnsvc/gate":     {},
-		"peer":             {"wire"},
-		"wasm":             {},
-		"wasm/app":         {"peer"},
-		"wasm/build":       {},
-		"cmd/wasmp2pchat":  {everything},
-		"e2e":              {everything},
+		"":                    {},
+		"wire":                {},
+		"internal/roomkey":    {},
+		"internal/wsconn":     {"wire"},
+		"internal/pipenet":    {},
+		"internal/natlab":     {},
+		"match":               {"wire", "internal/wsconn"},
+		"signal":              {"wire", "internal/wsconn"},
+		"turnsvc":             {"wire", "turnsvc/gate"},
+		"turnsvc/gate":        {},
+		"turnsvc/conformance": {"turnsvc", "turnsvc/gate", "wire"},
+		"peer":                {"wire"},
+		"wasm":                {},
+		"wasm/app":            {"peer"},
+		"wasm/build":          {},
+		"cmd/wasmp2pchat":     {everything},
+		"e2e":                 {everything},
 	}
 	for _, pkg := range packages(t) {
 		allowed, known := table[pkg]
@@ -53,14 +54,16 @@ func TestLayers(t *testing.T) {
 func TestLibrariesHaveOneHome(t *testing.T) {
 	t.Parallel()
 	homes := map[string][]string{
-		"github.com/pion/turn/":         {"turnsvc"},
-		"github.com/pion/webrtc/":       {"peer"},
-		"github.com/gorilla/websocket":  {"internal/wsconn"},
-		"github.com/coder/websocket":    {"peer"},
-		"github.com/caarlos0/env/":      {"cmd/wasmp2pchat"},
-		"github.com/prometheus/":        {"cmd/wasmp2pchat"},
-		"github.com/andybalholm/brotli": {"wasm/build"},
-		"github.com/chromedp/":          {"e2e"},
+		"github.com/pion/turn/":          {"turnsvc"},
+		"github.com/pion/dtls/":          {"turnsvc/gate"},
+		"github.com/pires/go-proxyproto": {"turnsvc/gate"},
+		"github.com/pion/webrtc/":        {"peer"},
+		"github.com/gorilla/websocket":   {"internal/wsconn"},
+		"github.com/coder/websocket":     {"peer"},
+		"github.com/caarlos0/env/":       {"cmd/wasmp2pchat"},
+		"github.com/prometheus/":         {"cmd/wasmp2pchat"},
+		"github.com/andybalholm/brotli":  {"wasm/build"},
+		"github.com/chromedp/":           {"e2e"},
 	}
 	for _, pkg := range packages(t) {
 		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {

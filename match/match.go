@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,8 +26,9 @@ type Config struct {
 	// RoomKey returns a new room id, which is the admission to the room.
 	RoomKey func() string
 	// ICEServers mints what one side of a room is given to connect with, and
-	// says until when it is good. nil: nothing.
-	ICEServers func(room string, side wire.Side) ([]wire.ICEServer, time.Time)
+	// says until when it is good. The partner's address is where he came from.
+	// nil: nothing.
+	ICEServers func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time)
 	// SignalingURL is where rooms live. Empty: on the host that answered.
 	SignalingURL string
 	// Online is how many people are here, for WAITING messages. nil: those
@@ -150,12 +152,12 @@ func (l *Lobby) pair(newcomer *ticket) {
 // that fails the other has lost nothing.
 func (l *Lobby) introduce(waited, newcomer *visitor) bool {
 	both := meeting{room: l.cfg.RoomKey(), at: time.Now(), tags: shared(waited.request.Tags, newcomer.request.Tags)}
-	if waited.meet(both, wire.SideA) != nil {
+	if waited.meet(both, wire.SideA, newcomer) != nil {
 		l.pool.cancel(waited.ticket)
 		return false
 	}
 	l.matches.Add(1)
-	_ = newcomer.meet(both, wire.SideB) // who cannot be told is gone; the room notices
+	_ = newcomer.meet(both, wire.SideB, waited) // who cannot be told is gone; the room notices
 	return true
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +35,10 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	w := &world{dial: dial}
 	w.lobby = New(Config{
 		RoomKey: func() string { return fmt.Sprintf("room-%d", w.rooms.Add(1)) },
-		ICEServers: func(room string, side wire.Side) ([]wire.ICEServer, time.Time) {
+		ICEServers: func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			if partner.IsValid() && !partner.IsLoopback() {
+				t.Errorf("the partner of %s came from %v", side, partner)
+			}
 			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478?transport=udp"}, Username: room + "." + string(side), Credential: "secret"}}, time.Unix(1795255801, 0)
 		},
 	})

@@ -54,20 +54,20 @@ func (v *visitor) Idle() {
 }
 
 // Closed takes the ticket back: who has left is matched with nobody.
-func (v *visitor) Closed() {
+func (v *visitor) Closed(bool) {
 	if v.ticket != nil {
 		v.lobby.pool.cancel(v.ticket)
 	}
 }
 
 // meet tells the visitor that there is a partner. The client closes then.
-func (v *visitor) meet(both meeting, side wire.Side) error {
+func (v *visitor) meet(both meeting, side wire.Side, partner *visitor) error {
 	m := wire.MatchMessage{
 		Type: wire.MatchFound, RoomID: both.room, UserID: v.request.UserID, CreatedAt: both.at.UTC(),
 		Tags: both.tags, SignalingURL: v.lobby.cfg.SignalingURL,
 	}
 	if v.lobby.cfg.ICEServers != nil {
-		m.ICEServers, m.ExpiresAt = v.lobby.cfg.ICEServers(both.room, side)
+		m.ICEServers, m.ExpiresAt = v.lobby.cfg.ICEServers(both.room, side, partner.conn.Addr())
 	}
 	if err := v.conn.Send(wsconn.JSON(m)); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
@@ -42,9 +43,13 @@ func (m *member) Message(text []byte) {
 // Idle has nothing to do.
 func (m *member) Idle() {}
 
-// Closed tells the one who stays.
-func (m *member) Closed() {
-	if stays := m.rooms.leave(m); stays != nil {
+// Closed tells the one who stays, and whoever cares for the room.
+func (m *member) Closed(left bool) {
+	id, stays := m.rooms.leave(m)
+	if left && id != "" && m.rooms.cfg.Ended != nil {
+		m.rooms.cfg.Ended(id)
+	}
+	if stays != nil {
 		_ = stays.conn.Post(wsconn.JSON(wire.SignalType{Type: wire.SignalBye})) // its reader learns of an end by itself
 		stays.conn.Close(wire.CloseNormal, wire.ReasonLeft)
 	}
@@ -76,7 +81,7 @@ func (m *member) register(text []byte) {
 	}
 	m.registered = true
 	m.conn.Keep()
-	switch m.rooms.enter(reg.RoomID, m, expires, func(side wire.Side) { m.accept(reg.RoomID, side) }) {
+	switch m.rooms.enter(reg.RoomID, m, expires, func(side wire.Side, first *member) { m.accept(reg.RoomID, side, first) }) {
 	case seated:
 	case roomFull:
 		m.reject(wire.RejectFull)
@@ -86,12 +91,16 @@ func (m *member) register(text []byte) {
 }
 
 // accept tells a member that it has a seat. Whoever sits on side B came second
-// and makes the offer.
-func (m *member) accept(room string, side wire.Side) {
+// and makes the offer; first is the one who is there already.
+func (m *member) accept(room string, side wire.Side, first *member) {
 	second := side == wire.SideB
 	a := wire.Accept{Type: wire.SignalAccept, ConnectionID: rand.Text(), IsExistClient: second, IsExistUser: second}
 	if m.rooms.cfg.ICEServers != nil {
-		a.ICEServers, _ = m.rooms.cfg.ICEServers(room, side)
+		var partner netip.Addr
+		if first != nil {
+			partner = first.conn.Addr()
+		}
+		a.ICEServers, _ = m.rooms.cfg.ICEServers(room, side, partner)
 	}
 	m.rooms.accepted.Add(1)
 	_ = m.conn.Post(wsconn.JSON(a)) // our own reader learns of an end by itself

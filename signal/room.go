@@ -9,6 +9,7 @@ import (
 
 // room has two seats, ever. Its fields are guarded by registry.mu.
 type room struct {
+	id      string
 	seats   [2]*member
 	taken   int       // seats that were given
 	over    bool      // somebody has left: nobody enters any more
@@ -35,12 +36,12 @@ const (
 // enter gives a member a seat, and the two of a full room each other. greet is
 // called while the room is held, so that nothing the other one says can come
 // before it: it must queue its message and not wait.
-func (r *registry) enter(id string, m *member, expires time.Time, greet func(wire.Side)) verdict {
+func (r *registry) enter(id string, m *member, expires time.Time, greet func(side wire.Side, first *member)) verdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rm := r.rooms[id]
 	if rm == nil {
-		rm = &room{expires: expires}
+		rm = &room{id: id, expires: expires}
 		r.rooms[id] = rm
 	}
 	switch {
@@ -54,37 +55,40 @@ func (r *registry) enter(id string, m *member, expires time.Time, greet func(wir
 	m.room = rm
 	if rm.taken == 1 {
 		r.open++
-		greet(wire.SideA)
+		greet(wire.SideA, nil)
 		return seated
 	}
-	greet(wire.SideB)
 	first := rm.seats[0]
+	greet(wire.SideB, first)
 	m.partner.Store(first)
 	first.partner.Store(m)
 	return seated
 }
 
-// leave takes a member out of its room and returns the one who stays, nil if
-// there is nobody to be told.
-func (r *registry) leave(m *member) (stays *member) {
+// leave takes a member out of its room. It returns the id of the room if that
+// ends with it, and the one who stays, nil if there is nobody to be told.
+func (r *registry) leave(m *member) (ended string, stays *member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rm := m.room
 	if rm == nil {
-		return nil
+		return "", nil
 	}
 	m.room = nil
 	if !rm.over {
 		rm.over = true
 		r.open--
+		ended = rm.id
 	}
 	rm.seats = [2]*member{}
 	stays = m.partner.Swap(nil)
-	if stays == nil || r.closed {
-		return nil
+	switch {
+	case r.closed:
+		return "", nil
+	case stays != nil:
+		stays.partner.Store(nil)
 	}
-	stays.partner.Store(nil)
-	return stays
+	return ended, stays
 }
 
 // forget drops the rooms that are over and whose id has expired.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +25,12 @@ type Config struct {
 	// Admit says until when a room id admits, or why it does not.
 	Admit func(roomID string) (expires time.Time, err error)
 	// ICEServers mints what one side of a room is given to connect with, and
-	// says until when it is good. nil: nothing.
-	ICEServers func(room string, side wire.Side) ([]wire.ICEServer, time.Time)
+	// says until when it is good. The partner's address is where he came from;
+	// it is not valid for the one who came first. nil: nothing.
+	ICEServers func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time)
+	// Ended is told when a member has left a room for good, by closing; not
+	// when it was only lost, for then the chat may go on. nil: nobody is told.
+	Ended func(room string)
 
 	MaxMessage int          // bytes; wire.MaxMessageBytes
 	Log        *slog.Logger // nil: silent

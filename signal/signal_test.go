@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -23,6 +24,7 @@ import (
 // world is a set of rooms on a listener. Ids that begin with "room" admit.
 type world struct {
 	rooms *Rooms
+	ended chan string
 	dial  func(context.Context) (net.Conn, error)
 	stop  func()
 }
@@ -31,14 +33,24 @@ var errForged = errors.New("forged")
 
 func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error)) *world {
 	t.Helper()
-	w := &world{dial: dial, rooms: New(Config{
+	ended := make(chan string, 16)
+	w := &world{dial: dial, ended: ended, rooms: New(Config{
+		Ended: func(room string) {
+			select {
+			case ended <- room:
+			default: // a test that does not look
+			}
+		},
 		Admit: func(id string) (time.Time, error) {
 			if !strings.HasPrefix(id, "room") {
 				return time.Time{}, errForged
 			}
 			return time.Now().Add(time.Minute), nil
 		},
-		ICEServers: func(room string, side wire.Side) ([]wire.ICEServer, time.Time) {
+		ICEServers: func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			if partner.IsValid() && (side != wire.SideB || !partner.IsLoopback()) {
+				t.Errorf("the partner of %s came from %v", side, partner)
+			}
 			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478"}, Username: room + "." + string(side), Credential: "secret"}}, time.Time{}
 		},
 	})}
@@ -347,6 +359,32 @@ func TestShutdownIsNoBye(t *testing.T) {
 	w.stop()
 	a.mustClose(wire.CloseGoingAway, wire.ReasonShutdown)
 	b.mustClose(wire.CloseGoingAway, wire.ReasonShutdown)
+}
+
+// TestARoomEndsWhenSomebodyLeavesIt and not when he is only lost: then the two
+// may still be talking, through the relay.
+func TestARoomEndsWhenSomebodyLeavesIt(t *testing.T) {
+	t.Parallel()
+	w := onLoopback(t)
+	a, b := w.connect(t, false), w.connect(t, false)
+	a.register("room-lost")
+	b.register("room-lost")
+	_ = a.ws.NetConn().Close()
+	<-b.ends // which answers the close frame of the server
+	c, d := w.connect(t, false), w.connect(t, false)
+	c.register("room-left")
+	d.register("room-left")
+	c.mu.Lock()
+	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1001, ""), time.Now().Add(time.Second))
+	c.mu.Unlock()
+	if room := <-w.ended; room != "room-left" {
+		t.Errorf("%s has ended, want room-left", room)
+	}
+	<-d.ends
+	w.stop()
+	if len(w.ended) != 0 {
+		t.Errorf("%s has ended, too", <-w.ended)
+	}
 }
 
 // TestNothingIsLeft registers and resets a thousand times, the way in which

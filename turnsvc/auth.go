@@ -1,12 +1,7 @@
 package turnsvc
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"net"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -14,27 +9,64 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
+// user is who has signed a request.
+type user struct {
+	member
+	key     []byte // signs the answer (RFC 8489 §9.2.2)
+	expired bool   // the credential opens nothing new
+}
+
+// refusal is an error answer (RFC 8489 §14.8), or silence.
+type refusal struct {
+	code      stun.ErrorCode // 0: silence
+	challenge bool           // with REALM and NONCE, for the client to try again
+	unknown   []stun.AttrType
+}
+
+// Codes that package stun has no name for: RFC 8656 §19.
+const codeForbidden stun.ErrorCode = 403
+
+func refuse(code stun.ErrorCode) *refusal { return &refusal{code: code} }
+
+func challenge(code stun.ErrorCode) *refusal { return &refusal{code: code, challenge: true} }
+
+func silence() *refusal { return &refusal{} }
+
+// authenticate finds out who has signed a request, in the order of
+// RFC 8489 §9.2.4. Whoever has no valid nonce is a stranger, of whom only so
+// many are answered; a wrong guess costs more.
+func (d *door) authenticate(r *request) (*user, *refusal) {
+	if !r.signed {
+		return nil, d.stranger(r, challenge(stun.CodeUnauthorized))
+	}
+	username, ok1 := r.text(stun.AttrUsername)
+	realm, ok2 := r.text(stun.AttrRealm)
+	nonce, ok3 := r.text(stun.AttrNonce)
+	switch {
+	case !ok1 || !ok2 || !ok3:
+		return nil, d.stranger(r, refuse(stun.CodeBadRequest))
+	case !d.srv.nonces.valid(nonce, r.client):
+		return nil, d.stranger(r, challenge(stun.CodeStaleNonce))
+	}
+	u, err := d.identify(r, username, realm)
+	if err != nil {
+		d.srv.count.auth.Add(1)
+		d.srv.log.Debug("turn request refused", "client", r.client.String(), "username", username, "why", err.Error())
+		return nil, d.guess(r, challenge(stun.CodeUnauthorized))
+	}
+	return u, nil
+}
+
 // Why a request is not authenticated, beside ErrMalformed and ErrExpired.
 var (
 	errRealm    = errors.New("another realm")
 	errPassword = errors.New("wrong password")
-	errOwner    = errors.New("the allocation is another user's")
-	errEnding   = errors.New("the allocation is about to end")
+	errRevoked  = errors.New("revoked")
+	errPlain    = errors.New("not the credential of a room")
 )
 
-// authenticate is pion's AuthHandler: it returns the key (RFC 8489 §9.2.2) with
-// which the request at hand is signed, or false.
-func (d *door) authenticate(username, realm string, client net.Addr) ([]byte, bool) {
-	key, err := d.key(username, realm, gate.AddrPort(client))
-	if err != nil {
-		d.srv.count.auth.Add(1)
-		d.srv.log.Debug("turn request refused", "client", client.String(), "username", username, "why", err.Error())
-		return nil, false
-	}
-	return key, true
-}
-
-func (d *door) key(username, realm string, client netip.AddrPort) ([]byte, error) {
+// identify finds the secret that fits.
+func (d *door) identify(r *request, username, realm string) (*user, error) {
 	if realm != d.srv.cfg.Realm {
 		return nil, errRealm
 	}
@@ -43,76 +75,48 @@ func (d *door) key(username, realm string, client netip.AddrPort) ([]byte, error
 	if err != nil && !expired {
 		return nil, err
 	}
-	request, err := d.request()
-	if err != nil {
-		return nil, err
-	}
-	held := d.at(client)
-	if err := d.entitled(request, username, expired, held); err != nil {
-		return nil, err
-	}
-	for _, password := range credential.Passwords {
+	for i, password := range credential.Passwords {
 		key := stun.NewLongTermIntegrity(username, realm, password)
-		if key.Check(request) != nil {
+		if key.Check(r.Message) != nil {
 			continue
 		}
-		if held != nil && request.Type.Method == stun.MethodRefresh {
-			held.ends = time.Now().Add(lifetime(request))
-		}
-		return key, nil
+		u := &user{member: readMember(credential.Claims, d.srv.cfg.Secrets[i]), key: key, expired: expired}
+		return u, d.entitled(r, u)
 	}
 	return nil, errPassword
 }
 
-// entitled decides who may do what: a new allocation needs a credential that has
-// not expired; what is done with an allocation must come from the user who made
-// it (RFC 8656 §5), who may go on with the credential it was made with.
-func (d *door) entitled(request *stun.Message, username string, expired bool, held *grant) error {
-	method := request.Type.Method
-	switch {
-	case held == nil || method == stun.MethodAllocate:
-		if expired {
+// entitled decides whether a right signature is enough: a credential that has
+// expired still serves the live allocation of its user, for a time.
+func (d *door) entitled(r *request, u *user) error {
+	now := d.srv.cfg.now()
+	if u.expired {
+		held := d.at(r.client)
+		if held == nil || held.owner != u.owner || r.Type.Method == stun.MethodAllocate || now.Sub(held.made) >= maxOverstay {
 			return ErrExpired
 		}
-		return nil
-	case held.username != username:
-		return errOwner
-	case expired && d.srv.cfg.now().Sub(held.made) >= maxOverstay:
-		return ErrExpired
-	case method == stun.MethodRefresh && lifetime(request) == 0:
-		return nil
-	case time.Until(held.ends) < lastMoments:
-		return errEnding
+	}
+	switch {
+	case d.srv.cfg.Peers == PeersRoom && u.room == "":
+		return errPlain
+	case d.srv.rooms.isRevoked(&u.member, now):
+		return errRevoked
 	}
 	return nil
 }
 
-// request is the message at hand, in memory of its own.
-func (d *door) request() (*stun.Message, error) {
-	m := &stun.Message{Raw: slices.Clone(d.message)}
-	if err := m.Decode(); err != nil {
-		return nil, fmt.Errorf("decode request: %w", err)
-	}
-	return m, nil
+// stranger answers one who has shown nothing yet, if there is budget for his
+// address.
+func (d *door) stranger(r *request, answer *refusal) *refusal { return d.spend(r, 1, answer) }
+
+// guess answers one whose credential is wrong.
+func (d *door) guess(r *request, answer *refusal) *refusal {
+	return d.spend(r, gate.GuessCost, answer)
 }
 
-// requestedEnd is when the allocation of the request at hand will end.
-func (d *door) requestedEnd() time.Time {
-	request, err := d.request()
-	if err != nil {
-		return time.Now() // not possible: pion has decoded it
+func (d *door) spend(r *request, cost int, answer *refusal) *refusal {
+	if !d.srv.strangers.AllowN(gate.Source(r.client.Addr()), cost, time.Now()) {
+		return silence()
 	}
-	return time.Now().Add(lifetime(request))
-}
-
-// lifetime is what pion v4.1.4 makes of the LIFETIME attribute (RFC 8656 §18.2):
-// what was asked for if that is less than an hour, else the default of 10 minutes.
-func lifetime(m *stun.Message) time.Duration {
-	v, err := m.Get(stun.AttrLifetime)
-	if err == nil && len(v) == 4 {
-		if d := time.Duration(binary.BigEndian.Uint32(v)) * time.Second; d < time.Hour {
-			return d
-		}
-	}
-	return 10 * time.Minute
+	return answer
 }

@@ -1,6 +1,8 @@
 package turnsvc
 
 import (
+	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -129,25 +131,36 @@ func TestAnotherUsersAllocation(t *testing.T) {
 	}
 }
 
-// Without errEnding strangers can end the process: see lastMoments.
+// Without touchable strangers can end the process: see lastMoments.
 func TestOnlyTheEndIsLeftInTheLastMoments(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
-	_, peer := newPeer(t)
-	c := s.dial(t, "udp", "ann")
-	if _, code := c.allocate(attr(stun.AttrLifetime, 0, 0, 0, 4)); code != 0 {
-		t.Fatalf("Allocate for 4 s = %d, want success", code)
+	d := &door{srv: s.Server, held: map[netip.AddrPort]*grant{}}
+	r := &request{Message: new(stun.Message), client: netip.MustParseAddrPort("192.0.2.1:5000")}
+	u := &user{member: readMember("ann", "")}
+	g := newGrant(d, r, u.member, 1)
+	g.relays = s.relays[family4]
+	g.ends = time.Now().Add(lastMoments - time.Second)
+	d.hold(g)
+	peer := &stun.XORMappedAddress{IP: net.IPv4(8, 8, 8, 8), Port: 53}
+	for method, attrs := range map[stun.Method][]stun.Setter{
+		stun.MethodRefresh:          {attr(stun.AttrLifetime, 0, 0, 2, 88)},
+		stun.MethodCreatePermission: {xorPeer{*peer}},
+		stun.MethodChannelBind:      {xorPeer{*peer}, attr(stun.AttrChannelNumber, 0x40, 0, 0, 0)},
+	} {
+		r.Message = stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, attrs...)...)
+		g.ends = time.Now().Add(lastMoments - time.Second)
+		if _, no := d.judge(r, u); no == nil || no.code != stun.CodeAllocMismatch {
+			t.Errorf("%v less than 5 s before the end: refusal %+v, want 437", method, no)
+		}
+		g.ends = time.Now().Add(time.Hour)
+		if _, no := d.judge(r, u); no != nil {
+			t.Errorf("%v an hour before the end: refusal %+v, want none", method, no)
+		}
 	}
-	if c.permit(peer) || c.bind(peer) {
-		t.Error("a permission was granted less than 5 s before the end")
-	}
-	if got := code(c.do(stun.MethodRefresh)); got == 0 {
-		t.Error("Refresh succeeded less than 5 s before the end")
-	}
-	if got := code(c.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0))); got != 0 {
-		t.Errorf("Refresh 0 in the last moments = %d, want success", got)
-	}
-	if relayed := c.mustAllocate(); !c.permit(peer) || !c.bind(peer) {
-		t.Errorf("a permission for the new allocation %v was refused", relayed)
+	g.ends = time.Now().Add(lastMoments - time.Second)
+	r.Message = stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodRefresh, stun.ClassRequest), attr(stun.AttrLifetime, 0, 0, 0, 0))
+	if o, no := d.judge(r, u); no != nil || o == nil {
+		t.Errorf("Refresh 0 in the last moments: refusal %+v, want none", no)
 	}
 }

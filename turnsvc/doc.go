@@ -1,23 +1,43 @@
 // Package turnsvc is the STUN and TURN server (RFC 8489, RFC 8656): it tells
 // peers how the world sees them and carries their datagrams when no direct path
-// works. It is built on pion/turn, of which it is the only user.
+// works. It is built on pion/turn v4, of which it is the only user and which
+// runs unpatched: pion is given nothing that it handles wrongly.
 //
-// It promises that a credential minted by an Issuer is good for what its user
-// needs and for nobody else; that a live chat is not cut when its credential
-// expires; that the relay reaches public addresses only, never the machine or
-// the network it runs on; that every user, every address and everybody together
-// has a bound; and that nothing a stranger sends stops it or is logged above
-// debug level.
+// It promises that a credential is good for what its user needs and for nobody
+// else: the members of a room reach one another and nothing else, by default;
+// that a live chat is not cut when its credential expires, and ends with its
+// room; that the relay never reaches the machine or the network it runs on; that
+// every user, every address and everybody together has a bound; and that nothing
+// a stranger sends stops it, or is logged above debug level.
 //
-// A request on its way:
+// A message on its way in:
 //
-//	socket ─▶ gate ─▶ door ─▶ pion ─▶ authenticate ─▶ admit ─▶ relays.open ─▶ relay
-//	          whole    the present    credential,     quota     a port        wall,
-//	          messages message        owner                                   counters
+//	gate       whole, well-formed messages; deadlines and caps of connections
+//	  ▼
+//	request    one parse: nothing counts after MESSAGE-INTEGRITY; FINGERPRINT is right
+//	  ▼
+//	auth       nonce, credential, signature ──────────▶ 401 438 400, or silence for who asks too much
+//	  ▼        Binding is answered here
+//	judge      what is asked for, of which allocation ─▶ 400 403 420 437 440 441 442 443 486 508
+//	  ▼
+//	order      a request of our own with only what counts, signed, for pion
+//	  ▼
+//	pion       allocations, permissions, channels; relays data (wall, permits, meter)
+//	  ▼
+//	forward    its answer, signed for the client
 //
-// Every door, which is the UDP socket or one TCP connection, has a pion server of
-// its own, which handles one message at a time on one goroutine. So what the door
-// has read last is the request that pion asks about, in each of its callbacks.
+// Data (ChannelData, Send indications) goes from the gate straight to pion, and
+// only for clients that hold an allocation. The relay socket is the second wall
+// around the peers: it sees ports, and keeps the bitrate and the counters.
+//
+// Every door, which is a UDP socket or one connection, has a pion server of its
+// own, which handles one message at a time on one goroutine. So the order that
+// was given last is what pion asks about, in each of its callbacks.
+//
+// Left out are TCP relays (RFC 6062: 442), setting the DF bit (DONT-FRAGMENT:
+// 420), mobility (RFC 8016) and two families in one allocation
+// (ADDITIONAL-ADDRESS-FAMILY), whose attributes are ignored as the RFCs have it,
+// ICMP reports to clients, and SHA-256 for MESSAGE-INTEGRITY.
 //
 // It leaves to others who may have a credential (match and signal ask an Issuer)
 // and which addresses are public (the command finds out).

@@ -5,45 +5,62 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
+	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
-// A door is where pion reads requests: the UDP socket, with many clients, or one
-// TCP connection, with one. It is pion's net.PacketConn and answers its questions.
+// A door is where clients come in: the UDP socket, with many of them, or one
+// connection, with one. It stands between the socket and a pion server of its
+// own, whose net.PacketConn it is, and whose questions it answers.
 //
 // pion handles one message before it reads the next, on one goroutine, the
-// reader. So message and pending belong to the request at hand and need no lock.
+// reader. So order belongs to the request that pion has now and needs no lock.
 type door struct {
 	net.PacketConn // of package gate
 	srv            *Server
 
-	message []byte // read last; pion's buffer
-	pending *grant // admitted, without a relay yet
-	ended   bool   // ReadFrom has returned an error: pion has left
+	ended bool   // ReadFrom has returned an error: pion has left
+	order *order // what pion does now; nil: nothing that is answered
+	next  *order // waits for a nonce of pion's
+	nonce pionNonce
+
+	turn sync.Mutex // held by the reader while pion acts on an order
 
 	mu   sync.Mutex                // guards held; never held while calling
-	held map[netip.AddrPort]*grant // live allocations by client
+	held map[netip.AddrPort]*grant // by client, until pion has forgotten the allocation
 }
+
+// pionNonce is the nonce that pion wants to see in our orders. Ours to clients
+// are better.
+type pionNonce struct {
+	value string
+	asked time.Time
+}
+
+// pionNonceAge is when pion is asked for a new one; it takes them for an hour.
+const pionNonceAge = 30 * time.Minute
 
 // open lets pion read from conn until that is closed. The caller waits for
 // s.doors.
 func (s *Server) open(conn net.PacketConn) error {
 	d := &door{PacketConn: conn, srv: s, held: map[netip.AddrPort]*grant{}}
-	if stream, ok := conn.(*gate.Stream); ok {
-		stream.Hold(d.holds)
+	if holder, ok := conn.(interface{ Hold(func() bool) }); ok {
+		holder.Hold(d.holds)
 	}
 	s.doors.Add(1)
 	_, err := turn.NewServer(turn.ServerConfig{
 		Realm:         s.cfg.Realm,
-		AuthHandler:   d.authenticate,
-		QuotaHandler:  d.admit,
+		AuthHandler:   d.key,
+		EventHandler:  turn.EventHandler{OnAllocationDeleted: d.deleted},
 		LoggerFactory: pionLog{s.log},
 		InboundMTU:    gate.MaxFrameBytes + 1, // pion drops what fills its buffer
 		PacketConnConfigs: []turn.PacketConnConfig{{
-			PacketConn: d, RelayAddressGenerator: d, PermissionHandler: d.permit,
+			PacketConn: d, RelayAddressGenerator: d,
+			PermissionHandler: func(net.Addr, net.IP) bool { return true }, // judge has decided
 		}},
 	})
 	if err != nil {
@@ -53,74 +70,200 @@ func (s *Server) open(conn net.PacketConn) error {
 	return nil
 }
 
-// ReadFrom gives pion the next message; the request before it is done with.
+// ReadFrom gives pion the next message that is worth its time.
 func (d *door) ReadFrom(p []byte) (int, net.Addr, error) {
-	d.forgo() // if pion found a reason to refuse after all
-	n, from, err := d.PacketConn.ReadFrom(p)
-	d.message = p[:n]
-	if err != nil && !d.ended {
+	d.done()
+	for {
+		if o := d.next; o != nil {
+			if n, ok := d.give(o, p); ok {
+				return n, o.from, nil
+			}
+			continue
+		}
+		n, from, err := d.PacketConn.ReadFrom(p)
+		if err != nil {
+			d.leave()
+			return n, from, err
+		}
+		if d.admit(p[:n], from) {
+			return n, from, nil
+		}
+	}
+}
+
+// leave notes, once, that pion reads no more.
+func (d *door) leave() {
+	if !d.ended {
 		d.ended = true
 		d.srv.doors.Done()
 	}
-	return n, from, err
 }
 
-// admit is pion's QuotaHandler: no means 486 (RFC 8656 §7.2).
-func (d *door) admit(username, _ string, client net.Addr) bool {
-	_, claims, err := parseUsername(username)
-	if err != nil {
-		return false // not possible: authenticate was asked before
+// admit looks at a message that has come: data of clients that hold an
+// allocation passes as it is; requests are answered here, or become the next
+// order; everything else is dropped.
+func (d *door) admit(message []byte, from net.Addr) (pass bool) {
+	if !stun.IsMessage(message) {
+		return d.at(gate.AddrPort(from)) != nil // ChannelData, says the gate
 	}
-	g := &grant{username: username, user: claims, client: gate.AddrPort(client), made: d.srv.cfg.now()}
-	if !d.srv.quota.take(g.user, g.source()) {
-		d.srv.count.quota.Add(1)
-		return false
+	r, ok := readRequest(message, from)
+	switch {
+	case !ok:
+		d.srv.refuseFrame()
+	case r.Type.Class == stun.ClassIndication:
+		return r.Type.Method == stun.MethodSend && len(r.unknown()) == 0 && d.at(r.client) != nil
+	case r.Type.Class != stun.ClassRequest:
+		d.srv.refuseFrame() // an answer to nothing we asked
+	case r.Type.Method == stun.MethodBinding:
+		d.bound(r)
+	case r.Type.Method == stun.MethodAllocate, r.Type.Method == stun.MethodRefresh,
+		r.Type.Method == stun.MethodCreatePermission, r.Type.Method == stun.MethodChannelBind:
+		d.take(r)
+	default:
+		d.srv.refuseFrame() // unknown methods are met with silence: RFC 8489 §6.3
 	}
-	d.pending = g
-	return true
-}
-
-// forgo gives the pending grant back, if there is one.
-func (d *door) forgo() {
-	if d.pending != nil {
-		d.srv.giveBack(d.pending)
-		d.pending = nil
-	}
-}
-
-// permit is pion's PermissionHandler, for CreatePermission and ChannelBind.
-func (d *door) permit(_ net.Addr, peer net.IP) bool {
-	ip, _ := netip.AddrFromSlice(peer)
-	if d.srv.relays.wall.grants(ip) {
-		return true
-	}
-	d.srv.count.peers.Add(1)
 	return false
+}
+
+// take answers a request, or makes it the next order.
+func (d *door) take(r *request) {
+	u, no := d.authenticate(r)
+	if no != nil {
+		d.refuse(r, no, nil)
+		return
+	}
+	o, no := d.judge(r, u)
+	if no != nil {
+		d.refuse(r, no, u.key)
+		return
+	}
+	d.next = o
+}
+
+// give writes the next order for pion into p or, if pion's nonce has grown old,
+// a question that pion answers with a new one. It is false if the order cannot
+// be given.
+func (d *door) give(o *order, p []byte) (n int, ok bool) {
+	setters := []stun.Setter{stun.NewTransactionIDSetter(o.TransactionID), stun.NewType(o.Type.Method, stun.ClassRequest)}
+	if time.Since(d.nonce.asked) < pionNonceAge && d.nonce.value != "" {
+		d.next = nil
+		setters = append(setters, o.attrs...)
+		setters = append(setters, stun.NewUsername(o.grant.id), stun.NewRealm(d.srv.cfg.Realm), stun.NewNonce(d.nonce.value), stun.MessageIntegrity(o.user.key))
+	} else {
+		d.nonce = pionNonce{asked: time.Now()}
+	}
+	m, err := stun.Build(setters...)
+	if err != nil || len(m.Raw) > len(p) {
+		d.next = nil
+		d.refuse(o.request, refuse(stun.CodeBadRequest), o.user.key)
+		d.forgo(o)
+		return 0, false
+	}
+	if d.next == nil {
+		d.turn.Lock()
+		d.order = o
+	}
+	return copy(p, m.Raw), true
+}
+
+// done ends an order that pion has acted on.
+func (d *door) done() {
+	if o := d.order; o != nil {
+		d.order = nil
+		d.turn.Unlock()
+		d.forgo(o)
+	}
+}
+
+// forgo gives the grant of an Allocate back, once, that has come to nothing.
+func (d *door) forgo(o *order) {
+	g := o.grant
+	if o.Type.Method != stun.MethodAllocate || g.relay.Load() != nil || o.forgone {
+		return
+	}
+	o.forgone = true
+	d.srv.giveBack(g)
+	if g.place.taken != nil {
+		_ = g.place.taken.Close() // its port is free again
+	}
+}
+
+// WriteTo takes what pion sends: data goes out as it is, answers as forward
+// makes them. Only the reader answers.
+func (d *door) WriteTo(p []byte, addr net.Addr) (int, error) {
+	if !stun.IsMessage(p) || isData(p) {
+		return d.PacketConn.WriteTo(p, addr)
+	}
+	m := new(stun.Message)
+	if err := stun.Decode(p, m); err != nil {
+		return 0, err // not possible: pion has built it
+	}
+	o := d.order
+	if o == nil { // the answer to our question
+		nonce, _ := m.Get(stun.AttrNonce)
+		d.nonce.value = string(nonce)
+		return len(p), nil
+	}
+	switch {
+	case m.Type.Class != stun.ClassSuccessResponse:
+		d.forgo(o) // before the client knows
+		d.srv.count.refused.add(codeOf(m))
+	case o.accept != nil:
+		o.accept(time.Now())
+	}
+	d.forward(o, m)
+	return len(p), nil
+}
+
+// isData reports whether a message is a Data indication, which the goroutines
+// of the relays send.
+func isData(p []byte) bool { return p[0] == 0x00 && p[1] == 0x17 }
+
+// key is pion's AuthHandler: the order was signed with it.
+func (d *door) key(string, string, net.Addr) ([]byte, bool) {
+	if d.order == nil {
+		return nil, false
+	}
+	return d.order.user.key, true
+}
+
+// deleted is told when pion has forgotten an allocation, whatever the reason.
+func (d *door) deleted(from, _ net.Addr, _, id, _ string) {
+	client := gate.AddrPort(from)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if g := d.held[client]; g != nil && g.id == id {
+		delete(d.held, client)
+	}
 }
 
 // Validate has nothing to say; it makes a door pion's RelayAddressGenerator.
 func (d *door) Validate() error { return nil }
 
-// AllocatePacketConn opens the relay of the pending grant; an error means 508
-// (RFC 8656 §7.2). Without one pion only looks for an even port, and closes the
-// socket at once.
-func (d *door) AllocatePacketConn(_ string, port int) (net.PacketConn, net.Addr, error) {
-	r, err := d.srv.relays.open(port)
+// AllocatePacketConn opens the relay of the order; an error means 508
+// (RFC 8656 §7.2).
+func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error) {
+	if d.order == nil {
+		return nil, nil, errors.ErrUnsupported // not possible: pion acts on orders
+	}
+	g := d.order.grant
+	r, token, err := d.srv.place(g)
 	if err != nil {
-		d.forgo()
 		d.srv.count.ports.Add(1)
 		return nil, nil, err
 	}
-	if g := d.pending; g != nil {
-		d.pending = nil
-		d.hold(g)
-		r.belongTo(func() {
-			d.drop(g)
-			d.srv.giveBack(g)
-		})
-		d.srv.count.made.Add(1)
-	}
-	return r, d.srv.relays.addr(r), nil
+	g.token = token
+	g.ends = time.Now().Add(minLifetime) // until accept knows better
+	d.hold(g)
+	r.belongTo(g, func() {
+		g.ending.Store(true)
+		d.srv.rooms.leave(g)
+		d.srv.giveBack(g)
+	})
+	g.relay.Store(r)
+	d.srv.rooms.enter(g)
+	d.srv.count.made.Add(1)
+	return r, g.relays.addr(r), nil
 }
 
 // AllocateConn would open a TCP relay (RFC 6062), which we have not.
@@ -129,23 +272,12 @@ func (d *door) AllocateConn(string, int) (net.Conn, net.Addr, error) {
 }
 
 func (d *door) hold(g *grant) {
-	g.ends = d.requestedEnd()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.held[g.client] = g
 }
 
-// drop forgets g. The client may hold another one by then: pion forgets an
-// allocation before it closes the socket.
-func (d *door) drop(g *grant) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.held[g.client] == g {
-		delete(d.held, g.client)
-	}
-}
-
-// at is the grant of the client's live allocation, or nil.
+// at is the grant of the client's allocation, or nil.
 func (d *door) at(client netip.AddrPort) *grant {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -77,7 +77,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 		_ = stream.conn.Close()
 	}
 	for deadline := time.Now().Add(patience); ; {
-		c.raw(stun.MethodBinding) // its round trip is the pause
+		c.do(stun.MethodRefresh) // 437; its round trip is the pause
 		now := runtime.NumGoroutine()
 		if now <= before && s.Stats().Allocations == 0 {
 			return

@@ -2,7 +2,11 @@ package turnsvc
 
 import (
 	"net/netip"
+	"strconv"
+	"sync/atomic"
 	"time"
+
+	"github.com/pion/stun/v3"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
@@ -16,18 +20,124 @@ const maxOverstay = 24 * time.Hour
 // be done with it is to end it. In pion v4.1.4 a permission that is added while
 // the timer deletes the allocation can be met before it has a timer of its own:
 // a nil pointer, and the end of the process. It took us two seconds to provoke
-// with nothing but a credential. So no request may touch an allocation that the
-// timer may be deleting. Clients refresh a minute before the end.
+// with nothing but a credential. So no request may touch an allocation that is
+// being deleted, by the timer or by us. Clients refresh a minute before the end.
 const lastMoments = 5 * time.Second
+
+// What one allocation may hold. A browser asks for a permission per remote
+// candidate address, and for a channel per pair that it uses.
+const (
+	maxPermissions = 64
+	maxChannels    = 64
+)
+
+// The lifetimes that RFC 8656 fixes: §9 and §12.
+const (
+	permissionLifetime = 5 * time.Minute
+	channelLifetime    = 10 * time.Minute
+)
 
 // A grant is the right to one allocation: taken from the quota when the request
 // is admitted, given back when the relay socket is closed.
 type grant struct {
-	username string         // of the Allocate request; all that follows must have it
-	user     string         // its claims, whom the quota counts
-	client   netip.AddrPort // the other half of the 5-tuple is the door
-	made     time.Time      // by the clock of the credentials
-	ends     time.Time      // when pion's timer fires; only the door's reader touches it
+	member
+	id     string         // what pion knows as the user name: unique, so that its events say who
+	client netip.AddrPort // the other half of the 5-tuple is the door
+	door   *door
+	made   time.Time // by the clock of the credentials
+	relays *relays   // of the family that was asked for
+	place  place     // the port that was asked for
+
+	transaction [stun.TransactionIDSize]byte // of the Allocate request: a second one with it is a retransmission
+	token       []byte                       // RESERVATION-TOKEN of the answer; nil: none
+
+	ending atomic.Bool           // is being deleted: no request may touch it
+	relay  atomic.Pointer[relay] // nil until pion has asked for it
+
+	// Only the door's reader touches these.
+	ends        time.Time // when pion's timer fires
+	permissions map[netip.Addr]time.Time
+	channels    map[uint16]channel
+}
+
+// channel is a binding, and until when it holds.
+type channel struct {
+	peer netip.AddrPort
+	ends time.Time
+}
+
+// newGrant is made when a request was admitted; n is unique.
+func newGrant(d *door, r *request, m member, n uint64) *grant {
+	return &grant{
+		member: m, id: strconv.FormatUint(n, 36), client: r.client, door: d, made: d.srv.cfg.now(), transaction: r.TransactionID,
+		permissions: map[netip.Addr]time.Time{}, channels: map[uint16]channel{},
+	}
 }
 
 func (g *grant) source() netip.Prefix { return gate.Source(g.client.Addr()) }
+
+// touchable reports whether a request may change the allocation now.
+func (g *grant) touchable() bool {
+	return !g.ending.Load() && time.Until(g.ends) >= lastMoments
+}
+
+// close ends the allocation. It waits until pion has done what it does for a
+// request at the moment, and lets no other one through.
+func (g *grant) close() {
+	g.door.turn.Lock()
+	g.ending.Store(true)
+	g.door.turn.Unlock()
+	if r := g.relay.Load(); r != nil {
+		_ = r.Close() // upon which pion forgets the allocation
+	}
+}
+
+// permit notes permissions that pion has installed.
+func (g *grant) permit(peers []netip.AddrPort, now time.Time) {
+	for _, peer := range peers {
+		g.permissions[peer.Addr()] = now.Add(permissionLifetime)
+	}
+	if r := g.relay.Load(); r != nil {
+		r.permit(peers, now)
+	}
+}
+
+// hasRoomFor reports whether the permissions for peers stay within the limit;
+// those that have lapsed do not count.
+func (g *grant) hasRoomFor(peers []netip.AddrPort, now time.Time) bool {
+	fresh := map[netip.Addr]bool{}
+	for _, peer := range peers {
+		fresh[peer.Addr()] = true
+	}
+	for addr, ends := range g.permissions {
+		if now.After(ends) {
+			delete(g.permissions, addr)
+		} else {
+			fresh[addr] = true
+		}
+	}
+	return len(fresh) <= maxPermissions
+}
+
+// bind notes a channel that pion has bound; its peer has a permission, too
+// (RFC 8656 §12).
+func (g *grant) bind(number uint16, peer netip.AddrPort, now time.Time) {
+	g.channels[number] = channel{peer: peer, ends: now.Add(channelLifetime)}
+	g.permit([]netip.AddrPort{peer}, now)
+}
+
+// bindable reports whether a channel may be bound: the number to no other peer,
+// the peer to no other number (RFC 8656 §12.1). full says that there are too
+// many.
+func (g *grant) bindable(number uint16, peer netip.AddrPort, now time.Time) (ok, full bool) {
+	for n, c := range g.channels {
+		switch {
+		case now.After(c.ends):
+			delete(g.channels, n)
+		case (n == number) != (c.peer == peer):
+			return false, false
+		}
+	}
+	_, again := g.channels[number]
+	return true, !again && len(g.channels) >= maxChannels
+}

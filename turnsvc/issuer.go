@@ -25,6 +25,16 @@ func (i Issuer) Credentials(claims string) (username, proof string, expires time
 	return username, password(i.Secret, username), time.Unix(expires.Unix(), 0)
 }
 
+// RoomCredential is Credentials for one side of a room.
+func (i Issuer) RoomCredential(c Claims) (username, proof string, expires time.Time) {
+	return i.Credentials(c.format(i.Secret))
+}
+
+// RoomServers is ICEServers with a credential for one side of a room.
+func (i Issuer) RoomServers(c Claims) ([]wire.ICEServer, time.Time) {
+	return i.ICEServers(c.format(i.Secret))
+}
+
 // ICEServers is what a browser needs: first an entry with the STUN URLs, which
 // need no credential, then one with the TURN URLs and a fresh credential. An
 // entry that would have no URL is left out.

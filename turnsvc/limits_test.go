@@ -2,6 +2,7 @@ package turnsvc
 
 import (
 	"maps"
+	"net"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -91,17 +92,11 @@ func TestQuotaIsGivenBack(t *testing.T) {
 			c.mustAllocate()
 			c.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0))
 		}},
-		{"by an Allocate that pion refuses after all", func(t *testing.T, s *service) {
+		{"by the end of its room", func(t *testing.T, s *service) {
 			c := s.dial(t, "udp", "ann")
-			if _, code := c.allocate(attr(stun.AttrLifetime, 0, 0, 0, 0)); code != stun.CodeInsufficientCapacity {
-				t.Errorf("Allocate with lifetime 0 = %d, want pion's 508", code)
-			}
-			c.raw(stun.MethodBinding)
-		}},
-		{"by the end of the lifetime", func(t *testing.T, s *service) {
-			if _, code := s.dial(t, "udp", "ann").allocate(attr(stun.AttrLifetime, 0, 0, 0, 1)); code != 0 {
-				t.Errorf("Allocate for 1 s = %d, want success", code)
-			}
+			c.mustAllocate()
+			s.EndUser("ann")
+			s.clock.advance(11 * time.Minute) // then the name may be used again
 		}},
 		{"by the end of the TCP connection", func(t *testing.T, s *service) {
 			c := s.dial(t, "tcp", "ann")
@@ -159,19 +154,20 @@ func TestEvenPort(t *testing.T) {
 	}
 }
 
-// TestDropKeepsTheNextGrant holds that the end of an allocation that comes late
-// does not end the next one of the same client.
-func TestDropKeepsTheNextGrant(t *testing.T) {
+// TestLateNewsOfAnOldAllocation holds that the end of an allocation that comes
+// late does not end the next one of the same client.
+func TestLateNewsOfAnOldAllocation(t *testing.T) {
 	t.Parallel()
 	client := netip.MustParseAddrPort("192.0.2.1:5000")
+	from := net.UDPAddrFromAddrPort(client)
 	d := &door{held: map[netip.AddrPort]*grant{}}
-	first, next := &grant{client: client}, &grant{client: client}
-	d.hold(first)
+	d.hold(&grant{id: "1", client: client})
+	next := &grant{id: "2", client: client}
 	d.hold(next)
-	if d.drop(first); d.at(client) != next {
-		t.Error("drop of the first grant took the next one")
+	if d.deleted(from, nil, "", "1", ""); d.at(client) != next {
+		t.Error("the end of the first allocation took the next one")
 	}
-	if d.drop(next); d.holds() {
-		t.Error("a grant is held after all were dropped")
+	if d.deleted(from, nil, "", "2", ""); d.holds() {
+		t.Error("an allocation is held after all were deleted")
 	}
 }

@@ -54,9 +54,7 @@ func TestNothingReachesLoopback(t *testing.T) {
 		c.send(channelData("by channel"))
 	}
 	c.raw(stun.MethodBinding) // answered, so all before it was handled
-	s.relays.mu.RLock()
-	r := s.relays.byPort[relayed.Port()]
-	s.relays.mu.RUnlock()
+	r := s.relays[family4].on(relayed.Port())
 	if n, err := r.WriteTo([]byte("by force"), conn.LocalAddr()); n != 8 || err != nil {
 		t.Errorf("WriteTo = %d, %v, want 8 and silence", n, err)
 	}
@@ -123,11 +121,15 @@ func TestRelayToRelay(t *testing.T) {
 			t.Parallel()
 			s := outside(t, public)
 			ann, bob := s.dial(t, "udp", "ann"), s.dial(t, "tcp", "bob")
-			a, code := ann.allocate()
+			family := attr(stun.AttrRequestedAddressFamily, familyOf(netip.MustParseAddr(public)), 0, 0, 0)
+			a, code := ann.allocate(family)
 			if code != 0 {
 				t.Skipf("no relay at %s on this machine: %d", public, code)
 			}
-			b := bob.mustAllocate()
+			b, code := bob.allocate(family)
+			if code != 0 {
+				t.Fatalf("the second Allocate = %d, want success", code)
+			}
 			if !ann.permit(b) || !bob.bind(a) {
 				t.Fatal("a permission for the other relay was refused")
 			}
@@ -146,7 +148,7 @@ func TestRelayToRelay(t *testing.T) {
 func TestOwnAddressWithoutARelayIsOutOfReach(t *testing.T) {
 	t.Parallel()
 	s := outside(t, "198.51.100.7")
-	w := s.relays.wall
+	w := s.relays[family4].wall
 	relayed := s.dial(t, "udp", "ann").mustAllocate()
 	for _, c := range []struct {
 		name string

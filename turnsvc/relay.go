@@ -5,12 +5,13 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
 // A relay is the socket of one relayed transport address. Between pion and the
-// network it keeps the wall, counts, and leads datagrams for another relay of
+// network it keeps the wall and the meter, and leads datagrams for another relay of
 // this server past whatever NAT stands before it:
 //
 //	relay A ──to public:B──▶ inner:B ─▶ relay B, which reads it as from public:A
@@ -20,7 +21,11 @@ type relay struct {
 	*net.UDPConn
 	port   uint16
 	home   *relays
+	owner  *grant // nil: nobody's yet
 	closed func() error
+
+	permits permits
+	in, out bucket // from peers, and to them
 
 	last     netip.AddrPort // whose address lastAddr is: a peer
 	lastAddr *net.UDPAddr   // that talks on costs no memory
@@ -34,7 +39,8 @@ func (h *relays) newRelay(conn *net.UDPConn, port uint16) *relay {
 
 // belongTo makes the relay that of an allocation: it can be reached from other
 // relays, and gone is called once when it is closed.
-func (r *relay) belongTo(gone func()) {
+func (r *relay) belongTo(g *grant, gone func()) {
+	r.owner = g
 	r.home.add(r)
 	r.closed = sync.OnceValue(func() error {
 		r.home.remove(r)
@@ -44,25 +50,28 @@ func (r *relay) belongTo(gone func()) {
 	})
 }
 
-// WriteTo sends to a peer. A datagram that the wall holds back is lost silently,
-// as the network might lose it.
+// WriteTo sends to a peer. A datagram that the wall or the meter holds back is
+// lost silently, as the network might lose it.
 func (r *relay) WriteTo(p []byte, addr net.Addr) (int, error) {
 	peer := gate.AddrPort(addr)
-	if !r.home.wall.lets(peer) {
+	if !r.lets(peer) {
 		r.home.count.peers.Add(1)
 		return len(p), nil
 	}
-	n, err := r.WriteToUDPAddrPort(p, r.home.inward(peer))
+	if !r.home.meter.lets(&r.out, len(p), r.home.meter.now()) {
+		return len(p), nil
+	}
+	to := r.home.inward(peer)
+	n, err := r.WriteToUDPAddrPort(p, to)
 	if err == nil {
-		r.home.count.packetsOut.Add(1)
-		r.home.count.bytesOut.Add(uint64(n))
+		r.home.meter.carriedOut(n, to != peer)
 	}
 	return n, err
 }
 
-// ReadFrom receives from a peer that the wall lets through. The address is
-// shared between calls: nobody may change it. Only Close makes it fail: upon an
-// error pion deletes the allocation, at a moment which lastMoments forbids.
+// ReadFrom receives from a peer what the wall and the meter let through. The
+// address is shared between calls: nobody may change it. Only Close makes it fail:
+// upon an error pion deletes the allocation, at a moment which lastMoments forbids.
 func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 	var tired gate.Pause
 	for {
@@ -73,16 +82,45 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 		case err != nil:
 			tired.Wait(nil)
 			continue
+		case n == len(p): // perhaps cut short by pion's buffer: a part is worse than nothing
+			r.home.count.frames.Add(1)
+			continue
 		}
-		peer := r.home.outward(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
-		if !r.home.wall.lets(peer) {
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		peer := r.home.outward(from)
+		now := r.home.meter.now()
+		if !r.lets(peer) || !r.permits.lets(peer.Addr(), now) {
 			r.home.count.peers.Add(1)
 			continue
 		}
-		r.home.count.packetsIn.Add(1)
-		r.home.count.bytesIn.Add(uint64(n))
+		if !r.home.meter.lets(&r.in, n, now) {
+			continue
+		}
+		r.home.meter.carriedIn(n, from != peer)
 		return n, r.addr(peer), nil
 	}
+}
+
+// permit lets datagrams from the addresses of peers through for as long as a
+// channel lasts, which is longer than a permission: pion has the last word. The
+// door's reader calls it.
+func (r *relay) permit(peers []netip.AddrPort, now time.Time) {
+	from := now.Sub(r.home.meter.start)
+	r.permits.add(peers, from, from+channelLifetime)
+}
+
+// lets is the second wall. Another relay of this server is let through as such,
+// and in a room only that of the other side.
+func (r *relay) lets(peer netip.AddrPort) bool {
+	wall := r.home.wall
+	if peer.Addr() != r.home.public {
+		return wall.lets(peer)
+	}
+	other := r.home.on(peer.Port())
+	if other == nil {
+		return wall.lets(peer)
+	}
+	return wall.grants(peer.Addr()) && (!r.home.byRoom || r.owner != nil && partners(r.owner, other.owner))
 }
 
 func (r *relay) addr(peer netip.AddrPort) net.Addr {

@@ -4,25 +4,29 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
 // echo returns a function that sends a datagram through a relay to a peer and
 // one back.
 func echo(t testing.TB) func() {
 	t.Helper()
-	cfg := Config{PublicIPs: addrs("127.0.0.1"), Peers: PeersAny}.withDefaults()
+	cfg := Config{PublicIPs: addrs("127.0.0.1"), Peers: PeersAny, MaxBitrate: maxBitrate}.withDefaults()
 	own, err := interfaceAddrs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newRelays(cfg, own, nil, new(counters))
-	r, err := h.open(0)
+	h := relaysOf(cfg, own, nil, newMeter(cfg, new(counters), new(budget)))[family4]
+	r, err := h.open(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.belongTo(func() {})
+	r.belongTo(new(grant), func() {})
 	t.Cleanup(func() { _ = r.Close() })
 	conn, addr := newPeer(t)
+	r.permit([]netip.AddrPort{addr}, time.Now())
 	peer := net.Addr(net.UDPAddrFromAddrPort(addr))
 	p, q := make([]byte, 160), make([]byte, 1600)
 	return func() {
@@ -52,19 +56,20 @@ func TestRelayMakesNoGarbage(t *testing.T) {
 // pion's permissions are not asked.
 func TestRelayReadsOnlyWhatTheWallLetsThrough(t *testing.T) {
 	t.Parallel()
-	cfg := Config{PublicIPs: addrs("198.51.100.7")}.withDefaults()
-	h := newRelays(cfg, map[netip.Addr]bool{}, nil, new(counters))
+	cfg := Config{PublicIPs: addrs("198.51.100.7"), Peers: PeersPublic}.withDefaults()
+	h := relaysOf(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, new(counters), new(budget)))[family4]
 	var ours [2]*relay
 	for i := range ours {
-		r, err := h.open(0)
+		r, err := h.open(false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.belongTo(func() {})
+		r.belongTo(new(grant), func() {})
 		t.Cleanup(func() { _ = r.Close() })
 		ours[i] = r
 	}
-	foreign, _ := newPeer(t)
+	foreign, addr := newPeer(t)
+	ours[0].permit([]netip.AddrPort{addr, gate.AddrPort(h.addr(ours[1]))}, time.Now())
 	if _, err := foreign.WriteToUDPAddrPort([]byte("foreign"), netip.AddrPortFrom(h.inner(), ours[0].port)); err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +100,8 @@ func BenchmarkRelay(b *testing.B) {
 // compared with every prefix: little beside the system call that follows, of more
 // than a microsecond.
 func BenchmarkWall(b *testing.B) {
-	cfg := Config{PublicIPs: addrs("198.51.100.7")}.withDefaults()
-	w := newRelays(cfg, map[netip.Addr]bool{}, nil, new(counters)).wall
+	cfg := Config{PublicIPs: addrs("198.51.100.7"), Peers: PeersPublic}.withDefaults()
+	w := relaysOf(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, new(counters), new(budget)))[family4].wall
 	peer := netip.MustParseAddrPort("8.8.8.8:53")
 	b.ReportAllocs()
 	for b.Loop() {

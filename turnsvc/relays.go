@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 )
 
@@ -20,6 +19,8 @@ const (
 	// maxBindTries bounds how many ports of the range are tried that somebody
 	// else on this machine holds.
 	maxBindTries = 64
+	// maxPairTries bounds how often two neighbours are looked for.
+	maxPairTries = 16
 )
 
 var errNoPort = errors.New("no relay port left")
@@ -30,53 +31,82 @@ type relays struct {
 	bound  netip.Addr // what the sockets are bound to: public, or with 1:1 NAT unspecified
 	ports  PortRange
 	wall   *wall
+	byRoom bool // only the two sides of a room may reach each other
 	count  *counters
+	meter  *meter
 
 	mu     sync.RWMutex      // guards byPort
 	byPort map[uint16]*relay // those of allocations
 }
 
-// newRelays builds the wall, too, which must know the relays. The own addresses
-// are those of the interfaces; listening are the ports where clients come.
-func newRelays(cfg Config, own map[netip.Addr]bool, listening map[uint16]bool, count *counters) *relays {
-	public := relayed(cfg.PublicIPs)
-	h := &relays{public: public, bound: public, ports: cfg.RelayPorts, count: count, byPort: map[uint16]*relay{}}
+// relaysOf builds the relays of each address family that has a public address.
+// The own addresses are those of the interfaces; listening are the ports where
+// clients come.
+func relaysOf(cfg Config, own map[netip.Addr]bool, listening map[uint16]bool, m *meter) map[byte]*relays {
+	all := maps.Clone(own)
+	for _, ip := range cfg.PublicIPs {
+		all[ip] = true
+	}
+	list := map[byte]*relays{}
+	for _, ip := range cfg.PublicIPs {
+		if family := familyOf(ip); list[family] == nil {
+			list[family] = newRelays(cfg, ip, own[ip], m)
+			list[family].wall = &wall{
+				filter: newFilter(cfg.Peers, cfg.AllowPeers, cfg.DenyPeers),
+				public: ip, own: all, listening: listening, live: list[family].live,
+			}
+		}
+	}
+	return list
+}
+
+func newRelays(cfg Config, public netip.Addr, onInterface bool, m *meter) *relays {
+	h := &relays{public: public, bound: public, ports: cfg.RelayPorts, count: m.count, meter: m, byRoom: cfg.Peers == PeersRoom, byPort: map[uint16]*relay{}}
 	switch {
-	case own[public]:
+	case onInterface:
 	case public.Is4():
 		h.bound = netip.IPv4Unspecified()
 	default:
 		h.bound = netip.IPv6Unspecified()
 	}
-	own = maps.Clone(own)
-	for _, ip := range cfg.PublicIPs {
-		own[ip] = true
-	}
-	h.wall = &wall{
-		filter: newFilter(cfg.Peers, cfg.AllowPeers, cfg.DenyPeers),
-		public: public, own: own, listening: listening, live: h.live,
-	}
 	return h
 }
 
-// relayed is the address of relayed transport addresses: pion asks for IPv4.
-func relayed(public []netip.Addr) netip.Addr {
-	if i := slices.IndexFunc(public, netip.Addr.Is4); i >= 0 {
-		return public[i]
+func (h *relays) family() byte { return familyOf(h.public) }
+
+// place opens the relay of a grant, and the one whose port comes next if that
+// was asked for: the token is for who comes to take it.
+func (s *Server) place(g *grant) (r *relay, token []byte, err error) {
+	switch {
+	case g.place.taken != nil:
+		return g.place.taken, nil, nil
+	case !g.place.even:
+		r, err = g.relays.open(false)
+		return r, nil, err
 	}
-	return public[0]
+	for range maxPairTries {
+		r, err = g.relays.open(true)
+		if err != nil || !g.place.reserve {
+			return r, nil, err
+		}
+		if next, err := g.relays.bind(r.port + 1); err == nil {
+			if token = s.reserved.keep(next); token != nil {
+				return r, token, nil
+			}
+			_ = next.Close() // one too many
+		}
+		_ = r.Close() // the one after it is taken
+	}
+	return nil, nil, errNoPort
 }
 
-// open binds a relay to port or, if that is 0, to a random one of the range
+// open binds a relay to a random port of the range, or to an even one
 // (RFC 8656 §7.2, RFC 6056); ports that follow it are tried in turn.
-func (h *relays) open(port int) (*relay, error) {
-	if port != 0 {
-		return h.bind(uint16(port))
-	}
+func (h *relays) open(even bool) (*relay, error) {
 	first, tries := random(h.ports.size()), 0
 	for i := range h.ports.size() {
 		p := h.ports.Min + uint16((first+i)%h.ports.size())
-		if h.live(p) {
+		if even && p%2 == 1 || h.live(p) {
 			continue
 		}
 		if r, err := h.bind(p); err == nil {
@@ -142,10 +172,13 @@ func (h *relays) outward(from netip.AddrPort) netip.AddrPort {
 }
 
 // live reports whether port is that of an allocation.
-func (h *relays) live(port uint16) bool {
+func (h *relays) live(port uint16) bool { return h.on(port) != nil }
+
+// on is the relay of an allocation that has port, or nil.
+func (h *relays) on(port uint16) *relay {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.byPort[port] != nil
+	return h.byPort[port]
 }
 
 func (h *relays) add(r *relay) {

@@ -5,22 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
-// Server is a STUN and TURN server on up to one UDP and one TCP address.
+// Server is a STUN and TURN server over UDP, TCP, TLS and DTLS.
 type Server struct {
-	cfg      Config
-	log      *slog.Logger
-	verifier Verifier
-	quota    *quota
-	relays   *relays
-	count    counters
-	udp      *gate.Datagrams // nil: off
-	tcp      *gate.Listener  // nil: off
+	cfg       Config
+	log       *slog.Logger
+	verifier  Verifier
+	quota     *quota
+	nonces    *nonces
+	strangers *gate.Limiter
+	rooms     *rooms
+	reserved  reservations
+	budget    *budget
+	grants    atomic.Uint64    // how many were made; numbers them
+	relays    map[byte]*relays // by address family
+	count     counters
+	sockets
 
 	doors sync.WaitGroup // those that pion reads from
 }
@@ -38,47 +43,20 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log,
-		verifier: Verifier{Secrets: cfg.Secrets, Now: cfg.now},
-		quota:    newQuota(cfg.MaxAllocations, cfg.MaxPerUser, cfg.MaxPerAddr),
+		verifier:  Verifier{Secrets: cfg.Secrets, Now: cfg.now},
+		quota:     newQuota(cfg.MaxAllocations, cfg.MaxPerUser, cfg.MaxPerAddr),
+		nonces:    newNonces(),
+		strangers: gate.NewLimiter(gate.StrangerRate, gate.StrangerBurst),
+		rooms:     newRooms(),
+	}
+	if s.budget, err = openBudget(cfg, &s.count); err != nil {
+		return nil, err
 	}
 	if err := s.listen(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for turn: %w", err), s.closeSockets())
 	}
-	s.relays = newRelays(cfg, own, s.ports(), &s.count)
+	s.relays = relaysOf(cfg, own, s.ports(), newMeter(cfg, &s.count, s.budget))
 	return s, nil
-}
-
-func (s *Server) listen(ctx context.Context) error {
-	var lc net.ListenConfig
-	if s.cfg.UDPAddr != "" {
-		conn, err := lc.ListenPacket(ctx, "udp", s.cfg.UDPAddr)
-		if err != nil {
-			return err
-		}
-		udp := conn.(*net.UDPConn)               // as ListenPacket promises for "udp"
-		_ = udp.SetReadBuffer(socketBufferBytes) // with a smaller one it works as well
-		s.udp = gate.NewDatagrams(udp, s.refuseFrame)
-	}
-	if s.cfg.TCPAddr != "" {
-		l, err := lc.Listen(ctx, "tcp", s.cfg.TCPAddr)
-		if err != nil {
-			return err
-		}
-		limits := gate.Limits{Conns: 2 * s.cfg.MaxAllocations, ConnsPerAddr: 2 * s.cfg.MaxPerAddr}
-		s.tcp = gate.NewListener(l, limits, s.refuseFrame)
-	}
-	return nil
-}
-
-func (s *Server) closeSockets() error {
-	var errs []error
-	if s.udp != nil {
-		errs = append(errs, s.udp.Close())
-	}
-	if s.tcp != nil {
-		errs = append(errs, s.tcp.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // Serve serves until ctx ends. Then new allocations are refused (486) and live
@@ -86,24 +64,29 @@ func (s *Server) closeSockets() error {
 // passed; then everything is closed. It is called once and returns nil after a
 // clean stop, when every goroutine of its own has ended.
 func (s *Server) Serve(ctx context.Context) error {
-	var streams sync.WaitGroup
-	if s.tcp != nil {
-		streams.Go(s.accept)
-	}
-	if s.udp != nil {
-		if err := s.open(s.udp); err != nil {
+	defer s.budget.keep()() // until the last relay is closed
+	for _, socket := range s.udp {
+		if err := s.open(socket); err != nil {
 			err = errors.Join(fmt.Errorf("serve turn on udp: %w", err), s.closeSockets())
-			streams.Wait()
+			s.doors.Wait()
 			return err
 		}
+	}
+	var streams sync.WaitGroup
+	life := context.WithoutCancel(ctx) // which goes on while we drain
+	for _, l := range s.listeners() {
+		streams.Go(func() { s.accept(life, l) })
 	}
 	s.log.Debug("turn serves", "urls", s.URLs())
 	<-ctx.Done()
 	drained := s.drain(ctx)
-	err := s.closeSockets() // upon which the doors and accept end
+	err := s.closeSockets()
 	streams.Wait()
 	s.doors.Wait()
-	s.relays.closeAll()
+	s.reserved.closeAll()
+	for _, home := range s.relays {
+		home.closeAll()
+	}
 	<-drained
 	s.log.Debug("turn stopped")
 	return err
@@ -124,25 +107,25 @@ func (s *Server) drain(ctx context.Context) <-chan struct{} {
 	return drained
 }
 
-// accept opens a door for every TCP connection until the listener is closed;
-// then it closes the connections and waits for those that have no door yet.
-func (s *Server) accept() {
+// accept opens a door for every connection until the listener is closed; then it
+// closes the connections and waits for those that have no door yet.
+func (s *Server) accept(ctx context.Context, l *gate.Listener) {
 	var waiting sync.WaitGroup
 	for {
-		stream, err := s.tcp.AcceptStream()
+		stream, err := l.AcceptStream()
 		if err != nil {
 			break
 		}
-		waiting.Go(func() { s.greet(stream) })
+		waiting.Go(func() { s.greet(ctx, stream) })
 	}
-	s.tcp.CloseStreams()
+	l.CloseStreams()
 	waiting.Wait()
 }
 
 // greet opens a door when the client has sent its first whole frame: those that
 // never do cost no pion server.
-func (s *Server) greet(stream *gate.Stream) {
-	if stream.Await() != nil {
+func (s *Server) greet(ctx context.Context, stream *gate.Stream) {
+	if stream.Await(ctx) != nil {
 		return
 	}
 	if err := s.open(stream); err != nil {
@@ -150,6 +133,6 @@ func (s *Server) greet(stream *gate.Stream) {
 	}
 }
 
-func (s *Server) giveBack(g *grant) { s.quota.giveBack(g.user, g.source()) }
+func (s *Server) giveBack(g *grant) { s.quota.giveBack(g.owner, g.source()) }
 
 func (s *Server) refuseFrame() { s.count.frames.Add(1) }

@@ -2,7 +2,6 @@ package turnsvc
 
 import (
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,68 +71,14 @@ func TestPeerPolicy(t *testing.T) {
 
 func TestListenNamesEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := Listen(t.Context(), Config{Secrets: []string{""}, RelayPorts: PortRange{2, 1}, MaxPerUser: -1, DrainTimeout: -time.Second, Peers: 9})
+	_, err := Listen(t.Context(), Config{Secrets: []string{""}, RelayPorts: PortRange{2, 1}, MaxPerUser: -1, MaxBitrate: 3, MonthlyBudget: -1, DrainTimeout: -time.Second, Peers: 9})
 	if err == nil {
 		t.Fatal("Listen succeeded")
 	}
-	for _, want := range []string{"secret", "listen address", "public address", "2-1", "allocations", "drain", "policy"} {
+	for _, want := range []string{"secret", "listen address", "public address", "2-1", "allocations", "3bit", "budget", "drain", "policy"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("Listen = %v, want a word about %q", err, want)
 		}
-	}
-}
-
-func TestURLs(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name, udp, tcp string
-		public         []string
-		want           []string
-	}{
-		{
-			"both sockets", "127.0.0.1:0", "127.0.0.1:0",
-			[]string{"192.0.2.1"},
-			[]string{"stun:192.0.2.1:UDP", "turn:192.0.2.1:UDP?transport=udp", "turn:192.0.2.1:TCP?transport=tcp"},
-		},
-		{
-			"IPv6 stands in brackets", "[::]:0", "",
-			[]string{"192.0.2.1", "2001:db8::1"},
-			[]string{
-				"stun:192.0.2.1:UDP", "stun:[2001:db8::1]:UDP",
-				"turn:192.0.2.1:UDP?transport=udp", "turn:[2001:db8::1]:UDP?transport=udp",
-			},
-		},
-		{
-			"an IPv4 socket does not serve IPv6", "", "127.0.0.1:0",
-			[]string{"2001:db8::1", "192.0.2.1"},
-			[]string{"turn:192.0.2.1:TCP?transport=tcp"},
-		},
-		{
-			"a mapped address is plain IPv4", "127.0.0.1:0", "",
-			[]string{"::ffff:192.0.2.1"},
-			[]string{"stun:192.0.2.1:UDP", "turn:192.0.2.1:UDP?transport=udp"},
-		},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, func(cfg *Config) { cfg.UDPAddr, cfg.TCPAddr, cfg.PublicIPs = c.udp, c.tcp, addrs(c.public...) })
-			var udp, tcp string
-			if s.udp != nil {
-				udp = portOf(s.udp.LocalAddr())
-			}
-			if s.tcp != nil {
-				tcp = portOf(s.tcp.Addr())
-			}
-			if strings.HasPrefix(c.udp, "[") && !strings.HasPrefix(s.udp.LocalAddr().String(), "[") {
-				t.Skip("no IPv6 on this machine")
-			}
-			for i := range c.want {
-				c.want[i] = strings.NewReplacer("UDP", udp, "TCP", tcp).Replace(c.want[i])
-			}
-			if got := s.URLs(); !slices.Equal(got, c.want) {
-				t.Errorf("URLs() = %q, want %q", got, c.want)
-			}
-		})
 	}
 }
 

@@ -2,17 +2,27 @@ package turnsvc
 
 import "sync/atomic"
 
-// Stats is a snapshot of what the server did. Allocations is a gauge, the
-// others only grow.
+// Stats is a snapshot of what the server did. Allocations and BudgetSpent are
+// gauges, the others only grow.
 type Stats struct {
 	Allocations      int    // live now
 	AllocationsTotal uint64 // made since the start
 
 	AuthFailures  uint64 // requests with a credential that is wrong, expired or another user's
 	RefusedQuota  uint64 // Allocate over a limit, or while draining
+	RefusedBudget uint64 // Allocate after MonthlyBudget was spent
 	RefusedPorts  uint64 // Allocate with no relay port left
 	RefusedPeer   uint64 // permissions and datagrams for peers that are out of bounds
+	Silenced      uint64 // requests of strangers that were over their budget, and not answered
 	RefusedFrames uint64 // datagrams and connections that were not STUN or TURN, or connections over a limit
+	// Refused counts the error answers by code (RFC 8656 §19, RFC 8489 §14.8): 401
+	// and 438 belong to the ordinary course of things. Every code that we answer
+	// with is there from the start.
+	Refused map[int]uint64
+
+	DroppedBitrate uint64 // datagrams over MaxBitrate, or over a quarter of it when the budget runs out
+	BudgetSpent    int64  // bytes of MonthlyBudget that this month has cost until now
+	BudgetUnsaved  uint64 // times that BudgetFile could not be written
 
 	// What the relay sockets carried. In is from peers to clients, Out from
 	// clients to peers; bytes are those of the UDP payload.
@@ -23,6 +33,9 @@ type Stats struct {
 // counters are the living form of Stats.
 type counters struct {
 	made, auth, quota, ports, peers, frames  atomic.Uint64
+	silenced, budget, bitrate, unsaved       atomic.Uint64
+	refused                                  refusals
+	spent                                    atomic.Int64 // bytes of this month, when there is a budget
 	bytesIn, bytesOut, packetsIn, packetsOut atomic.Uint64
 }
 
@@ -35,9 +48,16 @@ func (s *Server) Stats() Stats {
 
 		AuthFailures:  c.auth.Load(),
 		RefusedQuota:  c.quota.Load(),
+		RefusedBudget: c.budget.Load(),
 		RefusedPorts:  c.ports.Load(),
 		RefusedPeer:   c.peers.Load(),
+		Silenced:      c.silenced.Load(),
 		RefusedFrames: c.frames.Load(),
+		Refused:       c.refused.snapshot(),
+
+		DroppedBitrate: c.bitrate.Load(),
+		BudgetSpent:    c.spent.Load(),
+		BudgetUnsaved:  c.unsaved.Load(),
 
 		RelayedBytesIn:    c.bytesIn.Load(),
 		RelayedBytesOut:   c.bytesOut.Load(),

@@ -22,12 +22,18 @@ type config struct {
 	PublicIPs      []netip.Addr   `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: those of the interfaces"`
 	AllowedOrigins []origin       `env:"ALLOWED_ORIGINS"                             help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"                             help:"prefixes whose X-Forwarded-For counts"`
+	Domain         string         `env:"DOMAIN"                                      help:"public name of this server, as in its certificate: turns: URLs carry it"`
 	RoomSecret     secret         `env:"ROOM_SECRET"                                 help:"signs room ids; unset: generated in STATE_DIR"`
 
 	Log struct {
 		Level  slog.Level `env:"LEVEL"  envDefault:"info" help:"debug, info, warn or error"`
 		Format logFormat  `env:"FORMAT" envDefault:"text" help:"text or json"`
 	} `envPrefix:"LOG_"`
+
+	TLS struct {
+		CertFile string `env:"CERT_FILE" help:"certificate chain for TURN over TLS and DTLS, PEM"`
+		KeyFile  string `env:"KEY_FILE"  help:"its private key, PEM"`
+	} `envPrefix:"TLS_"`
 
 	WS struct {
 		MaxPerIP   int      `env:"MAX_PER_IP"  envDefault:"64"    help:"WebSockets at once per address (/64 for IPv6); 0: no limit"`
@@ -43,15 +49,18 @@ type config struct {
 		Secrets        []secret           `env:"SECRETS"                                           help:"shared secrets, newest first: the first signs, all verify; unset: generated in STATE_DIR"`
 		UDPAddr        listenAddr         `env:"UDP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over UDP; empty or off switches it off"`
 		TCPAddr        listenAddr         `env:"TCP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over TCP; empty or off switches it off"`
-		Realm          string             `env:"REALM"                    envDefault:"wasmp2pchat" help:"realm of the long-term credential mechanism (RFC 8489)"`
+		TLSAddr        listenAddr         `env:"TLS_ADDR"                 envDefault:":5349"       help:"TURN over TLS and DTLS, when there is a certificate; empty or off switches it off"`
+		Realm          string             `env:"REALM"                                             help:"realm of the long-term credential mechanism (RFC 8489); unset: DOMAIN or wasmp2pchat"`
 		RelayPorts     turnsvc.PortRange  `env:"RELAY_PORTS"              envDefault:"49152-65535" help:"UDP ports of relayed transport addresses: open them in the firewall"`
 		CredentialTTL  time.Duration      `env:"CREDENTIAL_TTL"           envDefault:"10m"         help:"lifetime of a credential; a live chat is never cut by it"`
-		Peers          turnsvc.PeerPolicy `env:"PEERS"                    envDefault:"public"      help:"who may be relayed to: public (any public address) or any (tests only)"`
+		Peers          turnsvc.PeerPolicy `env:"PEERS"                    envDefault:"room"        help:"who may be relayed to: room (only the partner), public (any public address) or any (tests only)"`
 		AllowPeers     []netip.Prefix     `env:"ALLOW_PEERS"                                       help:"prefixes that may be relayed to in spite of the built-in deny list"`
 		DenyPeers      []netip.Prefix     `env:"DENY_PEERS"                                        help:"prefixes that may never be relayed to"`
 		MaxAllocations int                `env:"MAX_ALLOCATIONS"          envDefault:"10000"       help:"TURN allocations in all; 486 beyond"`
 		MaxPerUser     int                `env:"MAX_ALLOCATIONS_PER_USER" envDefault:"8"           help:"TURN allocations of one side of one room"`
 		MaxPerIP       int                `env:"MAX_ALLOCATIONS_PER_IP"   envDefault:"32"          help:"TURN allocations of one address (/64 for IPv6)"`
+		MaxBitrate     turnsvc.Bitrate    `env:"MAX_BITRATE"              envDefault:"2mbit"       help:"what one TURN allocation carries each way; more is dropped and counted; off: no limit"`
+		MonthlyBudget  byteSize           `env:"MONTHLY_BUDGET"           envDefault:"0"           help:"bytes of relayed traffic a month, in and out: 80 % of it slow the relay down, 100 % stop new allocations, live ones never; 0: no budget"`
 	} `envPrefix:"TURN_"`
 }
 
@@ -76,6 +85,7 @@ func (c *config) faults() []error {
 	check(c.WS.MaxPerIP >= 0, "WS_MAX_PER_IP", "0 or more")
 	check(c.WS.MaxMessage >= 4<<10 && c.WS.MaxMessage <= 1<<20, "WS_MAX_MESSAGE", "4KiB to 1MiB")
 	check(c.Match.MaxWait > 0 && c.Match.MaxWait <= maxMatchWait, "MATCH_MAX_WAIT", "more than 0 and at most 1h")
+	check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "TLS_CERT_FILE", "TLS_CERT_FILE and TLS_KEY_FILE, both or none")
 	check(c.TURN.UDPAddr != "" || c.TURN.TCPAddr != "", "TURN_UDP_ADDR", "at least one of TURN_UDP_ADDR and TURN_TCP_ADDR")
 	check(c.TURN.CredentialTTL >= minCredentialTTL && c.TURN.CredentialTTL <= maxCredentialTTL, "TURN_CREDENTIAL_TTL", "1s to 24h")
 	check(c.TURN.MaxAllocations > 0, "TURN_MAX_ALLOCATIONS", "1 or more")

@@ -2,5 +2,5 @@
 
 package main
 
-// maxConnections is unlimited where descriptors are.
-func maxConnections() int { return 0 }
+// descriptorLimit is unknown where descriptors are not counted.
+func descriptorLimit() int { return 0 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -44,6 +46,14 @@ func metrics(lobby *match.Lobby, rooms *signal.Rooms, relay *turnsvc.Server, gua
 	m.counter("turn_refused_total", "What the relay refused.", refused("ports"), func() uint64 { return relay.Stats().RefusedPorts })
 	m.counter("turn_refused_total", "What the relay refused.", refused("peer"), func() uint64 { return relay.Stats().RefusedPeer })
 	m.counter("turn_refused_total", "What the relay refused.", refused("frame"), func() uint64 { return relay.Stats().RefusedFrames })
+	m.counter("turn_refused_total", "What the relay refused.", refused("budget"), func() uint64 { return relay.Stats().RefusedBudget })
+	m.counter("turn_refused_total", "What the relay refused.", refused("stranger"), func() uint64 { return relay.Stats().Silenced })
+	m.counter("turn_refused_total", "What the relay refused.", refused("bitrate"), func() uint64 { return relay.Stats().DroppedBitrate })
+	for code := range relay.Stats().Refused {
+		m.counter("turn_errors_total", "Error answers by code; 401 and 438 are in the ordinary course of things.",
+			prometheus.Labels{"code": strconv.Itoa(code)}, func() uint64 { return relay.Stats().Refused[code] })
+	}
+	m.gauge("turn_budget_spent_bytes", "Relayed bytes of this month that count for TURN_MONTHLY_BUDGET.", func() int { return int(relay.Stats().BudgetSpent) })
 	way := func(direction string) prometheus.Labels { return prometheus.Labels{"direction": direction} }
 	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_client"), func() uint64 { return relay.Stats().RelayedBytesIn })
 	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedBytesOut })

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
@@ -42,11 +44,19 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
 		return err
 	}
 
+	certificate, err := loadCertificate(cfg)
+	if err != nil {
+		return err
+	}
+	share := shareDescriptors(cfg.TURN.MaxAllocations)
+
 	relay, err := turnsvc.Listen(ctx, turnsvc.Config{
-		Realm: cfg.TURN.Realm, Secrets: secrets.turn,
-		UDPAddr: string(cfg.TURN.UDPAddr), TCPAddr: string(cfg.TURN.TCPAddr),
+		Realm: cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"), Secrets: secrets.turn, CredentialTTL: cfg.TURN.CredentialTTL,
+		UDPAddr: string(cfg.TURN.UDPAddr), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: tlsAddr(cfg, certificate),
+		TLS: certificate, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
 		PublicIPs: publicIPs, RelayPorts: cfg.TURN.RelayPorts,
-		MaxAllocations: cfg.TURN.MaxAllocations, MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
+		MaxConns: share.turnConns, MaxAllocations: share.allocations, MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
+		MaxBitrate: cfg.TURN.MaxBitrate, MonthlyBudget: int64(cfg.TURN.MonthlyBudget), BudgetFile: budgetFile(cfg),
 		Peers: cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
 		DrainTimeout: drainTimeout, Log: log.With("svc", "turn"),
 	})
@@ -54,24 +64,26 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
 		return listenHint(err, "TURN_UDP_ADDR or TURN_TCP_ADDR")
 	}
 	issuer := turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL, URLs: relay.URLs()}
-	iceServers := func(room string, side wire.Side) ([]wire.ICEServer, time.Time) {
-		return issuer.ICEServers(room + "." + string(side))
+	iceServers := func(from string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
+		return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			return issuer.RoomServers(turnsvc.Claims{Room: room, Side: from + string(side), Partner: []netip.Addr{partner}})
+		}
 	}
 
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
-		Admit: keys.Verify, ICEServers: iceServers,
+		Admit: keys.Verify, ICEServers: iceServers("s"), Ended: relay.EndRoom, // who is first here may be second in the lobby
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
 	var lobby *match.Lobby
 	lobby = match.New(match.Config{
-		RoomKey: keys.Mint, ICEServers: iceServers, MaxWait: cfg.Match.MaxWait,
+		RoomKey: keys.Mint, ICEServers: iceServers("m"), MaxWait: cfg.Match.MaxWait,
 		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
 	guard := wsconn.NewGuard(wsconn.Limits{
 		Origins: texts(cfg.AllowedOrigins), TrustedProxies: cfg.TrustedProxies,
-		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: maxConnections(),
+		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: share.webSockets,
 		Log: log.With("svc", "web"),
 	})
 	page, err := wasm.New()

@@ -59,6 +59,14 @@ func generatedSecret(dir, name string) (string, error) {
 	return found, nil
 }
 
+// budgetFile is where the relay writes down what it has spent of its budget.
+func budgetFile(cfg *config) string {
+	if cfg.TURN.MonthlyBudget == 0 {
+		return ""
+	}
+	return filepath.Join(cfg.StateDir, "turn-budget")
+}
+
 // makeSecret writes a new secret beside its place and moves it there, so that
 // a full disk leaves no half of one behind.
 func makeSecret(path string) (string, error) {

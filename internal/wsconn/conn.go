@@ -32,8 +32,9 @@ type Session interface {
 	// reader is about to wait.
 	Idle()
 	// Closed is called once, last, when the connection has ended for
-	// whatever reason.
-	Closed()
+	// whatever reason. Left means that the client said so, by a close frame;
+	// otherwise it may be its network that is gone.
+	Closed(left bool)
 }
 
 // Conn is one WebSocket. Its methods are safe for concurrent use.
@@ -87,7 +88,7 @@ func (c *Conn) EndWithin(d time.Duration) { c.waitFor(time.Now().Add(d), wire.Re
 func (c *Conn) read(s Session) {
 	err := c.readMessages(s)
 	c.watch.idle = nil
-	s.Closed()
+	s.Closed(errors.As(err, new(*websocket.CloseError)) && !websocket.IsCloseError(err, websocket.CloseAbnormalClosure))
 	c.log.Debug("websocket closed", "reason", describe(err))
 	c.end(err)
 }

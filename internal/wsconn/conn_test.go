@@ -26,6 +26,7 @@ type recorder struct {
 	conn   *Conn
 	idle   chan struct{} // a token each time the reader rests, if there is room
 	closed chan struct{}
+	left   bool // as Closed was told
 	echo   bool
 }
 
@@ -43,7 +44,10 @@ func (r *recorder) Idle() {
 	}
 }
 
-func (r *recorder) Closed() { close(r.closed) }
+func (r *recorder) Closed(left bool) {
+	r.left = left
+	close(r.closed)
+}
 
 // world is a hub behind a guard on a listener.
 type world struct {
@@ -390,6 +394,9 @@ func TestWhoHasLeftIsNotQuiet(t *testing.T) {
 				}
 				_ = ws.NetConn().Close()
 				<-s.closed
+				if said := name == "close frame"; s.left != said {
+					t.Fatalf("Closed(%v), want %v", s.left, said)
+				}
 			}
 			w.stop()
 		})

@@ -138,7 +138,7 @@ func (h *Hub) start(c *Conn, open func(*Conn) Session) {
 	c.seen()
 	session := open(c)
 	if !h.add(c) {
-		session.Closed()
+		session.Closed(false)
 		c.end(errShutdown)
 		return
 	}

@@ -5,9 +5,10 @@
 // MaxFrameBytes; that a stranger costs bounded memory and bounded time; and that
 // the sockets go on listening whatever strangers or the kernel do to them.
 //
-//	UDP socket ─▶ Datagrams ─────────┐
-//	                                 ├─▶ ReadFrom: one message ─▶ pion/turn
-//	TCP socket ─▶ Listener ─▶ Stream ┘
+//	UDP sockets, one a core ─▶ Datagrams ───────────────────────┐
+//	                                                            ├─▶ ReadFrom: one message ─▶ pion/turn
+//	TCP socket ────▶ Listener ─▶ PROXY header? ─▶ TLS? ─▶ Stream┤
+//	UDP socket ─▶ Flows ─▶ Listener ─▶ DTLS ────────────▶ Stream┘
 //
 // It leaves to others what the messages mean: credentials, quotas and peers are
 // the business of turnsvc.

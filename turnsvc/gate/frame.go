@@ -70,7 +70,7 @@ func channelSize(head []byte) (int, error) {
 }
 
 // isMessage reports whether a datagram is exactly one STUN message, or one
-// ChannelData message, which may be followed by padding there (RFC 8656 §12.5).
+// ChannelData message, which may be padded there (RFC 8656 §12.5).
 func isMessage(datagram []byte) bool {
 	size, err := frameSize(datagram)
 	switch {
@@ -79,6 +79,17 @@ func isMessage(datagram []byte) bool {
 	case datagram[0] < minChannelByte:
 		return len(datagram) == size
 	}
-	data := int(binary.BigEndian.Uint16(datagram[2:]))
-	return len(datagram) >= channelHeaderBytes+data && len(datagram) <= MaxFrameBytes
+	return channelDataBytes(datagram) <= len(datagram) && len(datagram) <= size
+}
+
+// unpadded is a message without the padding that ChannelData may have.
+func unpadded(message []byte) []byte {
+	if len(message) < channelHeaderBytes || message[0] < minChannelByte {
+		return message
+	}
+	return message[:min(len(message), channelDataBytes(message))]
+}
+
+func channelDataBytes(head []byte) int {
+	return channelHeaderBytes + int(binary.BigEndian.Uint16(head[2:]))
 }

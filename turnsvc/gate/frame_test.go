@@ -77,6 +77,8 @@ func TestIsMessage(t *testing.T) {
 		{"a STUN message cut short is none", stunFrame(8)[:24], false},
 		{"padded ChannelData is one", channelFrame(0x4000, 5), true},
 		{"ChannelData without padding is one", channelFrame(0x4000, 5)[:9], true},
+		{"ChannelData with half of its padding is one", channelFrame(0x4000, 5)[:10], true},
+		{"ChannelData with more than padding behind is none", append(channelFrame(0x4000, 5), 0), false},
 		{"ChannelData cut short is none", channelFrame(0x4000, 5)[:8], false},
 		{"a header cut short is none", []byte{0x40}, false},
 		{"more than MaxFrameBytes is none", append(channelFrame(0x4000, 1596), 0), false},

@@ -1,42 +1,46 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
 	"sync"
 )
 
-// Limits bound the connections of a Listener.
-type Limits struct {
-	Conns        int // open at once, in all
-	ConnsPerAddr int // open at once from one Source
+// ListenerConfig is what a Listener needs to know.
+type ListenerConfig struct {
+	// Crowd counts the connections; it is required.
+	Crowd *Crowd
+	// Opening is what a connection begins with below TURN, such as TLS; nil:
+	// nothing.
+	Opening Opening
+	// Proxies are who may say, in the PROXY protocol, for whom they connect.
+	Proxies []netip.Prefix
+	// Refused is called for every connection that is over the limits or turns
+	// out not to be TURN; nil is allowed.
+	Refused func()
 }
 
-// Listener accepts Streams within Limits. Only Close ends it: when accept fails,
-// because of too many open files for instance, it tries again after a pause.
+// Listener accepts Streams within the limits of a Crowd. Only Close ends it:
+// when accept fails, because of too many open files for instance, it tries again
+// after a pause.
 type Listener struct {
 	net.Listener
-	limits  Limits
-	refused func()
-	done    chan struct{}
-	closed  func() error
+	cfg    ListenerConfig
+	done   chan struct{}
+	closed func() error
 
-	mu      sync.Mutex // guards the fields below; never held while closing or calling
-	streams map[*Stream]netip.Prefix
-	sources map[netip.Prefix]int // how many of streams come from there
+	mu      sync.Mutex // guards streams; never held while closing or calling
+	streams map[*Stream]struct{}
 }
 
-// NewListener wraps l. The function refused is called for every connection that
-// is over the limits or turns out not to be TURN; nil is allowed.
-func NewListener(l net.Listener, limits Limits, refused func()) *Listener {
-	if refused == nil {
-		refused = func() {}
+// NewListener wraps l.
+func NewListener(l net.Listener, cfg ListenerConfig) *Listener {
+	if cfg.Refused == nil {
+		cfg.Refused = func() {}
 	}
-	g := &Listener{
-		Listener: l, limits: limits, refused: refused, done: make(chan struct{}),
-		streams: map[*Stream]netip.Prefix{}, sources: map[netip.Prefix]int{},
-	}
+	g := &Listener{Listener: l, cfg: cfg, done: make(chan struct{}), streams: map[*Stream]struct{}{}}
 	g.closed = sync.OnceValue(func() error {
 		close(g.done)
 		return l.Close()
@@ -45,7 +49,8 @@ func NewListener(l net.Listener, limits Limits, refused func()) *Listener {
 }
 
 // AcceptStream waits for the next connection within the limits; the others are
-// closed at once. After Close the error is net.ErrClosed.
+// closed at once. Await it before anything else. After Close the error is
+// net.ErrClosed.
 func (g *Listener) AcceptStream() (*Stream, error) {
 	var tired Pause
 	for {
@@ -56,7 +61,7 @@ func (g *Listener) AcceptStream() (*Stream, error) {
 			if s := g.admit(conn); s != nil {
 				return s, nil
 			}
-			g.refused()
+			g.cfg.Refused()
 			_ = conn.Close() // refused: how it ends is of no interest
 		case errors.Is(err, net.ErrClosed) || !tired.Wait(g.done):
 			return nil, net.ErrClosed
@@ -66,27 +71,56 @@ func (g *Listener) AcceptStream() (*Stream, error) {
 
 // admit counts conn, or returns nil if it is one too many.
 func (g *Listener) admit(conn net.Conn) *Stream {
-	from := Source(AddrPort(conn.RemoteAddr()).Addr())
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.streams) >= g.limits.Conns || g.sources[from] >= g.limits.ConnsPerAddr {
+	seat := g.cfg.Crowd.sit()
+	if seat == nil {
+		return nil
+	}
+	client := AddrPort(conn.RemoteAddr()).Addr()
+	proxied := g.trusts(client)
+	if !proxied && !seat.comesFrom(Source(client)) {
+		seat.leave()
 		return nil
 	}
 	var s *Stream
-	s = NewStream(conn, g.refused, func() { g.forget(s) })
-	g.streams[s] = from
-	g.sources[from]++
+	s = NewStream(conn, g.cfg.Refused, func() {
+		seat.leave()
+		g.forget(s)
+	})
+	if proxied {
+		s.openings = append(s.openings, proxyHeader, seat.introduce)
+	}
+	if g.cfg.Opening != nil {
+		s.openings = append(s.openings, g.cfg.Opening)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.streams[s] = struct{}{}
 	return s
 }
+
+func (g *Listener) trusts(client netip.Addr) bool {
+	for _, p := range g.cfg.Proxies {
+		if p.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// introduce is the Opening that counts a connection for whom the proxy made it.
+func (s *seat) introduce(_ context.Context, conn net.Conn) (net.Conn, error) {
+	if !s.comesFrom(Source(AddrPort(conn.RemoteAddr()).Addr())) {
+		return nil, errTooMany
+	}
+	return conn, nil
+}
+
+var errTooMany = errors.New("too many connections from one address")
 
 func (g *Listener) forget(s *Stream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	from := g.streams[s]
 	delete(g.streams, s)
-	if g.sources[from]--; g.sources[from] == 0 {
-		delete(g.sources, from)
-	}
 }
 
 // Close stops accepting; the Streams stay. It may be called again and again.

@@ -47,7 +47,7 @@ func TestListenerOutlivesErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 100)}
-		l := NewListener(fake, Limits{Conns: 1, ConnsPerAddr: 1}, nil)
+		l := NewListener(fake, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1})})
 		for range 10 {
 			fake.results <- &net.OpError{Op: "accept", Err: syscall.EMFILE}
 		}
@@ -66,7 +66,7 @@ func TestListenerCloseEndsThePause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 100)}
-		l := NewListener(fake, Limits{Conns: 1, ConnsPerAddr: 1}, nil)
+		l := NewListener(fake, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1})})
 		fake.results <- syscall.EMFILE
 		go func() { // ends at once: AcceptStream is in its pause
 			synctest.Wait()
@@ -84,7 +84,8 @@ func TestListenerLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 100)}
 		refused := 0
-		l := NewListener(fake, Limits{Conns: 3, ConnsPerAddr: 2}, func() { refused++ })
+		crowd := NewCrowd(Limits{Conns: 3, ConnsPerAddr: 2})
+		l := NewListener(fake, ListenerConfig{Crowd: crowd, Refused: func() { refused++ }})
 		accept := func(addrs ...string) *Stream {
 			t.Helper()
 			for _, a := range addrs {
@@ -112,8 +113,8 @@ func TestListenerLimits(t *testing.T) {
 			t.Errorf("fourth in all: %v and refused %d, want closed and 2", err, refused)
 		}
 		l.CloseStreams()
-		if len(l.streams) != 0 || len(l.sources) != 0 {
-			t.Errorf("after CloseStreams %d streams of %d sources are counted, want none", len(l.streams), len(l.sources))
+		if len(l.streams) != 0 || crowd.all != 0 || len(crowd.sources) != 0 {
+			t.Errorf("after CloseStreams %d streams, %d connections of %d sources are counted, want none", len(l.streams), crowd.all, len(crowd.sources))
 		}
 	})
 }

@@ -21,14 +21,16 @@ func Source(addr netip.Addr) netip.Prefix {
 }
 
 // AddrPort is the address of a UDP or TCP client or peer, with IPv4 in its plain
-// form. It is invalid for every other kind of net.Addr.
+// form and without a zone. It is invalid for every other kind of net.Addr.
 func AddrPort(addr net.Addr) netip.AddrPort {
-	var ap netip.AddrPort
+	var ip net.IP
+	var port int
 	switch a := addr.(type) {
 	case *net.UDPAddr:
-		ap = a.AddrPort()
+		ip, port = a.IP, a.Port
 	case *net.TCPAddr:
-		ap = a.AddrPort()
+		ip, port = a.IP, a.Port
 	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	plain, _ := netip.AddrFromSlice(ip)
+	return netip.AddrPortFrom(plain.Unmap(), uint16(port))
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -11,8 +12,9 @@ import (
 // client of TURN that only listens still refreshes its permissions every
 // 5 minutes (RFC 8656 §9).
 const (
-	// FrameTimeout bounds the first frame of a connection, counted from its
-	// start, and every later one, counted from its first byte.
+	// FrameTimeout bounds the first frame of a connection, counted from its start,
+	// with what comes before it, such as a TLS handshake; and every later frame,
+	// counted from its first byte.
 	FrameTimeout = 10 * time.Second
 	// IdleTimeout bounds the silence of a connection that holds nothing.
 	IdleTimeout = time.Minute
@@ -25,28 +27,43 @@ const (
 	WriteTimeout = 10 * time.Second
 )
 
-// Stream is one TCP connection as a net.PacketConn of a single client: ReadFrom
-// returns one frame, WriteTo writes one. It closes itself on the first byte that
-// cannot belong to a frame, on every timeout above, and on every error.
-// One goroutine reads; any number write.
+// Stream is one connection as a net.PacketConn of a single client: ReadFrom
+// returns one frame, WriteTo writes one. It is TCP, TLS, or DTLS, where nothing
+// streams, but a client comes and goes in the same way. It closes itself on the
+// first byte that cannot belong to a frame, on every timeout above, and on every
+// error. One goroutine reads; any number write.
 type Stream struct {
-	conn    net.Conn
-	frames  *Reader
-	opened  time.Time
-	first   []byte       // the frame that Await has read, until ReadFrom takes it
-	spoke   bool         // the first frame was complete
-	begun   time.Time    // when the present frame began; zero between frames
-	held    func() bool  // nil: holds nothing
-	refused func()       // called once if the stream was not TURN
-	closed  func() error // what Close does, once
-	local   net.Addr     // of conn, so that nobody asks for them packet by packet
-	remote  net.Addr
+	frames   frames
+	opened   time.Time
+	openings []Opening    // what Await does before the first frame
+	first    []byte       // the frame that Await has read, until ReadFrom takes it
+	spoke    bool         // the first frame was complete
+	begun    time.Time    // when the present frame began; zero between frames
+	held     func() bool  // nil: holds nothing
+	refused  func()       // called once if the stream was not TURN
+	closed   func() error // what Close does, once
+	local    net.Addr     // so that nobody asks for them packet by packet
+	remote   net.Addr
+	whole    bool // messages are kept apart below, so they need no padding
+
+	mu   sync.Mutex // guards the fields below against Close while Await is at work
+	conn net.Conn
+	gone bool
+}
+
+// frames is a Reader, or messages.
+type frames interface {
+	Next() ([]byte, error)
+	Buffered() int
 }
 
 // NewStream wraps conn, whose time starts to run. The function refused is called
 // if the stream turns out not to be TURN, and onClose once when the Stream is
 // closed; both may be nil.
 func NewStream(conn net.Conn, refused, onClose func()) *Stream {
+	if refused == nil {
+		refused = func() {}
+	}
 	s := &Stream{
 		conn: conn, opened: time.Now(), refused: refused,
 		local: conn.LocalAddr(), remote: conn.RemoteAddr(),
@@ -56,6 +73,10 @@ func NewStream(conn net.Conn, refused, onClose func()) *Stream {
 		if onClose != nil {
 			onClose()
 		}
+		s.mu.Lock()
+		s.gone = true
+		conn := s.conn
+		s.mu.Unlock()
 		return conn.Close()
 	})
 	return s
@@ -65,12 +86,48 @@ func NewStream(conn net.Conn, refused, onClose func()) *Stream {
 // it HeldIdleTimeout. Call it before the first ReadFrom.
 func (s *Stream) Hold(held func() bool) { s.held = held }
 
-// Await returns when the first frame is there, for ReadFrom to return. Until
-// then a stranger has cost one buffer and nothing of the layers above.
-func (s *Stream) Await() error {
+// Await returns when the connection is open and the first frame is there, for
+// ReadFrom to return. Until then a stranger has cost nothing of the layers above.
+func (s *Stream) Await(ctx context.Context) error {
+	if err := s.open(ctx); err != nil {
+		s.refused()
+		return errors.Join(err, s.Close())
+	}
 	frame, err := s.next()
 	s.first = frame
 	return err
+}
+
+func (s *Stream) open(ctx context.Context) error {
+	ctx, cancel := context.WithDeadline(ctx, s.opened.Add(FrameTimeout))
+	defer cancel()
+	for _, opening := range s.openings {
+		conn, err := opening(ctx, s.conn)
+		if err != nil {
+			return err
+		}
+		if err := s.use(conn); err != nil {
+			return err
+		}
+	}
+	s.openings = nil
+	return nil
+}
+
+// use puts what an Opening has returned in the place of the connection.
+func (s *Stream) use(conn net.Conn) error {
+	if _, s.whole = conn.(wholeMessages); s.whole {
+		s.frames = &messages{src: timed{s}}
+	}
+	s.remote = conn.RemoteAddr()
+	s.mu.Lock()
+	s.conn = conn
+	gone := s.gone
+	s.mu.Unlock()
+	if gone { // Close has closed what is below
+		return errors.Join(net.ErrClosed, conn.Close())
+	}
+	return nil
 }
 
 // ReadFrom returns one frame. A frame that does not fit p is an error, as on
@@ -92,7 +149,7 @@ func (s *Stream) ReadFrom(p []byte) (int, net.Addr, error) {
 func (s *Stream) next() ([]byte, error) {
 	frame, err := s.frames.Next()
 	if err != nil {
-		if errors.Is(err, ErrFrame) && s.refused != nil {
+		if errors.Is(err, ErrFrame) {
 			s.refused()
 		}
 		return nil, errors.Join(err, s.Close())
@@ -124,11 +181,14 @@ func (s *Stream) WriteTo(p []byte, _ net.Addr) (int, error) {
 	if err != nil {
 		return 0, errors.Join(err, s.Close())
 	}
-	n, err := s.conn.Write(p)
-	if err != nil {
+	message := p
+	if s.whole {
+		message = unpadded(p)
+	}
+	if n, err := s.conn.Write(message); err != nil {
 		return n, errors.Join(err, s.Close())
 	}
-	return n, nil
+	return len(p), nil
 }
 
 // Close closes the connection; a blocked ReadFrom returns. It may be called

@@ -119,7 +119,7 @@ func TestStreamAwaitKeepsTheFirstFrame(t *testing.T) {
 		s := NewStream(server, nil, nil)
 		t.Cleanup(func() { _ = s.Close() })
 		go write(client, append(channelFrame(0x4000, 8), stunFrame(4)...)) // ends when it is read
-		if err := s.Await(); err != nil {
+		if err := s.Await(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		p := make([]byte, MaxFrameBytes)

@@ -1,0 +1,73 @@
+package turnsvc
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Claims are what a credential for a room says of its user. Because its
+// password proves who minted the username, every server that knows the secret
+// can trust them, without asking anybody.
+//
+//	<room>.<side>[.<tag>…]
+//
+// A tag stands for an address from which the partner was seen: a MAC, so that
+// the user does not learn the address from it.
+type Claims struct {
+	Room string // the room id; no dots
+	Side string // tells the members apart; no dots
+	// Partner lists the addresses from which the other member came to the
+	// server; those that are not valid are left out.
+	Partner []netip.Addr
+}
+
+// tagBytes of a MAC are enough where one guess costs one request.
+const tagBytes = 8
+
+// format writes the claims as the minter of a secret does.
+func (c Claims) format(secret string) string {
+	parts := []string{c.Room, c.Side}
+	for _, addr := range c.Partner {
+		if addr.IsValid() {
+			parts = append(parts, tag(secret, c.Room, addr))
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// tag stands for an address in the claims of a room.
+func tag(secret, room string, addr netip.Addr) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	ip := addr.Unmap().As16()
+	mac.Write([]byte("wasmp2pchat turn peer 1\x00" + room + "\x00"))
+	mac.Write(ip[:])
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:tagBytes])
+}
+
+// member is a user as the relay knows one: a side of a room or, where plain
+// credentials count, anybody with a name.
+type member struct {
+	owner  string // whose allocations these are, for quotas and 441: the claims without tags
+	room   string // empty: a plain user
+	side   string
+	tags   []string
+	secret string // with which the claims were minted
+}
+
+// readMember takes claims apart. What is no claim of a room is a plain name.
+func readMember(claims, secret string) member {
+	parts := strings.Split(claims, ".")
+	if len(parts) < 2 || slices.Contains(parts, "") {
+		return member{owner: claims}
+	}
+	return member{owner: parts[0] + "." + parts[1], room: parts[0], side: parts[1], tags: parts[2:], secret: secret}
+}
+
+// knows reports whether one of the tags stands for addr.
+func (m *member) knows(addr netip.Addr) bool {
+	return len(m.tags) > 0 && slices.Contains(m.tags, tag(m.secret, m.room, addr))
+}

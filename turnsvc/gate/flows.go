@@ -1,0 +1,105 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// Flows is a UDP socket as a net.Listener: what one client sends is a connection,
+// which begins with a ClientHello of DTLS and of which one Read is one datagram.
+// Accept reads for all of them, so somebody must always be in it.
+type Flows struct {
+	sock    *socket
+	refused func()
+	done    chan struct{}
+	closed  func() error
+
+	mu   sync.Mutex // guards open; never held while calling
+	open map[ends]*flow
+}
+
+// ends are what tells one flow of a socket from another.
+type ends struct {
+	client netip.AddrPort
+	local  netip.Addr // invalid: not known, or all the same
+}
+
+// ListenFlows opens Flows. The function refused is called for every datagram that
+// belongs to no connection and begins none; nil is allowed.
+func ListenFlows(ctx context.Context, address string, refused func()) (*Flows, error) {
+	conn, err := listenPacket(ctx, net.ListenConfig{}, address)
+	if err != nil {
+		return nil, err
+	}
+	if refused == nil {
+		refused = func() {}
+	}
+	f := &Flows{sock: newSocket(conn), refused: refused, done: make(chan struct{}), open: map[ends]*flow{}}
+	f.closed = sync.OnceValue(func() error {
+		close(f.done)
+		return conn.Close()
+	})
+	return f, nil
+}
+
+// Accept waits for the next connection, and meanwhile hands the others what
+// they are sent. After Close the error is net.ErrClosed, and nothing else ends
+// it.
+func (f *Flows) Accept() (net.Conn, error) {
+	var tired Pause
+	p := make([]byte, maxDatagramBytes+1)
+	for {
+		n, from, local, err := f.sock.read(p)
+		switch {
+		case err == nil:
+			tired.Reset()
+			if begun := f.take(p[:n], ends{from, local}); begun != nil {
+				return begun, nil
+			}
+		case errors.Is(err, net.ErrClosed) || !tired.Wait(f.done):
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// take hands a datagram on, or returns the flow that it begins.
+func (f *Flows) take(datagram []byte, e ends) (begun *flow) {
+	if len(datagram) > maxDatagramBytes {
+		f.refused()
+		return nil
+	}
+	f.mu.Lock()
+	known := f.open[e]
+	if known == nil && isClientHello(datagram) {
+		begun = newFlow(f, e)
+		f.open[e] = begun
+	}
+	f.mu.Unlock()
+	switch {
+	case known != nil:
+		known.take(datagram)
+	case begun != nil:
+		begun.take(datagram)
+	default:
+		f.refused()
+	}
+	return begun
+}
+
+func (f *Flows) forget(gone *flow) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open[gone.ends] == gone {
+		delete(f.open, gone.ends)
+	}
+}
+
+// Close closes the socket, and so ends all connections. It may be called again
+// and again.
+func (f *Flows) Close() error { return f.closed() }
+
+// Addr is where the socket listens.
+func (f *Flows) Addr() net.Addr { return f.sock.LocalAddr() }

@@ -1,0 +1,75 @@
+package turnsvc
+
+import "time"
+
+// shapeDivisor is by how much every allocation gets slower when most of the
+// monthly budget is spent: voice and text still pass, films do not.
+const shapeDivisor = 4
+
+// headerBytes is what a datagram weighs beside its payload where providers count:
+// IPv4 (20), UDP (8), and on the client's side ChannelData (4). IPv6, TCP and TLS
+// weigh some more.
+const headerBytes = 32
+
+// A meter counts what the relays of a server carry and holds it to the limits.
+// All relays share it.
+type meter struct {
+	bitrate Bitrate // of each way of an allocation
+	budget  *budget
+	count   *counters
+	start   time.Time // monotonic: a clock that is set changes nothing
+}
+
+func newMeter(cfg Config, count *counters, b *budget) *meter {
+	return &meter{bitrate: cfg.MaxBitrate, budget: b, count: count, start: time.Now()}
+}
+
+// now is the time of the buckets and of the permissions.
+func (m *meter) now() time.Duration { return time.Since(m.start) }
+
+// lets reports whether n bytes may pass the bucket now. What may not is dropped
+// and counted.
+func (m *meter) lets(way *bucket, n int, now time.Duration) bool {
+	rate := m.rate()
+	if rate < 0 || way.take(n, rate, now) {
+		return true
+	}
+	m.count.bitrate.Add(1)
+	return false
+}
+
+// rate is the bitrate at present. Where there is no limit and the budget runs
+// out, there is one.
+func (m *meter) rate() Bitrate {
+	switch {
+	case !m.budget.shapes():
+		return m.bitrate
+	case m.bitrate < 0:
+		return DefaultBitrate / shapeDivisor
+	}
+	return m.bitrate / shapeDivisor
+}
+
+// carriedOut counts a datagram from a client to a peer. A peer that is a relay of
+// ours is reached within this machine, which costs nothing: so only one leg is
+// spent.
+func (m *meter) carriedOut(n int, within bool) {
+	m.count.packetsOut.Add(1)
+	m.count.bytesOut.Add(uint64(n))
+	m.spend(n, within)
+}
+
+// carriedIn counts a datagram from a peer to a client.
+func (m *meter) carriedIn(n int, within bool) {
+	m.count.packetsIn.Add(1)
+	m.count.bytesIn.Add(uint64(n))
+	m.spend(n, within)
+}
+
+func (m *meter) spend(n int, within bool) {
+	weight := int64(n) + headerBytes
+	if !within {
+		weight *= 2
+	}
+	m.budget.spend(weight)
+}

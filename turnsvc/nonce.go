@@ -1,0 +1,66 @@
+package turnsvc
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// nonceLifetime is how long a nonce is good; clients learn of a new one by 438
+// and go on (RFC 8489 §9.2.4). RFC 8656 §5 recommends an hour at most.
+const nonceLifetime = time.Hour
+
+const (
+	nonceTimeBytes = 4
+	nonceMACBytes  = 8 // whoever guesses has 2^64 to try, of which few are answered
+	nonceBytes     = nonceTimeBytes + nonceMACBytes
+)
+
+// nonces makes and checks the nonces of one server. They are bound to the
+// client's transport address and remembered nowhere: a nonce, or a whole
+// request, that was recorded is worth nothing from another address.
+//
+//	base64url( 4 bytes seconds since start | 8 bytes HMAC-SHA-256 over them and the address )
+type nonces struct {
+	key   [sha256.Size]byte
+	start time.Time // monotonic: a clock that is set changes nothing
+}
+
+func newNonces() *nonces {
+	n := &nonces{start: time.Now()}
+	_, _ = rand.Read(n.key[:]) // never fails: it ends the process instead
+	return n
+}
+
+// make returns a nonce for a client.
+func (n *nonces) make(client netip.AddrPort) string {
+	raw := make([]byte, nonceTimeBytes, nonceBytes)
+	binary.BigEndian.PutUint32(raw, n.now())
+	return base64.RawURLEncoding.EncodeToString(append(raw, n.mac(raw, client)...))
+}
+
+// valid reports whether we made the nonce for this client, not too long ago.
+func (n *nonces) valid(nonce string, client netip.AddrPort) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
+	if err != nil || len(raw) != nonceBytes {
+		return false
+	}
+	made, mac := raw[:nonceTimeBytes], raw[nonceTimeBytes:]
+	age := int64(n.now()) - int64(binary.BigEndian.Uint32(made))
+	return hmac.Equal(mac, n.mac(made, client)) && age >= 0 && age <= int64(nonceLifetime/time.Second)
+}
+
+func (n *nonces) mac(made []byte, client netip.AddrPort) []byte {
+	mac := hmac.New(sha256.New, n.key[:])
+	mac.Write(made)
+	ip := client.Addr().As16()
+	mac.Write(ip[:])
+	mac.Write(binary.BigEndian.AppendUint16(nil, client.Port()))
+	return mac.Sum(nil)[:nonceMACBytes]
+}
+
+func (n *nonces) now() uint32 { return uint32(time.Since(n.start) / time.Second) }

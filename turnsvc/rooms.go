@@ -1,0 +1,126 @@
+package turnsvc
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxRevoked bounds how many rooms and users are remembered as revoked; with
+// more, the oldest may use their credentials until those expire.
+const maxRevoked = 1 << 18
+
+// rooms knows which side of which room holds what on this server, and which
+// rooms have ended.
+type rooms struct {
+	mu      sync.RWMutex // guards the fields below; never held while closing
+	members map[string]map[*grant]struct{}
+	revoked map[string]time.Time // rooms and owners, until when
+	order   []string             // of revoked, the oldest first
+}
+
+func newRooms() *rooms {
+	return &rooms{members: map[string]map[*grant]struct{}{}, revoked: map[string]time.Time{}}
+}
+
+// household is where the allocations of a member are kept: those of a room
+// together, those of a plain user by himself.
+func (m *member) household() string {
+	if m.room != "" {
+		return m.room
+	}
+	return m.owner
+}
+
+// enter notes an allocation.
+func (r *rooms) enter(g *grant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := g.household()
+	if r.members[key] == nil {
+		r.members[key] = map[*grant]struct{}{}
+	}
+	r.members[key][g] = struct{}{}
+}
+
+func (r *rooms) leave(g *grant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := g.household()
+	delete(r.members[key], g)
+	if len(r.members[key]) == 0 {
+		delete(r.members, key)
+	}
+}
+
+// sawPartner reports whether the other side of m's room holds an allocation
+// that a client at addr has made.
+func (r *rooms) sawPartner(m *member, addr netip.Addr) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for g := range r.members[m.room] {
+		if g.side != m.side && g.client.Addr() == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// partners reports whether two allocations belong to the two sides of a room.
+func partners(a, b *grant) bool {
+	return a.room != "" && a.room == b.room && a.side != b.side
+}
+
+// revoke refuses new allocations to a room or an owner for as long as its
+// credentials may be good, and returns the live ones of that household.
+func (r *rooms) revoke(name, household string, now, until time.Time) []*grant {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(now)
+	if _, known := r.revoked[name]; !known {
+		r.order = append(r.order, name)
+	}
+	r.revoked[name] = until
+	return slices.Collect(maps.Keys(r.members[household]))
+}
+
+// forget drops what has expired, and the oldest of too many. r.mu is held.
+func (r *rooms) forget(now time.Time) {
+	drop := max(0, len(r.order)-maxRevoked+1)
+	for drop < len(r.order) && now.After(r.revoked[r.order[drop]]) {
+		drop++
+	}
+	for _, name := range r.order[:drop] {
+		delete(r.revoked, name)
+	}
+	r.order = r.order[drop:]
+}
+
+// isRevoked reports whether a member's room or the member was revoked.
+func (r *rooms) isRevoked(m *member, now time.Time) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return now.Before(r.revoked[m.room]) || now.Before(r.revoked[m.owner])
+}
+
+// EndRoom ends the relay of a room: its allocations are closed before EndRoom
+// returns, and its credentials open nothing any more.
+func (s *Server) EndRoom(room string) {
+	now := s.cfg.now()
+	for _, g := range s.rooms.revoke(room, room, now, now.Add(s.cfg.CredentialTTL)) {
+		g.close()
+	}
+}
+
+// EndUser does the same for one user: a side of a room as "<room>.<side>", or
+// the claims of a plain credential.
+func (s *Server) EndUser(owner string) {
+	now, m := s.cfg.now(), readMember(owner, "")
+	for _, g := range s.rooms.revoke(owner, m.household(), now, now.Add(s.cfg.CredentialTTL)) {
+		if g.owner == owner {
+			g.close()
+		}
+	}
+}
