@@ -103,17 +103,15 @@ func (d *door) leave() {
 // allocation passes as it is; requests are answered here, or become the next
 // order; everything else is dropped.
 func (d *door) admit(message []byte, from net.Addr) (pass bool) {
-	if !stun.IsMessage(message) {
-		return d.at(gate.AddrPort(from)) != nil // ChannelData, says the gate
+	if !stun.IsMessage(message) || isSend(message) {
+		return d.at(gate.AddrPort(from)) != nil && (!isSend(message) || sendable(message)) // else it is ChannelData, says the gate
 	}
 	r, ok := readRequest(message, from)
 	switch {
 	case !ok:
 		d.srv.refuseFrame()
-	case r.Type.Class == stun.ClassIndication:
-		return r.Type.Method == stun.MethodSend && len(r.unknown()) == 0 && d.at(r.client) != nil
 	case r.Type.Class != stun.ClassRequest:
-		d.srv.refuseFrame() // an answer to nothing we asked
+		d.srv.refuseFrame() // an answer to nothing we asked, or nothing that a client indicates
 	case r.Type.Method == stun.MethodBinding:
 		d.bound(r)
 	case r.Type.Method == stun.MethodAllocate, r.Type.Method == stun.MethodRefresh,

@@ -37,6 +37,7 @@ func FuzzGate(f *testing.F) {
 	f.Add(build(stun.MethodChannelBind, peer, attr(stun.AttrChannelNumber, 0x40, 0, 0, 0)), true)
 	f.Add(build(stun.MethodSend, peer, attr(stun.AttrData, 1, 2, 3)), false)
 	f.Add([]byte{0x40, 0, 0, 4, 1, 2, 3, 4}, false)
+	f.Add([]byte{0}, false)
 
 	s, err := Listen(f.Context(), Config{Secrets: []string{"new"}, UDPAddr: "127.0.0.1:0", PublicIPs: addrs("127.0.0.1", "::1"), Peers: PeersAny})
 	if err != nil {
@@ -53,7 +54,9 @@ func FuzzGate(f *testing.F) {
 		conn := new(sink)
 		d := &door{PacketConn: conn, srv: s, held: map[netip.AddrPort]*grant{}, nonce: pionNonce{value: "nonce", asked: time.Now()}}
 		s.strangers, s.quota = limiter, newQuota(10, 10, 10)
+		d.hold(&grant{client: client})
 		if signed {
+			delete(d.held, client)
 			m := &stun.Message{Raw: slices.Clone(message)}
 			if m.Decode() != nil || m.Type.Class != stun.ClassRequest || len(m.Raw) > 1400 {
 				return
@@ -74,7 +77,12 @@ func FuzzGate(f *testing.F) {
 				d.hold(g)
 			}
 		}
-		d.admit(message, from)
+		if d.admit(message, from) && isSend(message) {
+			m := &stun.Message{Raw: slices.Clone(message)}
+			if m.Decode() != nil || m.Contains(stun.AttrFingerprint) && stun.Fingerprint.Check(m) != nil || m.Contains(stun.AttrDontFragment) {
+				t.Fatalf("%x passes, and pion would read it otherwise", message)
+			}
+		}
 		for _, answer := range conn.wrote {
 			if m := (&stun.Message{Raw: answer}); m.Decode() != nil || m.Type.Class == stun.ClassRequest || [12]byte(answer[8:20]) != [12]byte(message[8:20]) {
 				t.Fatalf("%x is answered with %x, which is no answer to it", message, answer)
@@ -128,8 +136,10 @@ func TestDataPassesTheDoorForNothing(t *testing.T) {
 	d := &door{PacketConn: &still{}, srv: new(Server), held: map[netip.AddrPort]*grant{}}
 	d.hold(&grant{client: netip.MustParseAddrPort("192.0.2.1:5000")})
 	in, out := channelData("hello"), channelData("hello")
+	send := stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication),
+		xorPeer{stun.XORMappedAddress{IP: net.IPv4(8, 8, 8, 8), Port: 53}}, attr(stun.AttrData, 1, 2, 3), stun.Fingerprint).Raw
 	if n := testing.AllocsPerRun(1000, func() {
-		if !d.admit(in, client) {
+		if !d.admit(in, client) || !d.admit(send, client) {
 			t.Fatal("data of a client with an allocation does not pass")
 		}
 		_, _ = d.WriteTo(out, client)
