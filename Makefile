@@ -8,12 +8,12 @@ TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wasmp2pchat/tools
 LINT      := $(TOOLS)/golangci-lint-v2.15.0
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
-TAGS      := netns,browser
+TAGS      := netns,browser,interop,load
 JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js netns browser test fuzz bench image clean help
+.PHONY: build run client check fmt lint vet unit js load interop netns browser test fuzz bench image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -28,7 +28,7 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page peer wire -t
 
 # ---- what CI runs ----
 
-test: check js netns browser ## everything CI runs; installs what is missing
+test: check js load interop netns browser ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -48,6 +48,12 @@ unit: ## unit tests with the race detector: no root, no browser, no network
 
 js: system/node ## the browser's JSON and sockets, in Node.js
 	PATH="$(shell $(GO) env GOROOT)/lib/wasm:$$PATH" $(JS) $(GO) test ./wire ./peer
+
+load: ## floods that must disturb nobody (loopback, seconds)
+	$(GO) test -tags load -run Flood -v ./turnsvc
+
+interop: client system/coturn ## coturn's own tools against our relay
+	$(GO) test -tags interop -timeout 10m -v ./e2e
 
 netns: system/lab ## real NATs in network namespaces (root)
 	$(GO) test -race -tags netns ./internal/natlab
@@ -96,7 +102,8 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/lab system/chromium
+.PHONY: system/node system/coturn system/lab system/chromium
 system/node: ; $(call apt,node,nodejs)
+system/coturn: ; $(call apt,turnutils_uclient,coturn)
 system/lab: ; $(call apt,ip nft,iproute2 nftables)
 system/chromium: ; $(call apt,chromium,chromium fonts-dejavu-core)
