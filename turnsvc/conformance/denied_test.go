@@ -92,7 +92,7 @@ func force(ip, as string) func(*client) string {
 		if to.Addr().Is4() {
 			c.mustAllocate()
 		} else {
-			c.allocate(family(ipv6)) // or not at all
+			c.mustAllocate(family(ipv6))
 		}
 		c.permit(to)
 		c.bind(0x4000, to)

@@ -67,6 +67,10 @@ func permissionRows() []row {
 			c.barrier()
 			return fmt.Sprint(r, ", ", p.hears())
 		}, want: "403, nothing arrives", stock: "success, ping arrives", config: loopbackAllowed},
+		{name: "the same permission alone is installed", probe: func(c *client) string {
+			c.mustAllocate()
+			return talk(c, newPeer(c.t, "127.0.0.1"))
+		}, want: "ping arrives, data pong", stock: "ping arrives, data pong", config: loopbackAllowed},
 		{name: "a permission before a broken one is not installed", probe: func(c *client) string {
 			c.mustAllocate()
 			p := newPeer(c.t, "127.0.0.1")
