@@ -32,4 +32,8 @@
 //	server_test.go       the server process
 //	terminal_test.go     the chat command
 //	allocate_test.go     a TURN client that does nothing else
+//
+// Beside it, with the tag interop and make interop, coturn's own tools use our
+// relay: interop_test.go has the exercises, coturn_test.go runs the tools,
+// relay_test.go the server.
 package e2e
