@@ -50,16 +50,16 @@ js: system/node ## the browser's JSON and sockets, in Node.js
 	PATH="$(shell $(GO) env GOROOT)/lib/wasm:$$PATH" $(JS) $(GO) test ./wire ./peer
 
 load: ## floods that must disturb nobody (loopback, seconds)
-	$(GO) test -tags load -run Flood -v ./turnsvc
+	$(GO) test -count=1 -tags load -run Flood -v ./turnsvc
 
 interop: client system/coturn ## coturn's own tools against our relay
-	$(GO) test -tags interop -timeout 10m -v ./e2e
+	$(GO) test -count=1 -tags interop -timeout 10m -v ./e2e
 
 netns: system/lab ## real NATs in network namespaces (root)
-	$(GO) test -race -tags netns ./internal/natlab
+	$(GO) test -count=1 -race -tags netns ./internal/natlab
 
 browser: client system/lab system/chromium ## two Chromium behind two NATs (root)
-	$(GO) test -tags browser -timeout 15m -v ./e2e
+	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e
 
 # ---- by hand ----
 
