@@ -3,8 +3,11 @@
 package e2e
 
 import (
+	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/pion/stun/v3"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -47,6 +50,63 @@ func TestCredentialsEnd(t *testing.T) {
 		t.Error("Allocate after the credential's time: granted")
 	}
 	w.talks(3)
+}
+
+// TestACredentialServesItsRoomOnly takes the credential of a chat to the relay,
+// and asks for more than the chat needs. Then the chat ends, and the allocation
+// within a second of it.
+func TestACredentialServesItsRoomOnly(t *testing.T) {
+	w := newWorld(t, natlab.Symmetric, natlab.Symmetric)
+	w.meet()
+	w.a.shows("relay-udp")
+	server := w.lab.Server()
+	thief := dialRelay(t, w.lab.Client(natlab.SideA), server.Addr().String()+":3478", turnServer(w.a, w.a.match()))
+	if code := thief.allocate(); code != granted {
+		t.Fatalf("Allocate with the credential of the chat: error %d", code)
+	}
+	third := netip.AddrPortFrom(server.Addrs()[1], 7000)
+	witness, err := server.ListenPacket(t.Context(), "udp", third.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = witness.Close() }()
+	for address, want := range map[string]stun.ErrorCode{
+		w.lab.Outside(natlab.SideB).String():       granted, // the partner's NAT
+		server.Addr().String():                     granted, // relayed addresses; the relay itself sees whose
+		third.Addr().String():                      403,
+		"8.8.8.8":                                  403,
+		w.lab.Client(natlab.SideB).Addr().String(): 403, // the partner's private address
+		"127.0.0.1":                                403,
+	} {
+		if code := thief.permit(netip.AddrPortFrom(netip.MustParseAddr(address), 7000)); code != want {
+			t.Errorf("CreatePermission for %s: error %d, want %d", address, code, want)
+		}
+	}
+	thief.sendTo(third, "through the relay")
+	thief.ask(stun.MethodRefresh) // answered, so what came before was handled
+	direct, err := server.Dial(t.Context(), "udp", third.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = direct.Close() }()
+	if _, err := direct.Write([]byte("marker")); err != nil {
+		t.Fatal(err)
+	}
+	packet := make([]byte, 100)
+	if n, _, err := witness.ReadFrom(packet); err != nil || string(packet[:n]) != "marker" {
+		t.Errorf("a third address got %q (%v), want nothing but the marker", packet[:n], err)
+	}
+
+	w.a.stop()
+	stopped := time.Now()
+	for thief.ask(stun.MethodRefresh) == granted {
+		if took := time.Since(stopped); took > time.Second {
+			t.Fatalf("%v after STOP the allocation still lives", took)
+		}
+	}
+	if code := thief.allocate(); code == granted {
+		t.Error("Allocate after the end of the room: granted")
+	}
 }
 
 // changed is text with another last letter, which is one of base64 still.
