@@ -70,7 +70,8 @@ func (d *door) identify(r *request, username, realm string) (*user, error) {
 	if realm != d.srv.cfg.Realm {
 		return nil, errRealm
 	}
-	credential, err := d.srv.verifier.Check(username)
+	secrets := *d.srv.secrets.Load()
+	credential, err := Verifier{Secrets: secrets, Now: d.srv.cfg.now}.Check(username)
 	expired := errors.Is(err, ErrExpired)
 	if err != nil && !expired {
 		return nil, err
@@ -80,7 +81,7 @@ func (d *door) identify(r *request, username, realm string) (*user, error) {
 		if key.Check(r.Message) != nil {
 			continue
 		}
-		u := &user{member: readMember(credential.Claims, d.srv.cfg.Secrets[i]), key: key, expired: expired}
+		u := &user{member: readMember(credential.Claims, secrets[i]), key: key, expired: expired}
 		return u, d.entitled(r, u)
 	}
 	return nil, errPassword

@@ -164,3 +164,33 @@ func TestOnlyTheEndIsLeftInTheLastMoments(t *testing.T) {
 		t.Errorf("Refresh 0 in the last moments: refusal %+v, want none", no)
 	}
 }
+
+// TestSecretsAreRotated changes the secrets of a server that serves: the one that
+// was newest goes on being good while it is listed, and no longer.
+func TestSecretsAreRotated(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	before := s.dial(t, "udp", "ann")
+	before.mustAllocate()
+	if err := s.SetSecrets([]string{"newer", "new"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := code(before.do(stun.MethodRefresh)); got != 0 {
+		t.Errorf("Refresh with the secret of before = %d, want success", got)
+	}
+	after := s.dial(t, "udp", "bob")
+	after.username, after.password, _ = Issuer{Secret: "newer", Now: s.clock.now}.Credentials("bob")
+	after.mustAllocate()
+	if _, got := s.dial(t, "udp", "cid").allocate(); got != 0 {
+		t.Errorf("Allocate with the secret of before = %d, want success", got)
+	}
+	if err := s.SetSecrets([]string{"newer"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := s.dial(t, "udp", "dan").allocate(); got != stun.CodeUnauthorized {
+		t.Errorf("Allocate with a secret that was taken away = %d, want 401", got)
+	}
+	if s.SetSecrets(nil) == nil || s.SetSecrets([]string{""}) == nil {
+		t.Error("SetSecrets takes none, or an empty one")
+	}
+}

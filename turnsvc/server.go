@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,7 +16,7 @@ import (
 type Server struct {
 	cfg       Config
 	log       *slog.Logger
-	verifier  Verifier
+	secrets   atomic.Pointer[[]string] // newest first
 	quota     *quota
 	nonces    *nonces
 	strangers *gate.Limiter
@@ -43,12 +44,12 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log,
-		verifier:  Verifier{Secrets: cfg.Secrets, Now: cfg.now},
 		quota:     newQuota(cfg.MaxAllocations, cfg.MaxPerUser, cfg.MaxPerAddr),
 		nonces:    newNonces(),
 		strangers: gate.NewLimiter(gate.StrangerRate, gate.StrangerBurst),
 		rooms:     newRooms(),
 	}
+	s.secrets.Store(&cfg.Secrets)
 	if s.budget, err = openBudget(cfg, &s.count); err != nil {
 		return nil, err
 	}
@@ -132,6 +133,19 @@ func (s *Server) greet(ctx context.Context, stream *gate.Stream) {
 		s.log.Error("turn connection without a server", "err", err.Error())
 	}
 }
+
+// SetSecrets changes the secrets while the server serves, newest first: credentials
+// of those that stay go on being good. It is an error to have none.
+func (s *Server) SetSecrets(secrets []string) error {
+	if len(secrets) == 0 || slices.Contains(secrets, "") {
+		return errNoSecret
+	}
+	secrets = slices.Clone(secrets)
+	s.secrets.Store(&secrets)
+	return nil
+}
+
+var errNoSecret = errors.New("no secret, or an empty one")
 
 func (s *Server) giveBack(g *grant) { s.quota.giveBack(g.owner, g.source()) }
 

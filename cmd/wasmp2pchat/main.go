@@ -15,7 +15,12 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := run(ctx, world{args: os.Args[1:], environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	err := run(ctx, world{
+		args: os.Args[1:], environ: os.Environ(), hangup: hangup,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+	})
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "wasmp2pchat:", err)
@@ -30,6 +35,7 @@ func main() {
 type world struct {
 	args    []string
 	environ []string
+	hangup  <-chan os.Signal // SIGHUP: read the secrets again
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
@@ -15,7 +13,6 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 	"github.com/wasmp2pchat/wasmp2pchat/wasm"
-	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // drainTimeout is how long relayed chats may go on after SIGTERM.
@@ -29,61 +26,36 @@ func serveCommand(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, cfg, newLogger(cfg, w.stderr))
+	return serve(ctx, w, cfg, newLogger(cfg, w.stderr))
 }
 
 // serve is the whole server on one page, in the order in which things depend
 // on one another.
-func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
+func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	secrets, err := loadSecrets(cfg)
 	if err != nil {
 		return err
 	}
-	publicIPs, err := publicAddresses(cfg, log)
+	relay, err := listenRelay(ctx, cfg, secrets.turn, log.With("svc", "turn"))
 	if err != nil {
 		return err
 	}
-
-	certificate, err := loadCertificate(cfg)
-	if err != nil {
-		return err
-	}
-	share := shareDescriptors(cfg.TURN.MaxAllocations)
-
-	relay, err := turnsvc.Listen(ctx, turnsvc.Config{
-		Realm: cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"), Secrets: secrets.turn, CredentialTTL: cfg.TURN.CredentialTTL,
-		UDPAddr: string(cfg.TURN.UDPAddr), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: tlsAddr(cfg, certificate),
-		TLS: certificate, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
-		PublicIPs: publicIPs, RelayPorts: cfg.TURN.RelayPorts,
-		MaxConns: share.turnConns, MaxAllocations: share.allocations, MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
-		MaxBitrate: cfg.TURN.MaxBitrate, MonthlyBudget: int64(cfg.TURN.MonthlyBudget), BudgetFile: budgetFile(cfg),
-		Peers: cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
-		DrainTimeout: drainTimeout, Log: log.With("svc", "turn"),
-	})
-	if err != nil {
-		return listenHint(err, "TURN_UDP_ADDR or TURN_TCP_ADDR")
-	}
-	issuer := turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL, URLs: relay.URLs()}
-	iceServers := func(from string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
-		return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			return issuer.RoomServers(turnsvc.Claims{Room: room, Side: from + string(side), Partner: []netip.Addr{partner}})
-		}
-	}
+	credentials := newMint(turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL, URLs: relay.URLs()})
 
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
-		Admit: keys.Verify, ICEServers: iceServers("s"), Ended: relay.EndRoom, // who is first here may be second in the lobby
+		Admit: keys.Verify, ICEServers: credentials.iceServers("s"), Ended: relay.EndRoom,
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
 	var lobby *match.Lobby
 	lobby = match.New(match.Config{
-		RoomKey: keys.Mint, ICEServers: iceServers("m"), MaxWait: cfg.Match.MaxWait,
+		RoomKey: keys.Mint, ICEServers: credentials.iceServers("m"), MaxWait: cfg.Match.MaxWait,
 		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
 	guard := wsconn.NewGuard(wsconn.Limits{
 		Origins: texts(cfg.AllowedOrigins), TrustedProxies: cfg.TrustedProxies,
-		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: share.webSockets,
+		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: shareDescriptors(cfg.TURN.MaxAllocations).webSockets,
 		Log: log.With("svc", "web"),
 	})
 	page, err := wasm.New()
@@ -114,6 +86,7 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
 		{"web", web.serve},
 		{"relay", relay.Serve}, // two people may still be talking through it
 		{"admin", admin.serve},
+		{"reload", reloader(w, relay, credentials, log)},
 	})
 }
 

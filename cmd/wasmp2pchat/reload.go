@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// mint makes TURN credentials with the newest secret, which may change while the
+// server serves.
+type mint struct {
+	issuer atomic.Pointer[turnsvc.Issuer]
+}
+
+func newMint(issuer turnsvc.Issuer) *mint {
+	m := new(mint)
+	m.issuer.Store(&issuer)
+	return m
+}
+
+// setSecret makes the newest secret the one that signs.
+func (m *mint) setSecret(secret string) {
+	issuer := *m.issuer.Load()
+	issuer.Secret = secret
+	m.issuer.Store(&issuer)
+}
+
+// iceServers mints for the rooms of one service. Its name is part of the side:
+// who is first in the lobby may be second in signaling.
+func (m *mint) iceServers(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
+	return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+		return m.issuer.Load().RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
+	}
+}
+
+// reloader reads the TURN secrets again upon each SIGHUP: those of a file
+// (TURN_SECRETS_FILE, or the one in STATE_DIR), for a process cannot be given
+// another environment. What cannot be read changes nothing.
+func reloader(w world, relay *turnsvc.Server, credentials *mint, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-w.hangup:
+			}
+			if err := reload(w, relay, credentials); err != nil {
+				log.Error("reload", "err", err.Error())
+			} else {
+				log.Info("turn secrets reloaded")
+			}
+		}
+	}
+}
+
+func reload(w world, relay *turnsvc.Server, credentials *mint) error {
+	cfg, _, err := loadConfig(w.environ)
+	if err != nil {
+		return err
+	}
+	secrets, err := loadSecrets(cfg)
+	if err != nil {
+		return err
+	}
+	if err := relay.SetSecrets(secrets.turn); err != nil {
+		return err
+	}
+	credentials.setSecret(secrets.turn[0])
+	return nil
+}
