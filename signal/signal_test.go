@@ -88,13 +88,14 @@ func onLoopback(t *testing.T) *world {
 // client is a member as the rooms see one. It always reads, and answers pings
 // unless it is mute.
 type client struct {
-	t    *testing.T
-	ws   *websocket.Conn
-	mute bool
-	mu   sync.Mutex    // held while writing
-	got  chan string   // what came, but pings; closed at the end
-	ends chan struct{} // closed at the end, after err is set
-	err  error         // how it ended
+	t     *testing.T
+	ws    *websocket.Conn
+	mute  bool
+	mu    sync.Mutex  // held while writing
+	got   chan string // what came, but pings; closed at the end
+	pongs chan struct{}
+	ends  chan struct{} // closed at the end, after err is set
+	err   error         // how it ended
 }
 
 func (w *world) connect(t *testing.T, mute bool) *client {
@@ -105,9 +106,16 @@ func (w *world) connect(t *testing.T, mute bool) *client {
 		t.Fatalf("dial: %v", err)
 	}
 	_ = resp.Body.Close()
-	c := &client{t: t, ws: ws, mute: mute, got: make(chan string, 1024), ends: make(chan struct{})}
+	c := &client{t: t, ws: ws, mute: mute, got: make(chan string, 1024), pongs: make(chan struct{}, 1), ends: make(chan struct{})}
+	ws.SetPongHandler(func(string) error { c.pongs <- struct{}{}; return nil })
 	go c.read()
 	return c
+}
+
+// settle returns when the server has handled everything that was sent.
+func (c *client) settle() {
+	c.write(websocket.PingMessage, "")
+	<-c.pongs
 }
 
 func (c *client) read() {
@@ -306,6 +314,7 @@ func TestWithNobodyThereMessagesAreDropped(t *testing.T) {
 	a.register("room1")
 	a.send(`{"type":"offer","sdp":"lost"}`)
 	a.send(`{"type":"connected"}`)
+	a.settle()
 	b := w.connect(t, false)
 	b.register("room1")
 	a.send(`{"type":"candidate","ice":{}}`)
