@@ -194,3 +194,86 @@ func TestSecretsAreRotated(t *testing.T) {
 		t.Error("SetSecrets takes none, or an empty one")
 	}
 }
+
+// TestNothingIsOrderedOfAnAllocationThatEnds ends an allocation after a request for
+// it was judged and before pion is given the order: that would be the moment in
+// which pion can crash. See lastMoments.
+func TestNothingIsOrderedOfAnAllocationThatEnds(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	for name, c := range map[string]struct {
+		method stun.Method
+		attrs  []stun.Setter
+		given  bool
+	}{
+		"CreatePermission": {stun.MethodCreatePermission, []stun.Setter{xorPeer{stun.XORMappedAddress{IP: net.IPv4(8, 8, 8, 8), Port: 53}}}, false},
+		"Refresh":          {stun.MethodRefresh, nil, false},
+		"Refresh 0":        {stun.MethodRefresh, []stun.Setter{attr(stun.AttrLifetime, 0, 0, 0, 0)}, true},
+	} {
+		conn := new(sink)
+		d := &door{PacketConn: conn, srv: s.Server, held: map[netip.AddrPort]*grant{}, nonce: pionNonce{value: "nonce", asked: time.Now()}}
+		r := &request{client: netip.MustParseAddrPort("192.0.2.1:5000")}
+		r.Message = stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(c.method, stun.ClassRequest)}, c.attrs...)...)
+		u := &user{member: readMember("ann", ""), key: []byte("key")}
+		g := newGrant(d, r, u.member, 1)
+		g.relays, g.ends = s.relays[family4], time.Now().Add(time.Hour)
+		d.hold(g)
+		o, no := d.judge(r, u)
+		if no != nil {
+			t.Fatalf("%s was refused: %+v", name, no)
+		}
+		g.close()
+		if _, ok := d.give(o, make([]byte, 1600)); ok != c.given {
+			t.Errorf("%s of an allocation that ends: given = %v, want %v", name, ok, c.given)
+		}
+		if answers := len(conn.wrote); (answers == 0) != c.given {
+			t.Errorf("%s of an allocation that ends: %d answers of ours", name, answers)
+		}
+		d.done()
+		g.close() // nobody has kept the lock
+	}
+}
+
+// TestPionIsAskedOnce holds that an order for which pion has no nonce, whatever
+// the reason, is refused and not asked for again and again.
+func TestPionIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	conn := new(sink)
+	d := &door{PacketConn: conn, srv: s.Server, held: map[netip.AddrPort]*grant{}}
+	r := &request{client: netip.MustParseAddrPort("192.0.2.1:5000")}
+	r.Message = stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodRefresh, stun.ClassRequest))
+	u := &user{member: readMember("ann", ""), key: []byte("key")}
+	g := newGrant(d, r, u.member, 1)
+	o := &order{request: r, user: u, grant: g}
+	d.next = o
+	p := make([]byte, 1600)
+	n, ok := d.give(o, p)
+	question := &stun.Message{Raw: p[:n]}
+	if err := question.Decode(); !ok || err != nil || question.Type.Method != stun.MethodAllocate || d.next != o {
+		t.Fatalf("pion is asked %v (%v), want an Allocate without credentials: pion answers others only if they have an allocation", question, err)
+	}
+	if _, ok := d.give(o, p); ok || d.next != nil || len(conn.wrote) != 1 {
+		t.Errorf("without an answer the order was given, or asked for again: %d answers", len(conn.wrote))
+	}
+}
+
+// TestARoomThatEndsMeanwhile ends a room after an Allocate was authenticated and
+// before the relay is opened.
+func TestARoomThatEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := inRooms(t)
+	d := &door{PacketConn: new(sink), srv: s.Server, held: map[netip.AddrPort]*grant{}}
+	r := &request{Message: new(stun.Message), client: netip.MustParseAddrPort("192.0.2.1:5000")}
+	g := newGrant(d, r, readMember("room.a", "new"), 1)
+	g.relays = s.relays[family4]
+	d.order = &order{request: r, user: &user{member: g.member}, grant: g}
+	s.EndRoom("room")
+	if conn, _, err := d.AllocatePacketConn("udp4", 0); err == nil {
+		_ = conn.Close()
+		t.Error("a relay was opened for a room that had ended")
+	}
+	if len(s.rooms.members) != 0 || d.holds() {
+		t.Error("something is left of an allocation that was not made")
+	}
+}

@@ -140,35 +140,65 @@ func (d *door) take(r *request) {
 
 // give writes the next order for pion into p or, if pion's nonce has grown old,
 // a question that pion answers with a new one. It is false if the order cannot
-// be given.
+// be given; then it was answered here.
 func (d *door) give(o *order, p []byte) (n int, ok bool) {
-	setters := []stun.Setter{stun.NewTransactionIDSetter(o.TransactionID), stun.NewType(o.Type.Method, stun.ClassRequest)}
-	if time.Since(d.nonce.asked) < pionNonceAge && d.nonce.value != "" {
-		d.next = nil
-		setters = append(setters, o.attrs...)
-		setters = append(setters, stun.NewUsername(o.grant.id), stun.NewRealm(d.srv.cfg.Realm), stun.NewNonce(d.nonce.value), stun.MessageIntegrity(o.user.key))
-	} else {
-		d.nonce = pionNonce{asked: time.Now()}
+	fresh := d.nonce.value != "" && time.Since(d.nonce.asked) < pionNonceAge
+	if !fresh && !o.asked {
+		o.asked, d.nonce = true, pionNonce{asked: time.Now()}
+		return write(p, stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest))
 	}
+	d.next = nil
+	no := refuse(stun.CodeServerError) // not possible: pion has not answered
+	if fresh {
+		no = refuse(stun.CodeBadRequest) // it would not fit
+		n, ok = write(p, append([]stun.Setter{stun.NewTransactionIDSetter(o.TransactionID), stun.NewType(o.Type.Method, stun.ClassRequest)},
+			append(o.attrs, stun.NewUsername(o.grant.id), stun.NewRealm(d.srv.cfg.Realm), stun.NewNonce(d.nonce.value), stun.MessageIntegrity(o.user.key))...)...)
+	}
+	if ok && !d.begin(o) {
+		no, ok = refuse(stun.CodeAllocMismatch), false
+	}
+	if !ok {
+		d.forgo(o)
+		d.refuse(o.request, no, o.user.key)
+	}
+	return n, ok
+}
+
+// write builds a message into p; false if it does not fit.
+func write(p []byte, setters ...stun.Setter) (n int, ok bool) {
 	m, err := stun.Build(setters...)
 	if err != nil || len(m.Raw) > len(p) {
-		d.next = nil
-		d.refuse(o.request, refuse(stun.CodeBadRequest), o.user.key)
-		d.forgo(o)
 		return 0, false
 	}
-	if d.next == nil {
-		d.turn.Lock()
-		d.order = o
-	}
 	return copy(p, m.Raw), true
+}
+
+// begin is the start of pion's turn with an order. An allocation may have begun
+// to end since judge looked: then only its end may be ordered.
+func (d *door) begin(o *order) bool {
+	d.turn.Lock()
+	if o.grant.ending.Load() && !o.ends {
+		d.turn.Unlock()
+		return false
+	}
+	d.order, o.turn = o, true
+	return true
+}
+
+// endTurn lets others end the allocation. Pion has changed it by the time it
+// answers, and a client that does not read must not hold them up.
+func (d *door) endTurn(o *order) {
+	if o.turn {
+		o.turn = false
+		d.turn.Unlock()
+	}
 }
 
 // done ends an order that pion has acted on.
 func (d *door) done() {
 	if o := d.order; o != nil {
 		d.order = nil
-		d.turn.Unlock()
+		d.endTurn(o)
 		d.forgo(o)
 	}
 }
@@ -209,6 +239,7 @@ func (d *door) WriteTo(p []byte, addr net.Addr) (int, error) {
 	case o.accept != nil:
 		o.accept(time.Now())
 	}
+	d.endTurn(o)
 	d.forward(o, m)
 	return len(p), nil
 }
@@ -250,6 +281,12 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 		d.srv.count.ports.Add(1)
 		return nil, nil, err
 	}
+	// Whoever revokes sees the member that has entered, or we see the revocation.
+	if d.srv.rooms.enter(g); d.srv.rooms.isRevoked(&g.member, d.srv.cfg.now()) {
+		d.srv.rooms.leave(g)
+		_ = r.Close() // nobody was told of it
+		return nil, nil, errRevoked
+	}
 	g.token = token
 	g.ends = time.Now().Add(minLifetime) // until accept knows better
 	d.hold(g)
@@ -259,7 +296,6 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 		d.srv.giveBack(g)
 	})
 	g.relay.Store(r)
-	d.srv.rooms.enter(g)
 	d.srv.count.made.Add(1)
 	return r, g.relays.addr(r), nil
 }

@@ -16,6 +16,9 @@ type order struct {
 	user    *user
 	grant   *grant          // whom it is about; of Allocate the new one
 	attrs   []stun.Setter   // what pion gets
+	ends    bool            // it ends the allocation
+	asked   bool            // pion was asked for a nonce because of it
+	turn    bool            // it is pion's turn: door.turn is held
 	forgone bool            // the grant of an Allocate was given back
 	accept  func(time.Time) // when pion has said yes; nil: nothing to do
 }
@@ -143,6 +146,7 @@ func (d *door) judgeRefresh(o *order) (*order, *refusal) {
 	}
 	o.attrs = []stun.Setter{seconds(lifetime)}
 	if lifetime == 0 {
+		o.ends = true
 		o.grant.ending.Store(true)
 	} else {
 		o.accept = func(now time.Time) { o.grant.ends = now.Add(lifetime) }

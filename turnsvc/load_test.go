@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
 // TestAFloodFromOneAddressDisturbsNobody sends unauthenticated Allocates at 50,000
@@ -75,4 +77,30 @@ func TestAFloodFromOneAddressDisturbsNobody(t *testing.T) {
 	if answered == 0 || answered > 300 {
 		t.Errorf("%d requests were answered, want as many as one address may have", answered)
 	}
+}
+
+// TestAFloodOfPermissionsMeetsTheEnd ends allocations in the middle of floods of
+// permissions, for three seconds. What makes stock pion v4.1.4 a nil pointer must
+// not end us: see lastMoments.
+func TestAFloodOfPermissionsMeetsTheEnd(t *testing.T) {
+	s := serve(t, func(c *Config) { c.MaxPerAddr = 1000 })
+	ended := 0
+	for begin := time.Now(); time.Since(begin) < 3*time.Second; ended++ {
+		name := fmt.Sprint("user-", ended)
+		c := s.dial(t, "udp", name)
+		c.nonce = []byte(s.nonces.make(gate.AddrPort(c.conn.LocalAddr())))
+		c.mustAllocate()
+		var ending sync.WaitGroup
+		ending.Go(func() { s.EndUser(name) })
+		for i := range 20 {
+			c.send(stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodCreatePermission, stun.ClassRequest),
+				xorPeer{stun.XORMappedAddress{IP: net.IPv4(8, 8, 8, byte(i)), Port: 53}},
+				stun.NewUsername(c.username), stun.NewRealm("wasmp2pchat"), c.nonce,
+				stun.NewLongTermIntegrity(c.username, "wasmp2pchat", c.password)).Raw)
+		}
+		ending.Wait()
+		_ = c.conn.Close()
+	}
+	s.dial(t, "udp", "after").mustAllocate()
+	t.Logf("%d allocations ended in the middle of a flood, and the server serves on", ended)
 }
