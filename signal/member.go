@@ -46,12 +46,12 @@ func (m *member) Idle() {}
 // Closed tells the one who stays, and whoever cares for the room.
 func (m *member) Closed(left bool) {
 	id, stays := m.rooms.leave(m)
-	if left && id != "" && m.rooms.cfg.Ended != nil {
-		m.rooms.cfg.Ended(id)
-	}
 	if stays != nil {
 		_ = stays.conn.Post(wsconn.JSON(wire.SignalType{Type: wire.SignalBye})) // its reader learns of an end by itself
 		stays.conn.Close(wire.CloseNormal, wire.ReasonLeft)
+	}
+	if left && id != "" && m.rooms.cfg.Ended != nil {
+		m.rooms.cfg.Ended(id)
 	}
 }
 
