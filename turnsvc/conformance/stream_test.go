@@ -10,7 +10,7 @@ import (
 
 // cutWithin is how long a connection that brings nothing may live, with some
 // time for a busy machine.
-const cutWithin = 14 * time.Second
+const cutWithin = 11500 * time.Millisecond
 
 // streamRows are about TCP connections, their frames and their time.
 func streamRows() []row {
