@@ -27,19 +27,28 @@ func marshal(v any) (string, error) {
 	m := new(members)
 	switch v := v.(type) {
 	case *wire.MatchRequest:
-		m.text("user_id", v.UserID).time("created_at", v.CreatedAt).someTexts("tags", v.Tags).someTexts("ext", v.Ext)
+		m.text("user_id", v.UserID).someText("device", v.Device).time("created_at", v.CreatedAt).someTexts("tags", v.Tags).someTexts("ext", v.Ext)
 	case *wire.MatchMessage:
 		m.text("type", v.Type).someInteger("online", v.Online).someInteger("waiting", v.Waiting).
 			someText("room_id", v.RoomID).someText("user_id", v.UserID).someTime("created_at", v.CreatedAt).
 			someTexts("tags", v.Tags).someServers("iceServers", v.ICEServers).someTime("expires_at", v.ExpiresAt).
-			someText("signaling_url", v.SignalingURL).someText("reason", v.Reason)
+			someText("signaling_url", v.SignalingURL).someText("reason", v.Reason).
+			someInteger("wait", v.Wait).someText("ban", v.Ban)
+	case *wire.Report:
+		m.text("type", v.Type).text("room_id", v.RoomID).text("user_id", v.UserID).text("reason", v.Reason)
 	case *wire.SignalType:
 		m.text("type", v.Type)
 	case *wire.Register:
-		m.text("type", v.Type).text("roomId", v.RoomID).someText("clientId", v.ClientID).someTexts("ext", v.Ext)
+		m.text("type", v.Type).text("roomId", v.RoomID).someText("clientId", v.ClientID).someTexts("ext", v.Ext).
+			someText("resumeToken", v.ResumeToken)
 	case *wire.Accept:
 		m.text("type", v.Type).text("connectionId", v.ConnectionID).someServers("iceServers", v.ICEServers).
-			flag("isExistClient", v.IsExistClient).flag("isExistUser", v.IsExistUser)
+			flag("isExistClient", v.IsExistClient).flag("isExistUser", v.IsExistUser).
+			someText("resumeToken", v.ResumeToken).someFlag("resumed", v.Resumed)
+	case *wire.Bye:
+		m.text("type", v.Type).someText("reason", v.Reason)
+	case *wire.Refresh:
+		m.text("type", v.Type).servers("iceServers", v.ICEServers).time("expiresAt", v.ExpiresAt)
 	case *wire.Reject:
 		m.text("type", v.Type).text("reason", v.Reason)
 	case *wire.Description:
@@ -71,7 +80,7 @@ func unmarshal(data string, v any) error {
 	switch v := v.(type) {
 	case *wire.MatchRequest:
 		*v = wire.MatchRequest{
-			UserID: o.text("user_id"), CreatedAt: o.time("created_at"), Tags: o.texts("tags"), Ext: o.texts("ext"),
+			UserID: o.text("user_id"), Device: o.text("device"), CreatedAt: o.time("created_at"), Tags: o.texts("tags"), Ext: o.texts("ext"),
 		}
 	case *wire.MatchMessage:
 		*v = wire.MatchMessage{
@@ -79,18 +88,29 @@ func unmarshal(data string, v any) error {
 			RoomID: o.text("room_id"), UserID: o.text("user_id"), CreatedAt: o.time("created_at"),
 			Tags: o.texts("tags"), ICEServers: o.servers("iceServers"), ExpiresAt: o.time("expires_at"),
 			SignalingURL: o.text("signaling_url"), Reason: o.text("reason"),
+			Wait: o.integer("wait"), Ban: o.text("ban"),
+		}
+	case *wire.Report:
+		*v = wire.Report{
+			Type: o.text("type"), RoomID: o.text("room_id"), UserID: o.text("user_id"), Reason: o.text("reason"),
 		}
 	case *wire.SignalType:
 		*v = wire.SignalType{Type: o.text("type")}
 	case *wire.Register:
 		*v = wire.Register{
 			Type: o.text("type"), RoomID: o.text("roomId"), ClientID: o.text("clientId"), Ext: o.texts("ext"),
+			ResumeToken: o.text("resumeToken"),
 		}
 	case *wire.Accept:
 		*v = wire.Accept{
 			Type: o.text("type"), ConnectionID: o.text("connectionId"), ICEServers: o.servers("iceServers"),
 			IsExistClient: o.flag("isExistClient"), IsExistUser: o.flag("isExistUser"),
+			ResumeToken: o.text("resumeToken"), Resumed: o.flag("resumed"),
 		}
+	case *wire.Bye:
+		*v = wire.Bye{Type: o.text("type"), Reason: o.text("reason")}
+	case *wire.Refresh:
+		*v = wire.Refresh{Type: o.text("type"), ICEServers: o.servers("iceServers"), ExpiresAt: o.time("expiresAt")}
 	case *wire.Reject:
 		*v = wire.Reject{Type: o.text("type"), Reason: o.text("reason")}
 	case *wire.Description:
@@ -161,9 +181,23 @@ func (m *members) someTexts(key string, list []string) *members {
 	return m.raw(key, quoteAll(list))
 }
 
+func (m *members) someFlag(key string, b bool) *members {
+	if !b {
+		return m
+	}
+	return m.flag(key, b)
+}
+
 func (m *members) someServers(key string, servers []wire.ICEServer) *members {
 	if len(servers) == 0 {
 		return m
+	}
+	return m.servers(key, servers)
+}
+
+func (m *members) servers(key string, servers []wire.ICEServer) *members {
+	if servers == nil {
+		return m.raw(key, "null")
 	}
 	list := make([]string, len(servers))
 	for i, server := range servers {

@@ -24,6 +24,9 @@ func messages() map[string]func() any {
 		"description":  func() any { return new(wire.Description) },
 		"candidate":    func() any { return new(wire.Candidate) },
 		"frame":        func() any { return new(wire.Frame) },
+		"report":       func() any { return new(wire.Report) },
+		"bye":          func() any { return new(wire.Bye) },
+		"refresh":      func() any { return new(wire.Refresh) },
 	}
 }
 

@@ -47,7 +47,7 @@ func (m *member) Idle() {}
 func (m *member) Closed(left bool) {
 	id, stays := m.rooms.leave(m)
 	if stays != nil {
-		_ = stays.conn.Post(wsconn.JSON(wire.SignalType{Type: wire.SignalBye})) // its reader learns of an end by itself
+		_ = stays.conn.Post(wsconn.JSON(wire.Bye{Type: wire.SignalBye})) // its reader learns of an end by itself
 		stays.conn.Close(wire.CloseNormal, wire.ReasonLeft)
 	}
 	if left && id != "" && m.rooms.cfg.Ended != nil {

@@ -30,5 +30,10 @@ const (
 	ReasonLeft           = "the other one has left"
 	ReasonMatched        = "matched"
 	ReasonTimeout        = "nobody came"
+	ReasonAbsent         = "the other one has not come"
+	ReasonTooMany        = "too many wait from this address"
+	ReasonTooFast        = "too many requests from this address"
+	ReasonBanned         = "banned for a time"
+	ReasonReported       = "reported"
 	ReasonReplaced       = "replaced by a new connection"
 )

@@ -6,6 +6,8 @@ const (
 	MaxRoomIDBytes    = 128
 	MaxClientIDBytes  = 128
 	MaxUserIDBytes    = 128
+	MaxDeviceBytes    = 128
+	MaxTokenBytes     = 128
 	MaxTags           = 4
 	MaxTagBytes       = 32
 	MaxExtensions     = 8

@@ -9,11 +9,15 @@ import (
 
 // The types of a MatchMessage.
 const (
-	MatchWaiting = "WAITING" // Online and Waiting count; sent to those who asked
-	MatchFound   = "MATCH"   // a partner was found; every other field may count
-	MatchError   = "ERROR"   // Reason says why, then the server closes
-	MatchTimeout = "TIMEOUT" // nobody came, the server closes
+	MatchWaiting  = "WAITING"  // Online, Waiting and Wait count; sent to those who asked
+	MatchFound    = "MATCH"    // a partner was found; every other field may count
+	MatchError    = "ERROR"    // Reason says why, then the server closes
+	MatchTimeout  = "TIMEOUT"  // nobody came, the server closes
+	MatchReported = "REPORTED" // a Report was taken
 )
+
+// MatchReport is the type of a Report.
+const MatchReport = "REPORT"
 
 // ExtWaiting in MatchRequest.Ext asks for WAITING messages.
 const ExtWaiting = "waiting"
@@ -22,19 +26,45 @@ const ExtWaiting = "waiting"
 const (
 	ErrorBadRequest   = "bad-request"   // the first message was not a MatchRequest
 	ErrorShuttingDown = "shutting-down" // this server takes no new matches; come back in a moment
+	ErrorTooMany      = "too-many"      // too many wait from this address
+	ErrorTooFast      = "too-fast"      // too many requests from this address: Wait says for how long
+	ErrorBanned       = "banned"        // reported too often: Wait says for how long, Ban is its name
+	ErrorUnknownRoom  = "unknown-room"  // the Report is of a room that one was not in, or too long ago
 )
 
-// MatchRequest is the first and only message of a client on /matchmaking.
+// The reasons of a Report.
+const (
+	ReportSpam       = "spam"       // advertising, scams, robots
+	ReportHarassment = "harassment" // insults, threats, hate
+	ReportSexual     = "sexual"     // unwanted sexual content
+	ReportMinor      = "minor"      // a child may be in danger
+	ReportOther      = "other"
+)
+
+// MatchRequest is the one message with which a client on /matchmaking asks for
+// a partner.
 type MatchRequest struct {
-	UserID    string    `json:"user_id"`
-	CreatedAt time.Time `json:"created_at"` // RFC 3339
+	UserID    string    `json:"user_id"`          // who asks, for as long as he goes on to the next and the next
+	Device    string    `json:"device,omitempty"` // where he asks from: random, kept by the client; what a Report counts against
+	CreatedAt time.Time `json:"created_at"`       // RFC 3339
 	Tags      []string  `json:"tags,omitempty"`
 	Ext       []string  `json:"ext,omitempty"`
+}
+
+// Report complains of the partner in a room. A client sends it on
+// /matchmaking, alone or before its MatchRequest; the server answers REPORTED
+// or an ERROR. What was said in the room is never part of it.
+type Report struct {
+	Type   string `json:"type"`    // MatchReport
+	RoomID string `json:"room_id"` // the room in which it happened
+	UserID string `json:"user_id"` // who complains: as in his MatchRequest
+	Reason string `json:"reason"`  // one of the Report constants
 }
 
 // The faults that MatchRequest.Check finds.
 var (
 	errUserID = errors.New("user_id must have 1 to 128 bytes of UTF-8")
+	errDevice = errors.New("device must have at most 128 bytes of UTF-8")
 	errTags   = errors.New("at most 4 tags of 1 to 32 bytes of UTF-8")
 	errExt    = errors.New("at most 8 extensions of 1 to 32 bytes")
 )
@@ -44,11 +74,30 @@ func (r *MatchRequest) Check() error {
 	if !textWithin(r.UserID, MaxUserIDBytes) {
 		return errUserID
 	}
+	if r.Device != "" && !textWithin(r.Device, MaxDeviceBytes) {
+		return errDevice
+	}
 	if len(r.Tags) > MaxTags || slices.ContainsFunc(r.Tags, func(tag string) bool { return !textWithin(tag, MaxTagBytes) }) {
 		return errTags
 	}
 	if len(r.Ext) > MaxExtensions || slices.ContainsFunc(r.Ext, func(ext string) bool { return !textWithin(ext, MaxExtensionBytes) }) {
 		return errExt
+	}
+	return nil
+}
+
+// errReport is what Report.Check finds.
+var errReport = errors.New("a report has a room_id of 1 to 128 bytes, the user_id of who complains, and a reason from the list")
+
+// Check says what of r is outside the limits of this package.
+func (r *Report) Check() error {
+	known := false
+	switch r.Reason {
+	case ReportSpam, ReportHarassment, ReportSexual, ReportMinor, ReportOther:
+		known = true
+	}
+	if !known || r.Type != MatchReport || !textWithin(r.RoomID, MaxRoomIDBytes) || !textWithin(r.UserID, MaxUserIDBytes) {
+		return errReport
 	}
 	return nil
 }
@@ -76,6 +125,8 @@ type MatchMessage struct {
 	SignalingURL string      `json:"signaling_url,omitempty"` // MATCH: where the room lives; empty means the same host
 
 	Reason string `json:"reason,omitempty"` // ERROR: one of the Error constants
+	Wait   int    `json:"wait,omitempty"`   // seconds; WAITING: of cool-down, before one is offered to anybody; ERROR: before asking again makes sense
+	Ban    string `json:"ban,omitempty"`    // ERROR banned: what to name when one asks the operator to lift it
 }
 
 // textWithin tells whether s has 1 to limit bytes of valid UTF-8.

@@ -1,5 +1,7 @@
 package wire
 
+import "time"
+
 // The types of the messages on /signaling: the Ayame protocol.
 const (
 	SignalRegister  = "register"  // client: Register, always first
@@ -12,7 +14,19 @@ const (
 	SignalPing      = "ping"      // server: answer with pong
 	SignalPong      = "pong"      // client: still here
 	SignalConnected = "connected" // client: the peers are connected
+
+	SignalICEServers = "iceServers" // server: Refresh, to those who announced ExtRefresh
 )
+
+// The extensions of Ayame that a client may announce in Register.Ext. Nobody
+// else is sent anything that Ayame's server would not send.
+const (
+	ExtRefresh = "refresh" // fresh ICE servers before the credentials end: Refresh
+	ExtResume  = "resume"  // a seat is kept for a while when its socket is lost: Accept.ResumeToken
+)
+
+// ByeAbsent is the Reason of a Bye: the other one of a match has not come.
+const ByeAbsent = "partner-absent"
 
 // The reasons of a Reject.
 const (
@@ -22,7 +36,7 @@ const (
 )
 
 // SignalType is what every message on /signaling has in common, and all there
-// is to bye, ping, pong and connected.
+// is to ping, pong and connected.
 type SignalType struct {
 	Type string `json:"type"`
 }
@@ -34,6 +48,8 @@ type Register struct {
 	RoomID   string   `json:"roomId"`
 	ClientID string   `json:"clientId,omitempty"`
 	Ext      []string `json:"ext,omitempty"`
+
+	ResumeToken string `json:"resumeToken,omitempty"` // of the Accept whose seat is asked back
 }
 
 // Accept gives a client its seat. IsExistClient and IsExistUser are always
@@ -45,6 +61,23 @@ type Accept struct {
 	ICEServers    []ICEServer `json:"iceServers,omitempty"`
 	IsExistClient bool        `json:"isExistClient"`
 	IsExistUser   bool        `json:"isExistUser"`
+
+	ResumeToken string `json:"resumeToken,omitempty"` // to those who announced ExtResume; a new one each time
+	Resumed     bool   `json:"resumed,omitempty"`     // this is the old seat, and nothing was lost
+}
+
+// Bye tells who stays that the other one has left; then the server closes.
+type Bye struct {
+	Type   string `json:"type"`
+	Reason string `json:"reason,omitempty"` // ByeAbsent, or nothing, as Ayame has it
+}
+
+// Refresh gives ICE servers with fresh credentials, some time before those
+// that the receiver has end.
+type Refresh struct {
+	Type       string      `json:"type"`
+	ICEServers []ICEServer `json:"iceServers"`
+	ExpiresAt  time.Time   `json:"expiresAt"` // when these end
 }
 
 // Reject refuses a seat.

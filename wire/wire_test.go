@@ -19,6 +19,12 @@ func message(kind string) any {
 		return new(wire.MatchRequest)
 	case "matchmessage":
 		return new(wire.MatchMessage)
+	case "report":
+		return new(wire.Report)
+	case "bye":
+		return new(wire.Bye)
+	case "refresh":
+		return new(wire.Refresh)
 	case "signaltype":
 		return new(wire.SignalType)
 	case "register":
@@ -41,7 +47,7 @@ func message(kind string) any {
 func kinds() []string {
 	return []string{
 		"matchrequest", "matchmessage", "signaltype", "register", "accept",
-		"reject", "description", "candidate", "frame",
+		"reject", "description", "candidate", "frame", "report", "bye", "refresh",
 	}
 }
 
@@ -110,6 +116,8 @@ func TestMatchRequestCheck(t *testing.T) {
 		"no user id":                {wire.MatchRequest{}, false},
 		"a user id of 200 bytes":    {wire.MatchRequest{UserID: long}, false},
 		"a user id that is no text": {wire.MatchRequest{UserID: "\xff"}, false},
+		"a device":                  {wire.MatchRequest{UserID: "a", Device: "b"}, true},
+		"a device of 200 bytes":     {wire.MatchRequest{UserID: "a", Device: long}, false},
 		"five tags":                 {wire.MatchRequest{UserID: "a", Tags: []string{"a", "b", "c", "d", "e"}}, false},
 		"an empty tag":              {wire.MatchRequest{UserID: "a", Tags: []string{""}}, false},
 		"a tag of 200 bytes":        {wire.MatchRequest{UserID: "a", Tags: []string{long}}, false},
@@ -117,6 +125,25 @@ func TestMatchRequestCheck(t *testing.T) {
 		"an extension of 200 bytes": {wire.MatchRequest{UserID: "a", Ext: []string{long}}, false},
 	} {
 		if err := c.req.Check(); (err == nil) != c.ok {
+			t.Errorf("%s: Check() = %v, want ok %v", name, err, c.ok)
+		}
+	}
+}
+
+func TestReportCheck(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		report wire.Report
+		ok     bool
+	}{
+		"a report":              {wire.Report{Type: "REPORT", RoomID: "r", UserID: "a", Reason: "spam"}, true},
+		"another reason":        {wire.Report{Type: "REPORT", RoomID: "r", UserID: "a", Reason: "boring"}, false},
+		"no room":               {wire.Report{Type: "REPORT", UserID: "a", Reason: "spam"}, false},
+		"nobody":                {wire.Report{Type: "REPORT", RoomID: "r", Reason: "spam"}, false},
+		"another type":          {wire.Report{Type: "MATCH", RoomID: "r", UserID: "a", Reason: "spam"}, false},
+		"a room id that is big": {wire.Report{Type: "REPORT", RoomID: strings.Repeat("r", 200), UserID: "a", Reason: "spam"}, false},
+	} {
+		if err := c.report.Check(); (err == nil) != c.ok {
 			t.Errorf("%s: Check() = %v, want ok %v", name, err, c.ok)
 		}
 	}
