@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,18 +12,16 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-const (
-	// partTime is how long a matched client has to close its connection.
-	partTime = 10 * time.Second
-	// newsEvery is how often those who asked are told how many wait.
-	newsEvery = time.Second
-)
+// partTime is how long a matched client has to close its connection.
+const partTime = 10 * time.Second
 
-// Config is what a lobby needs from others. RoomKey is required, zero fields
-// mean what their comment says.
+// Config is what a lobby needs from others. RoomKey or Pool is required, zero
+// fields mean what their comment says.
 type Config struct {
-	// RoomKey returns a new room id, which is the admission to the room.
-	RoomKey func() string
+	PoolConfig
+
+	// Pool pairs the visitors. nil: NewMemory with PoolConfig.
+	Pool Pool
 	// ICEServers mints what one side of a room is given to connect with, and
 	// says until when it is good. The partner's address is where he came from.
 	// nil: nothing.
@@ -35,16 +32,15 @@ type Config struct {
 	// who are connected to the lobby.
 	Online func() int
 
-	MaxWait    time.Duration // then TIMEOUT; 2 min
-	MaxMessage int           // bytes; wire.MaxMessageBytes
-	Log        *slog.Logger  // nil: silent
+	MaxMessage int          // bytes; wire.MaxMessageBytes
+	Log        *slog.Logger // nil: silent
 }
 
 // Lobby is the waiting room: an http.Handler for /matchmaking. Serve keeps it.
 type Lobby struct {
 	cfg  Config
 	hub  *wsconn.Hub
-	pool pool
+	pool Pool
 
 	matches  atomic.Uint64
 	timeouts atomic.Uint64
@@ -62,10 +58,10 @@ type Stats struct {
 
 // New returns a lobby that is open.
 func New(cfg Config) *Lobby {
-	if cfg.MaxWait == 0 {
-		cfg.MaxWait = 2 * time.Minute
+	l := &Lobby{cfg: cfg, pool: cfg.Pool}
+	if l.pool == nil {
+		l.pool = NewMemory(cfg.PoolConfig)
 	}
-	l := &Lobby{cfg: cfg}
 	l.hub = wsconn.NewHub(wsconn.Config{MaxMessage: cfg.MaxMessage, Log: cfg.Log})
 	if l.cfg.Online == nil {
 		l.cfg.Online = l.hub.Len
@@ -88,91 +84,22 @@ func (l *Lobby) Serve(ctx context.Context) error {
 	hubDone := make(chan error, 1)
 	go func() { hubDone <- l.hub.Serve(hubCtx) }() // waited for below
 
-	l.receive(ctx)
+	err := l.pool.Serve(ctx)
 
-	for _, t := range l.pool.close() {
-		t.visitor.part(wire.MatchMessage{Type: wire.MatchError, Reason: wire.ErrorShuttingDown}, wire.CloseGoingAway, wire.ReasonShutdown)
-	}
 	closeHub()
-	return <-hubDone
-}
-
-// receive looks after those who wait until ctx ends.
-func (l *Lobby) receive(ctx context.Context) {
-	tick := time.NewTicker(newsEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case now := <-tick.C:
-			l.round(now)
-		case <-ctx.Done():
-			return
-		}
+	if hubErr := <-hubDone; err == nil {
+		err = hubErr
 	}
+	return err
 }
 
 // Stats is a snapshot of the lobby's counters.
 func (l *Lobby) Stats() Stats {
 	return Stats{
 		Connected: l.hub.Len(),
-		Waiting:   l.pool.len(),
+		Waiting:   l.pool.Waiting(),
 		Matches:   l.matches.Load(),
 		Timeouts:  l.timeouts.Load(),
 		Refused:   l.refusals.Load(),
 	}
-}
-
-// round sends home who has waited too long, and news to who asked for it.
-func (l *Lobby) round(now time.Time) {
-	for _, t := range l.pool.all() {
-		if now.Sub(t.since) < l.cfg.MaxWait {
-			t.visitor.tellNews()
-		} else if l.pool.cancel(t) {
-			l.timeouts.Add(1)
-			t.visitor.part(wire.MatchMessage{Type: wire.MatchTimeout}, wire.CloseNormal, wire.ReasonTimeout)
-		}
-	}
-}
-
-// pair offers a ticket until it has a partner who could be told, or waits.
-func (l *Lobby) pair(newcomer *ticket) {
-	for {
-		waited, enlisted := l.pool.offer(newcomer)
-		if enlisted {
-			newcomer.visitor.tellNews()
-		}
-		if waited == nil || l.introduce(waited.visitor, newcomer.visitor) {
-			return
-		}
-		l.pool.again(newcomer)
-	}
-}
-
-// introduce gives two visitors a room. The one who waited is told first: if
-// that fails the other has lost nothing.
-func (l *Lobby) introduce(waited, newcomer *visitor) bool {
-	both := meeting{room: l.cfg.RoomKey(), at: time.Now(), tags: shared(waited.request.Tags, newcomer.request.Tags)}
-	if waited.meet(both, wire.SideA, newcomer) != nil {
-		l.pool.cancel(waited.ticket)
-		return false
-	}
-	l.matches.Add(1)
-	_ = newcomer.meet(both, wire.SideB, waited) // who cannot be told is gone; the room notices
-	return true
-}
-
-// meeting is what the two of a pair have in common.
-type meeting struct {
-	room string
-	at   time.Time
-	tags []string
-}
-
-func shared(a, b []string) (both []string) {
-	for _, tag := range a {
-		if slices.Contains(b, tag) {
-			both = append(both, tag)
-		}
-	}
-	return both
 }

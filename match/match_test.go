@@ -34,7 +34,7 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	t.Helper()
 	w := &world{dial: dial}
 	w.lobby = New(Config{
-		RoomKey: func() string { return fmt.Sprintf("room-%d", w.rooms.Add(1)) },
+		PoolConfig: PoolConfig{RoomKey: func() string { return fmt.Sprintf("room-%d", w.rooms.Add(1)) }},
 		ICEServers: func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
 			if partner.IsValid() && !partner.IsLoopback() {
 				t.Errorf("the partner of %s came from %v", side, partner)
@@ -251,7 +251,7 @@ func TestNobodyCame(t *testing.T) {
 		start := time.Now()
 		c := w.connect(t, request("a"))
 		c.must(wire.MatchTimeout)
-		if took := time.Since(start); took < 2*time.Minute || took > 2*time.Minute+newsEvery {
+		if took := time.Since(start); took < 2*time.Minute || took > 2*time.Minute+tickEvery {
 			t.Errorf("TIMEOUT after %v, want 2m", took)
 		}
 		c.mustClose(wire.CloseNormal)
@@ -271,7 +271,7 @@ func TestNewsComeWhenTheyChangeAndOnlyToWhoAsked(t *testing.T) {
 		if news := a.must(wire.MatchWaiting); news.Waiting != 2 || news.Online != 2 {
 			t.Errorf("WAITING = %+v, want 2 waiting, 2 online", news)
 		}
-		if took := time.Since(start); took < 10*time.Second || took > 10*time.Second+newsEvery {
+		if took := time.Since(start); took < 10*time.Second || took > 10*time.Second+tickEvery {
 			t.Errorf("news came after %v, want when they changed", took)
 		}
 		w.connect(t, request("you"))

@@ -16,7 +16,7 @@ type visitor struct {
 
 	// Written by the reader before the ticket is offered, read-only after.
 	request wire.MatchRequest
-	ticket  *ticket // nil until the request came
+	ticket  *Ticket // nil until the request came
 
 	told atomic.Uint64 // the numbers of the last WAITING message
 }
@@ -35,7 +35,10 @@ func (v *visitor) Message(text []byte) {
 	}
 	v.conn.Keep()
 	v.request = request
-	v.ticket = &ticket{user: request.UserID, since: time.Now(), quiet: v.conn.Quiet, visitor: v}
+	v.ticket = &Ticket{
+		Party: Party{User: request.UserID, Device: request.Device, Addr: v.conn.Addr()},
+		Tags:  request.Tags, Since: time.Now(), Visitor: v,
+	}
 }
 
 func parseRequest(text []byte) (request wire.MatchRequest, err error) {
@@ -49,44 +52,70 @@ func parseRequest(text []byte) (request wire.MatchRequest, err error) {
 // asks and leaves in one breath is not offered.
 func (v *visitor) Idle() {
 	if v.ticket != nil {
-		v.lobby.pair(v.ticket)
+		v.lobby.pool.Offer(v.ticket)
 	}
 }
 
 // Closed takes the ticket back: who has left is matched with nobody.
 func (v *visitor) Closed(bool) {
 	if v.ticket != nil {
-		v.lobby.pool.cancel(v.ticket)
+		v.lobby.pool.Cancel(v.ticket)
 	}
 }
 
-// meet tells the visitor that there is a partner. The client closes then.
-func (v *visitor) meet(both meeting, side wire.Side, partner *visitor) error {
+// Presence implements Visitor.
+func (v *visitor) Presence() Presence {
+	if !v.conn.Quiet() {
+		return Busy
+	}
+	return Here
+}
+
+// Probe implements Visitor.
+func (v *visitor) Probe() {}
+
+// Meet implements Visitor: it tells the client that there is a partner. The
+// client closes then.
+func (v *visitor) Meet(both Meeting) error {
 	m := wire.MatchMessage{
-		Type: wire.MatchFound, RoomID: both.room, UserID: v.request.UserID, CreatedAt: both.at.UTC(),
-		Tags: both.tags, SignalingURL: v.lobby.cfg.SignalingURL,
+		Type: wire.MatchFound, RoomID: both.Room, UserID: v.request.UserID, CreatedAt: both.At.UTC(),
+		Tags: both.Tags, SignalingURL: v.lobby.cfg.SignalingURL,
 	}
 	if v.lobby.cfg.ICEServers != nil {
-		m.ICEServers, m.ExpiresAt = v.lobby.cfg.ICEServers(both.room, side, partner.conn.Addr())
+		m.ICEServers, m.ExpiresAt = v.lobby.cfg.ICEServers(both.Room, both.Side, both.Partner.Addr)
 	}
 	if err := v.conn.Send(wsconn.JSON(m)); err != nil {
 		return err
+	}
+	if both.Side == wire.SideA {
+		v.lobby.matches.Add(1)
 	}
 	v.conn.EndWithin(partTime)
 	return nil
 }
 
-// tellNews says how many wait, to a client that asked, when it has changed.
-func (v *visitor) tellNews() {
+// News implements Visitor: it says how many wait, to a client that asked, when
+// it has changed.
+func (v *visitor) News(waiting int) {
 	if !v.request.WantsWaiting() {
 		return
 	}
-	m := wire.MatchMessage{Type: wire.MatchWaiting, Waiting: max(1, v.lobby.pool.len())}
+	m := wire.MatchMessage{Type: wire.MatchWaiting, Waiting: max(1, waiting)}
 	m.Online = max(m.Waiting, v.lobby.cfg.Online())
 	numbers := uint64(m.Online)<<32 | uint64(m.Waiting)
 	if v.told.Swap(numbers) != numbers {
 		_ = v.conn.Post(wsconn.JSON(m)) // its reader learns of an end by itself
 	}
+}
+
+// End implements Visitor.
+func (v *visitor) End(reason string) {
+	if reason == wire.MatchTimeout {
+		v.lobby.timeouts.Add(1)
+		v.part(wire.MatchMessage{Type: wire.MatchTimeout}, wire.CloseNormal, wire.ReasonTimeout)
+		return
+	}
+	v.part(wire.MatchMessage{Type: wire.MatchError, Reason: reason}, wire.CloseGoingAway, wire.ReasonShutdown)
 }
 
 // part says a last word and closes.

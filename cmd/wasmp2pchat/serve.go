@@ -49,7 +49,8 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	})
 	var lobby *match.Lobby
 	lobby = match.New(match.Config{
-		RoomKey: keys.Mint, ICEServers: credentials.iceServers("m"), MaxWait: cfg.Match.MaxWait,
+		PoolConfig: match.PoolConfig{RoomKey: keys.Mint, MaxWait: cfg.Match.MaxWait},
+		ICEServers: credentials.iceServers("m"),
 		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})

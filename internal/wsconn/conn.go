@@ -48,6 +48,7 @@ type Conn struct {
 
 	lastSeen atomic.Int64 // when the last frame came, in nanoseconds since the hub was made
 	slot     int          // of the hub's sweep
+	control  atomic.Bool  // pings are control frames, whatever the hub's are
 
 	messages *rate.Limiter // the budgets of the client; used by the reader only
 	bytes    *rate.Limiter
@@ -143,12 +144,26 @@ func (c *Conn) waitFor(deadline time.Time, reason string) {
 	}
 }
 
-func (c *Conn) seen() { c.lastSeen.Store(int64(time.Since(c.hub.born))) }
+// UseControlPings makes the pings of this connection control frames (RFC 6455
+// §5.5.2) from now on, which no client sees; those of the others stay
+// Config.Ping.
+func (c *Conn) UseControlPings() { c.control.Store(true) }
 
-// silence is how long nothing has come from the client.
-func (c *Conn) silence() time.Duration {
+// Ping asks the client for a sign of life now. It never waits.
+func (c *Conn) Ping() {
+	if c.hub.cfg.Ping != nil && !c.control.Load() {
+		_ = c.Post(c.hub.cfg.Ping) // its reader learns of an end by itself
+		return
+	}
+	c.hub.spawn(func() { _ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.hub.cfg.WriteTimeout)) })
+}
+
+// Silence is how long nothing has come from the client.
+func (c *Conn) Silence() time.Duration {
 	return time.Since(c.hub.born) - time.Duration(c.lastSeen.Load())
 }
+
+func (c *Conn) seen() { c.lastSeen.Store(int64(time.Since(c.hub.born))) }
 
 // end parts with the client and gives everything back. Only the reader calls
 // it, last.

@@ -183,13 +183,10 @@ func (h *Hub) Serve(ctx context.Context) error {
 // sweep pings one slice of the connections.
 func (h *Hub) sweep(slot int) {
 	for _, c := range h.slice(slot) {
-		switch {
-		case c.silence() > h.cfg.DeadAfter:
+		if c.Silence() > h.cfg.DeadAfter {
 			c.Close(wire.CloseNormal, wire.ReasonPongTimeout)
-		case h.cfg.Ping != nil:
-			_ = c.Post(h.cfg.Ping) // its reader learns of an end by itself
-		default:
-			h.spawn(func() { _ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(h.cfg.WriteTimeout)) })
+		} else {
+			c.Ping()
 		}
 	}
 }
