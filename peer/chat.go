@@ -59,6 +59,10 @@ type Chat struct {
 	done    chan struct{} // closed when run has ended
 	last    EventKind     // how the chat ended; settled before done is closed
 
+	// Set by Connect, for Report.
+	cfg  Config
+	room string
+
 	mu        sync.Mutex // guards the fields below; never held while sending
 	ended     bool       // Send takes nothing any more
 	path      Path

@@ -21,6 +21,7 @@ const dialTimeout = 10 * time.Second
 func find(ctx context.Context, cfg Config) (*wire.MatchMessage, error) {
 	request := wire.MatchRequest{
 		UserID:    cfg.UserID,
+		Device:    cfg.Device,
 		CreatedAt: time.Now().UTC(),
 		Tags:      cfg.Tags,
 		Ext:       []string{wire.ExtWaiting},
@@ -74,16 +75,27 @@ func (cfg *Config) told(text string) (*wire.MatchMessage, error) {
 		}
 		switch m.Type {
 		case wire.MatchWaiting:
-			cfg.OnProgress(Progress{Phase: PhaseWaiting, Online: m.Online, Waiting: m.Waiting})
+			cfg.OnProgress(Progress{Phase: PhaseWaiting, Online: m.Online, Waiting: m.Waiting, Pause: seconds(m.Wait)})
 		case wire.MatchFound:
 			return m, nil
 		case wire.MatchError:
-			return nil, &ServerError{Reason: m.Reason}
+			return nil, refusal(m)
 		}
 	case wire.MatchTimeout:
 		return nil, ErrNobody
 	}
 	return nil, nil
+}
+
+// refusal is what the server said no with.
+func refusal(m *wire.MatchMessage) error {
+	return &ServerError{Reason: m.Reason, Wait: seconds(m.Wait), Ban: m.Ban}
+}
+
+// seconds is a time as wire has it; what makes no sense counts as none.
+func seconds(n int) time.Duration {
+	const year = 365 * 24 * 60 * 60
+	return time.Duration(min(max(n, 0), year)) * time.Second
 }
 
 // typeOf is the type of a server's message; empty if it has none.

@@ -21,6 +21,7 @@
 //	path.go                  which way the frames travel
 //	chat.go       4 talk     hello, then messages, until one of the two leaves
 //	frames.go                what each frame of the chat does
+//	report.go                a complaint about the partner
 //
 // Three pairs hide the platform: socket (WebSocket), link (what pion/webrtc
 // does differently in the browser) and codec (JSON).
@@ -32,6 +33,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // helloTimeout is how long two people who share a room may take until both
@@ -54,9 +57,18 @@ var (
 // errURL is for programmers: no address of a server.
 var errURL = errors.New("the URL of the server must begin with http, https, ws or wss")
 
+// The reasons of a ServerError that a user can do something about.
+const (
+	RefusedBanned  = wire.ErrorBanned  // reported too often; Wait and Ban count
+	RefusedTooFast = wire.ErrorTooFast // too many requests from this address; Wait counts
+	RefusedTooMany = wire.ErrorTooMany // too many wait from this address
+)
+
 // ServerError says that the server answered, and refused.
 type ServerError struct {
-	Reason string // of an ERROR, a reject or a close frame, as wire lists them
+	Reason string        // of an ERROR, a reject or a close frame, as wire lists them
+	Wait   time.Duration // how long it makes no sense to ask again; 0 if the server did not say
+	Ban    string        // the name of the ban, for wire.ErrorBanned: the operator can lift it
 }
 
 func (e *ServerError) Error() string { return "the server refused: " + e.Reason }
@@ -71,7 +83,8 @@ func (e *unreachableError) Unwrap() error        { return e.cause }
 // Config says how to find a partner.
 type Config struct {
 	URL       string   // base URL of the server: http, https, ws or wss; required
-	UserID    string   // who asks; empty means a random 128-bit one
+	UserID    string   // who asks; the same for one search after the other, so that nobody meets twice; empty means a random 128-bit one
+	Device    string   // where from: random, kept for long, at most wire.MaxDeviceBytes; what a Report counts against; may be empty
 	Tags      []string // interests, at most wire.MaxTags; whoever shares one is preferred
 	RelayOnly bool     // hide our IP address from the partner: relayed paths only
 
@@ -92,9 +105,10 @@ const (
 // Progress is how far Connect has come.
 type Progress struct {
 	Phase   Phase
-	Online  int      // PhaseWaiting: people connected, oneself included; 0 if unknown
-	Waiting int      // PhaseWaiting: people who wait, oneself included; 0 if unknown
-	Shared  []string // PhaseConnecting: the tags that both like
+	Online  int           // PhaseWaiting: people connected, oneself included; 0 if unknown
+	Waiting int           // PhaseWaiting: people who wait, oneself included; 0 if unknown
+	Pause   time.Duration // PhaseWaiting: how long we are offered to nobody, for we went from one to the next too fast
+	Shared  []string      // PhaseConnecting: the tags that both like
 }
 
 // Connect finds a partner and returns when both have said hello. Ending ctx
@@ -126,7 +140,12 @@ func Connect(ctx context.Context, cfg Config) (*Chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	return talk(ctx, link.line())
+	chat, err := talk(ctx, link.line())
+	if err != nil {
+		return nil, err
+	}
+	chat.cfg, chat.room = cfg, match.RoomID
+	return chat, nil
 }
 
 // randomID makes a name that nobody can guess: 128 random bits.

@@ -233,6 +233,65 @@ func TestConnectFails(t *testing.T) {
 	}
 }
 
+// TestAReportNamesRoomAndReporter holds what the server is told of a partner
+// who misbehaves, and what becomes of its answer.
+func TestAReportNamesRoomAndReporter(t *testing.T) {
+	for _, c := range []struct {
+		name, reason, answer string
+		sent                 string // what the server was told; empty: nothing
+		want                 string // reason of the ServerError
+		fails                bool
+	}{
+		{"taken", wire.ReportSpam, `{"type":"REPORTED"}`, `{"type":"REPORT","room_id":"the-room","user_id":"me","reason":"spam"}`, "", false},
+		{"refused", wire.ReportMinor, `{"type":"ERROR","reason":"unknown-room"}`, `{"type":"REPORT","room_id":"the-room","user_id":"me","reason":"minor"}`, wire.ErrorUnknownRoom, true},
+		{"nothing that the server would know", "boring", `{"type":"REPORTED"}`, "", "", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t)
+			s := newServer(t)
+			got := make(chan string, 1)
+			s.match = func(ctx context.Context, conn *websocket.Conn) error {
+				_, text, err := conn.Read(ctx)
+				if err != nil {
+					return err
+				}
+				got <- string(text)
+				return send(ctx, conn, `{"type":"NEWS"}`, c.answer)
+			}
+			chat := &Chat{cfg: Config{URL: s.URL, UserID: "me"}, room: "the-room"}
+			err := chat.Report(t.Context(), c.reason)
+			var refused *ServerError
+			if (err != nil) != c.fails || errors.As(err, &refused) != (c.want != "") || refused != nil && refused.Reason != c.want {
+				t.Errorf("Report(%s) = %v, want the reason %q", c.reason, err, c.want)
+			}
+			if c.sent != "" {
+				if text := <-got; text != c.sent {
+					t.Errorf("the server was told %s, want %s", text, c.sent)
+				}
+			}
+			s.kill()
+			if len(got) != 0 {
+				t.Errorf("the server was told %s", <-got)
+			}
+		})
+	}
+}
+
+func TestTheServerSaysHowLongToWait(t *testing.T) {
+	noLeaks(t)
+	s := newServer(t)
+	s.match = says(1000, "", `{"type":"WAITING","online":2,"waiting":1,"wait":4}`, `{"type":"ERROR","reason":"banned","wait":3600,"ban":"K5N7"}`)
+	var pauses []time.Duration
+	_, err := Connect(t.Context(), Config{URL: s.URL, Device: "d", OnProgress: func(p Progress) { pauses = append(pauses, p.Pause) }})
+	var refused *ServerError
+	if !errors.As(err, &refused) || refused.Reason != wire.ErrorBanned || refused.Wait != time.Hour || refused.Ban != "K5N7" {
+		t.Errorf("Connect() = %#v, want banned for an hour as K5N7", err)
+	}
+	if len(pauses) != 2 || pauses[1] != 4*time.Second {
+		t.Errorf("the pauses were %v, want 4 s", pauses)
+	}
+}
+
 func TestConnectRefusesConfig(t *testing.T) {
 	t.Parallel()
 	nobody := httptest.NewServer(http.NotFoundHandler())

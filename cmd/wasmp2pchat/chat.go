@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/wasmp2pchat/wasmp2pchat/peer"
 )
+
+// maxFinds is how many partners may leave before the chat has begun.
+const maxFinds = 4
 
 // chatCommand is a peer in the terminal: it reads lines, prints lines and the
 // path used.
@@ -27,8 +31,8 @@ func chatCommand(ctx context.Context, w world) error {
 	if fs.NArg() != 1 {
 		return &hinted{err: errors.New("chat wants the URL of a server"), hint: "wasmp2pchat chat https://chat.example.org"}
 	}
-	chat, err := peer.Connect(ctx, peer.Config{
-		URL: fs.Arg(0), Tags: tags, RelayOnly: *relay,
+	chat, err := find(ctx, peer.Config{
+		URL: fs.Arg(0), UserID: rand.Text(), Tags: tags, RelayOnly: *relay,
 		OnProgress: func(p peer.Progress) { fmt.Fprintf(w.stdout, "* %s\n", progressLine(p)) },
 	})
 	if err != nil {
@@ -38,6 +42,17 @@ func chatCommand(ctx context.Context, w world) error {
 	path := chat.Path()
 	fmt.Fprintf(w.stdout, "* connected: %s\n", pathLine(path))
 	return converse(ctx, chat, &printer{w: w.stdout, path: path.Kind}, w.stdin)
+}
+
+// find is peer.Connect, again if the one who was found does not come: whoever
+// was left alone is the first to be matched.
+func find(ctx context.Context, cfg peer.Config) (chat *peer.Chat, err error) {
+	for range maxFinds {
+		if chat, err = peer.Connect(ctx, cfg); !errors.Is(err, peer.ErrPartnerGone) {
+			break
+		}
+	}
+	return chat, err
 }
 
 // converse carries lines both ways until one side has no more.
@@ -128,6 +143,8 @@ func progressLine(p peer.Progress) string {
 		return "found somebody who likes " + strings.Join(p.Shared, ", ") + ", connecting"
 	case p.Phase == peer.PhaseConnecting:
 		return "found somebody, connecting"
+	case p.Pause > 0:
+		return fmt.Sprintf("too fast from one to the next: introduced again in %v", p.Pause)
 	case p.Online > 0:
 		return fmt.Sprintf("looking for somebody (%d waiting, %d online)", p.Waiting, p.Online)
 	default:

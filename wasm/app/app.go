@@ -173,6 +173,7 @@ func (a *app) hangUp() {
 	a.search = a.search.abandon()
 	a.letGo()
 	a.screen.clear()
+	a.model.pause = 0
 	a.model.arrived = 0
 	a.model.unread = 0
 	a.shared = nil
@@ -193,7 +194,7 @@ func (a *app) letGo() {
 func (a *app) progress(p peer.Progress) {
 	switch p.Phase {
 	case peer.PhaseWaiting:
-		a.model.online, a.model.queue = p.Online, p.Waiting
+		a.model.online, a.model.queue, a.model.pause = p.Online, p.Waiting, p.Pause
 	case peer.PhaseConnecting:
 		a.model.state = connecting
 		a.shared = p.Shared
@@ -232,10 +233,23 @@ func fault(err error) string {
 	case errors.Is(err, peer.ErrNoPath):
 		return "nopath"
 	case errors.As(err, &refused):
-		return "refused"
+		return refusal(refused.Reason)
 	default:
 		return "unreachable"
 	}
+}
+
+// refusal is the word for what the server refused with.
+func refusal(reason string) string {
+	switch reason {
+	case peer.RefusedBanned:
+		return "banned"
+	case peer.RefusedTooFast:
+		return "too_fast"
+	case peer.RefusedTooMany:
+		return "too_many"
+	}
+	return "refused"
 }
 
 // send says something to the partner. What could not be sent stays in the field.

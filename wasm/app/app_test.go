@@ -490,6 +490,8 @@ func TestAppErrors(t *testing.T) {
 		{"nobody came", peer.ErrNobody, "Nobody came. Try again in a moment."},
 		{"no path", peer.ErrNoPath, "No way was found between you two. Your network may block such connections."},
 		{"no server", peer.ErrUnreachable, "The server does not answer. Check your connection, or try again in a moment."},
+		{"banned", &peer.ServerError{Reason: "banned", Wait: time.Hour}, "Several people reported this browser or this address. Try again tomorrow, or write to whoever runs this server."},
+		{"too fast", &peer.ServerError{Reason: "too-fast"}, "Too many requests came from your network. Try again in a minute."},
 		{"refused", &peer.ServerError{Reason: "shutting-down"}, "The server takes nobody just now. Try again in a moment."},
 		{"anything else", errors.New("?"), "The server does not answer. Check your connection, or try again in a moment."},
 	}

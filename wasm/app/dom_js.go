@@ -129,6 +129,23 @@ func (d *dom) hideIP(asked bool) bool {
 	return d.parts["hide-ip"].Get("checked").Bool()
 }
 
+// device is the random name of this browser, kept in its storage: if somebody
+// is reported, it is the browser that is reported. Where storage is switched
+// off, each page is a browser of its own.
+func (d *dom) device(random string) (name string) {
+	defer func() {
+		if _, refused := recover().(js.Error); refused {
+			name = random
+		}
+	}()
+	storage := js.Global().Get("Reflect").Call("get", js.Global(), "localStorage") // Get itself could not be recovered from
+	if kept := storage.Call("getItem", "device"); kept.Type() == js.TypeString && kept.String() != "" {
+		return kept.String()
+	}
+	storage.Call("setItem", "device", random)
+	return random
+}
+
 // show changes what is different from what the page shows already.
 func (d *dom) show(v view) {
 	was := d.shown

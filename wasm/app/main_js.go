@@ -16,6 +16,7 @@ func main() {
 		config: peer.Config{
 			URL:    page.origin(),
 			UserID: rand.Text(), // the same for all searches of this page: nobody meets twice in a row
+			Device: page.device(rand.Text()),
 			Tags:   interests(query("tags")),
 		},
 		inputs: page.inputs,

@@ -33,12 +33,13 @@ const (
 type model struct {
 	words   words
 	state   state
-	why     string // left, failed: the key of what happened
-	online  int    // people on the server; 0 if unknown, or too long ago
-	queue   int    // people who wait, oneself included
-	hideIP  bool   // the switch: no direct connections
-	slow    bool   // connecting takes long
-	typing  bool   // the partner is
+	why     string        // left, failed: the key of what happened
+	online  int           // people on the server; 0 if unknown, or too long ago
+	queue   int           // people who wait, oneself included
+	pause   time.Duration // how long one is offered to nobody
+	hideIP  bool          // the switch: no direct connections
+	slow    bool          // connecting takes long
+	typing  bool          // the partner is
 	path    peer.Path
 	arrived uint64 // the last own message that the partner has; 0 for none
 	hidden  bool   // the page is in the background
@@ -116,6 +117,9 @@ func (m *model) view() view {
 
 // crowd says who else is there, once the server has told.
 func (m *model) crowd() string {
+	if m.pause > 0 {
+		return m.words.with("pause", "n", int(m.pause/time.Second))
+	}
 	if m.online == 0 {
 		return ""
 	}

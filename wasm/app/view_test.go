@@ -21,6 +21,7 @@ func TestViewSaysWhatHappens(t *testing.T) {
 		{"idle does not guess who is online", model{state: idle}, func(v view) string { return v.online }, ""},
 		{"waiting says so", model{state: waiting}, func(v view) string { return v.status }, "Looking for somebody…"},
 		{"waiting without numbers shows none", model{state: waiting}, func(v view) string { return v.note }, ""},
+		{"who went on too fast pauses", model{state: waiting, queue: 3, online: 5, pause: 4 * time.Second}, func(v view) string { return v.note }, "You went on quickly several times. You are introduced again in 4 s."},
 		{"the first to wait is alone", model{state: waiting, queue: 1, online: 5}, func(v view) string { return v.note }, "Nobody else is waiting yet · 5 online"},
 		{"others wait too", model{state: waiting, queue: 3, online: 12}, func(v view) string { return v.note }, "3 people are waiting · 12 online"},
 		{"connecting says so", model{state: connecting}, func(v view) string { return v.status }, "Found somebody, connecting…"},
