@@ -1,7 +1,7 @@
 package match
 
 import (
-	"context"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -9,86 +9,163 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// tickEvery is how often Memory looks whose time has come.
-const tickEvery = time.Second
-
-// state is where a ticket stands; the drawing in the package comment has the
-// transitions.
-type state uint8
-
-const (
-	arriving state = iota // not in the pool: to be offered when its reader rests
-	waiting               // in the pool
-	matched               // has a partner
-	gone                  // will not be matched any more
-)
-
-// place is where Memory has put a ticket. Guarded by Memory.mu.
-type place struct {
-	state      state
-	first      bool
-	next, prev *Ticket
-}
-
-// PoolConfig is what a pool needs to know. RoomKey is required, zero fields
-// mean what their comment says.
-type PoolConfig struct {
-	// RoomKey returns a new room id, which is the admission to the room.
-	RoomKey func() string
-
-	TagWait time.Duration // then somebody without a shared tag is welcome too; 8 s
-	MaxWait time.Duration // then nobody came; 2 min
-	Avoid   time.Duration // the same two do not meet again so soon; 0: they may at once
-	Crowd   int           // more than these waiting from one address share one place; 0: no limit
-}
-
 // Memory is the pool of one process.
 type Memory struct {
-	cfg PoolConfig
+	cfg  PoolConfig
+	born time.Time // what its times are counted from: steps of the clock do not matter
 
-	mu         sync.Mutex // guards the fields below and the places of all tickets; never held while sending
-	head, tail *Ticket
-	size       int
-	closed     bool
+	introducing sync.WaitGroup // those who Serve lets meet
+
+	mu      sync.Mutex // guards the fields below and the places of all tickets; never held while sending
+	closed  bool
+	waiting int  // tickets in that state
+	roll    list // all that have no partner yet, who was told longest ago how many wait at the head
+	wheel   wheel
+	queues  queues
+	met     acquaintances
+	crowds  map[netip.Prefix]*crowd
+	users   map[string]*user
+
+	spareCrowds []*crowd
+	spareUsers  []*user
 }
 
 // NewMemory returns an empty pool.
 func NewMemory(cfg PoolConfig) *Memory {
-	if cfg.MaxWait == 0 {
-		cfg.MaxWait = 2 * time.Minute
+	return &Memory{
+		cfg: cfg.WithDefaults(), born: time.Now(),
+		queues: newQueues(), met: newAcquaintances(),
+		crowds: map[netip.Prefix]*crowd{}, users: map[string]*user{},
 	}
-	return &Memory{cfg: cfg}
+}
+
+func (p *Memory) now() time.Duration { return time.Since(p.born) }
+
+// outcome is what is to be said and done once the lock is given back.
+type outcome struct {
+	first, second *Ticket // a pair; nil: none. The first is told first
+	ended         *Ticket // is told that it will not be matched
+	greeted       int     // it is to be told that so many wait; 0: nothing
+
+	silent  [maxDoubts + 1]*Ticket // are asked for a sign of life
+	silents int
+}
+
+func (o *outcome) probe() {
+	for _, t := range o.silent[:o.silents] {
+		t.Visitor.Probe()
+	}
 }
 
 // Offer implements Pool.
-func (p *Memory) Offer(newcomer *Ticket) {
+func (p *Memory) Offer(t *Ticket) {
 	for {
-		waited, enlisted := p.offer(newcomer)
-		if enlisted {
-			newcomer.Visitor.News(p.Waiting())
-		}
-		if waited == nil || p.introduce(waited, newcomer) {
+		var o outcome
+		p.offer(t, &o)
+		o.probe()
+		switch {
+		case o.ended != nil:
+			t.Visitor.End(wire.ErrorShuttingDown)
+			return
+		case o.first == nil:
+			if o.greeted > 0 {
+				t.Visitor.News(o.greeted)
+			}
+			return
+		case p.introduce(o.first, t):
 			return
 		}
-		p.Return(newcomer)
+		p.again(t, false)
 	}
 }
 
-// introduce gives two visitors a room. The one who waited is told first: if
-// that fails the other has lost nothing.
-func (p *Memory) introduce(waited, newcomer *Ticket) bool {
-	m := Meeting{Room: p.cfg.RoomKey(), At: time.Now(), Side: wire.SideA, Tags: shared(waited.Tags, newcomer.Tags), Partner: newcomer.Party}
-	if waited.Visitor.Meet(m) != nil {
-		p.Cancel(waited)
+// offer pairs t with who waits, or lets it wait.
+func (p *Memory) offer(t *Ticket, o *outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, m := p.now(), &t.memory
+	if m.state != arriving {
+		return
+	}
+	if p.closed {
+		p.move(t, ended)
+		p.delist(t, now)
+		o.ended = t
+		return
+	}
+	p.enlist(t, now)
+	if !p.isHere(t, now, o) {
+		return
+	}
+	p.move(t, offered)
+	if w := p.arrive(t, now, o); w != nil {
+		p.pair(w, t, now, o)
+		return
+	}
+	if !m.greeted || now-m.told >= NewsEvery {
+		o.greeted = p.waiting
+		p.tell(t, now)
+	}
+}
+
+// arrive finds a partner for a newcomer, or the place where it waits.
+func (p *Memory) arrive(t *Ticket, now time.Duration, o *outcome) (partner *Ticket) {
+	m := &t.memory
+	switch {
+	case now < m.notBefore:
+		m.spot = resting
+		return nil
+	case m.crowd != nil && m.crowd.size > p.cfg.Crowd:
+		p.hold(t, now, m.first)
+		p.settle(m.crowd, now)
+		return nil
+	}
+	p.admit(t, now)
+	again := false
+	if p.users[t.User] == nil {
+		partner = p.seek(t, now, glance, o)
+		again = m.due <= now // it has not seen everybody
+	}
+	if partner == nil {
+		p.line(t, now)
+		if !again && m.spot == queued {
+			p.schedule(t, now)
+		}
+	}
+	return partner
+}
+
+// pair takes two out of the pool for each other.
+func (p *Memory) pair(first, second *Ticket, now time.Duration, o *outcome) {
+	o.first, o.second = first, second
+	for _, t := range [...]*Ticket{first, second} {
+		p.move(t, paired)
+		p.delist(t, now)
+	}
+}
+
+// introduce gives two visitors a room. The first has waited: if he cannot be
+// told, he is gone and the other has lost nothing.
+func (p *Memory) introduce(first, second *Ticket) bool {
+	m := Meeting{Room: p.cfg.RoomKey(), At: time.Now(), Side: wire.SideA, Tags: shared(first.Tags, second.Tags), Partner: second.Party}
+	if first.Visitor.Meet(m) != nil {
+		p.Cancel(first)
 		return false
 	}
-	m.Side, m.Partner = wire.SideB, waited.Party
-	_ = newcomer.Visitor.Meet(m) // who cannot be told is gone; the room notices
+	p.note(first, second)
+	m.Side, m.Partner = wire.SideB, first.Party
+	_ = second.Visitor.Meet(m) // who cannot be told is gone; the room notices
 	return true
 }
 
-func shared(a, b []string) (both []string) {
-	for _, tag := range a {
+// shared is what both like. It allocates only if that is not all the first likes.
+func shared(a, b []string) []string {
+	n := 0
+	for n < len(a) && slices.Contains(b, a[n]) {
+		n++
+	}
+	both := a[:n:n]
+	for _, tag := range a[n:] {
 		if slices.Contains(b, tag) {
 			both = append(both, tag)
 		}
@@ -96,38 +173,33 @@ func shared(a, b []string) (both []string) {
 	return both
 }
 
-func (p *Memory) offer(t *Ticket) (partner *Ticket, enlisted bool) {
+// note remembers that two have met.
+func (p *Memory) note(a, b *Ticket) {
+	if p.cfg.Avoid == 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.memory.state != arriving || p.closed || t.Visitor.Presence() != Here {
-		return nil, false
-	}
-	for w := p.head; w != nil; {
-		next := w.memory.next
-		switch {
-		case w.User == t.User: // never with oneself
-		case w.Visitor.Presence() != Here:
-			p.remove(w)
-			w.memory.state, w.memory.first = arriving, true
-		default:
-			p.remove(w)
-			w.memory.state, t.memory.state = matched, matched
-			return w, false
-		}
-		w = next
-	}
-	t.memory.state = waiting
-	p.insert(t)
-	return nil, true
+	now := p.now()
+	p.met.note(a, b, now, now-p.cfg.Avoid)
 }
 
 // Return implements Pool.
-func (p *Memory) Return(t *Ticket) {
+func (p *Memory) Return(t *Ticket) { p.again(t, true) }
+
+// again makes a matched ticket one that arrives, for the head of the pool.
+func (p *Memory) again(t *Ticket, anew bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.memory.state == matched {
-		t.memory.state, t.memory.first = arriving, true
+	if !p.move(t, returned) {
+		return
 	}
+	now := p.now()
+	t.memory.first = true
+	if anew {
+		t.memory.deadline = now + p.cfg.MaxWait
+	}
+	p.enlist(t, now)
 }
 
 // Cancel implements Pool.
@@ -135,97 +207,28 @@ func (p *Memory) Cancel(t *Ticket) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := t.memory.state
-	if was == waiting {
-		p.remove(t)
-	}
-	t.memory.state = gone
+	p.move(t, left)
+	p.delist(t, p.now())
 	return was == waiting || was == arriving
+}
+
+// move lets an event happen to t, if it can.
+func (p *Memory) move(t *Ticket, e event) bool {
+	was := t.memory.state
+	is, ok := was.after(e)
+	t.memory.state = is
+	if was == waiting && is != waiting {
+		p.waiting--
+	}
+	if is == waiting && was != waiting {
+		p.waiting++
+	}
+	return ok
 }
 
 // Waiting implements Pool.
 func (p *Memory) Waiting() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.size
-}
-
-// Serve implements Pool.
-func (p *Memory) Serve(ctx context.Context) error {
-	tick := time.NewTicker(tickEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case now := <-tick.C:
-			p.round(now)
-		case <-ctx.Done():
-			for _, t := range p.close() {
-				t.Visitor.End(wire.ErrorShuttingDown)
-			}
-			return nil
-		}
-	}
-}
-
-// round sends home who has waited too long, and news to the others.
-func (p *Memory) round(now time.Time) {
-	p.mu.Lock()
-	all := p.list()
-	p.mu.Unlock()
-	for _, t := range all {
-		if now.Sub(t.Since) < p.cfg.MaxWait {
-			t.Visitor.News(p.Waiting())
-		} else if p.Cancel(t) {
-			t.Visitor.End(wire.MatchTimeout)
-		}
-	}
-}
-
-func (p *Memory) close() []*Ticket {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	left := p.list()
-	for _, t := range left {
-		p.remove(t)
-		t.memory.state = gone
-	}
-	return left
-}
-
-func (p *Memory) list() []*Ticket {
-	list := make([]*Ticket, 0, p.size)
-	for t := p.head; t != nil; t = t.memory.next {
-		list = append(list, t)
-	}
-	return list
-}
-
-// insert puts a ticket at the end, or at the head if it has waited before.
-func (p *Memory) insert(t *Ticket) {
-	switch {
-	case p.head == nil:
-		p.head, p.tail = t, t
-	case t.memory.first || t.First:
-		t.memory.next, p.head.memory.prev = p.head, t
-		p.head = t
-	default:
-		t.memory.prev, p.tail.memory.next = p.tail, t
-		p.tail = t
-	}
-	p.size++
-}
-
-func (p *Memory) remove(t *Ticket) {
-	if t.memory.prev == nil {
-		p.head = t.memory.next
-	} else {
-		t.memory.prev.memory.next = t.memory.next
-	}
-	if t.memory.next == nil {
-		p.tail = t.memory.prev
-	} else {
-		t.memory.next.memory.prev = t.memory.prev
-	}
-	t.memory.next, t.memory.prev = nil, nil
-	p.size--
+	return p.waiting
 }

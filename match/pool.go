@@ -20,13 +20,46 @@ type Pool interface {
 	// partner; false: a match is on its way, or was made.
 	Cancel(t *Ticket) bool
 	// Return lets a matched ticket be offered once more, before all others:
-	// its partner has not come.
+	// its partner has not come. Its MaxWait begins anew. The caller offers it
+	// then.
 	Return(t *Ticket)
 	// Waiting is how many wait.
 	Waiting() int
 	// Serve keeps the times of the pool until ctx ends; then nobody is
 	// matched any more, and everybody who waits is told.
 	Serve(ctx context.Context) error
+}
+
+// The times that every pool keeps, beside those of its PoolConfig.
+const (
+	AloneFor  = 20 * time.Second       // two who both waited this long meet again, Avoid or not
+	YoungFor  = 300 * time.Millisecond // two of one address meet when both waited this long: time to see that they are a crowd
+	CrowdTurn = 5 * time.Second        // the one of a crowd who may meet everybody is replaced by the next no sooner
+	CrowdWait = 15 * time.Second       // those of a crowd who waited this long may meet each other
+	NewsEvery = time.Second            // nobody is told more often how many wait
+)
+
+// PoolConfig is what a pool needs to know. RoomKey is required, zero fields
+// mean what their comment says.
+type PoolConfig struct {
+	// RoomKey returns a new room id, which is the admission to the room.
+	RoomKey func() string
+
+	TagWait time.Duration // then somebody without a shared tag is welcome too; 8 s
+	MaxWait time.Duration // then nobody came; 2 min
+	Avoid   time.Duration // the same two do not meet again so soon; 0: they may at once
+	Crowd   int           // more than these of one subscriber address are a crowd; 0: addresses do not count
+}
+
+// WithDefaults is c with its zero fields filled in.
+func (c PoolConfig) WithDefaults() PoolConfig {
+	if c.TagWait == 0 {
+		c.TagWait = 8 * time.Second
+	}
+	if c.MaxWait == 0 {
+		c.MaxWait = 2 * time.Minute
+	}
+	return c
 }
 
 // Visitor is what a pool asks of the one who holds a ticket.
@@ -68,7 +101,7 @@ type Ticket struct {
 	First     bool      // has waited before: to the head of the pool
 	Visitor   Visitor
 
-	memory place // where Memory has put it
+	memory place // all that Memory knows of it; guarded by Memory.mu
 }
 
 // Party is who is matched, as far as the server knows.
