@@ -16,6 +16,7 @@
 //	internal/roomkey  room ids: unguessable, signed, short-lived
 //	internal/wsconn   the server-side WebSocket and its limits
 //	match             the waiting pool and its WebSocket
+//	match/pooltest    what every waiting pool promises, as tests
 //	signal            rooms and the Ayame protocol
 //	turnsvc           STUN/TURN: credentials, policy, quotas, listeners
 //	turnsvc/gate      what stands between the sockets and pion/turn

@@ -23,6 +23,7 @@ func TestLayers(t *testing.T) {
 		"internal/pipenet":    {},
 		"internal/natlab":     {},
 		"match":               {"wire", "internal/wsconn"},
+		"match/pooltest":      {"match", "wire"},
 		"signal":              {"wire", "internal/wsconn"},
 		"turnsvc":             {"wire", "turnsvc/gate"},
 		"turnsvc/gate":        {},
@@ -64,6 +65,8 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/prometheus/":         {"cmd/wasmp2pchat"},
 		"github.com/andybalholm/brotli":  {"wasm/build"},
 		"github.com/chromedp/":           {"e2e"},
+		"golang.org/x/text/":             {"match"},
+		"pgregory.net/rapid":             {"match/pooltest"},
 	}
 	for _, pkg := range packages(t) {
 		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {

@@ -142,6 +142,9 @@ func (p *Memory) pair(first, second *Ticket, now time.Duration, o *outcome) {
 		p.move(t, paired)
 		p.delist(t, now)
 	}
+	if p.cfg.Avoid > 0 { // at once: both may have another tab that waits
+		second.memory.meets = p.met.note(first, second, now, now-p.cfg.Avoid)
+	}
 }
 
 // introduce gives two visitors a room. The first has waited: if he cannot be
@@ -150,9 +153,9 @@ func (p *Memory) introduce(first, second *Ticket) bool {
 	m := Meeting{Room: p.cfg.RoomKey(), At: time.Now(), Side: wire.SideA, Tags: shared(first.Tags, second.Tags), Partner: second.Party}
 	if first.Visitor.Meet(m) != nil {
 		p.Cancel(first)
+		p.neverMet(second.memory.meets)
 		return false
 	}
-	p.note(first, second)
 	m.Side, m.Partner = wire.SideB, first.Party
 	_ = second.Visitor.Meet(m) // who cannot be told is gone; the room notices
 	return true
@@ -173,15 +176,11 @@ func shared(a, b []string) []string {
 	return both
 }
 
-// note remembers that two have met.
-func (p *Memory) note(a, b *Ticket) {
-	if p.cfg.Avoid == 0 {
-		return
-	}
+// neverMet takes back that two are meeting.
+func (p *Memory) neverMet(e encounter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.now()
-	p.met.note(a, b, now, now-p.cfg.Avoid)
+	p.met.takeBack(e)
 }
 
 // Return implements Pool.

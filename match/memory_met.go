@@ -6,7 +6,7 @@ import (
 )
 
 // maxMet is how many pairs a Memory remembers; then the oldest is forgotten.
-// They take 5 MB.
+// They take 8 MB.
 const maxMet = 1 << 17
 
 // acquaintances remembers who has met whom, for a time.
@@ -16,12 +16,17 @@ type acquaintances struct {
 	diary  []encounter              // a ring, the oldest at first
 	first  int
 	length int
+	latest time.Duration // no two encounters have the same time
 }
 
 type encounter struct {
-	pair uint64
-	at   time.Duration
+	pair   uint64
+	at     time.Duration
+	before time.Duration // when they had met before, or never
 }
+
+// never is before all times.
+const never = -1 << 63
 
 func newAcquaintances() acquaintances {
 	return acquaintances{seed: maphash.MakeSeed(), last: map[uint64]time.Duration{}, diary: make([]encounter, 64)}
@@ -51,7 +56,7 @@ func (a *acquaintances) met(x, y *Ticket, since time.Duration) bool {
 
 // note writes down that two meet now, and forgets up to two who met before
 // since: so the diary shrinks faster than it grows.
-func (a *acquaintances) note(x, y *Ticket, now, since time.Duration) {
+func (a *acquaintances) note(x, y *Ticket, now, since time.Duration) encounter {
 	for range 2 {
 		if a.length > 0 && a.diary[a.first].at < since {
 			a.forgetOldest()
@@ -65,17 +70,33 @@ func (a *acquaintances) note(x, y *Ticket, now, since time.Duration) {
 		copy(grown[copy(grown, a.diary[a.first:]):], a.diary[:a.first])
 		a.diary, a.first = grown, 0
 	}
-	met := encounter{a.pair(x, y), now}
+	a.latest = max(now, a.latest+1)
+	met := encounter{pair: a.pair(x, y), at: a.latest, before: never}
+	if before, ever := a.last[met.pair]; ever {
+		met.before = before
+	}
 	a.diary[(a.first+a.length)%len(a.diary)] = met
 	a.length++
-	a.last[met.pair] = now
+	a.last[met.pair] = met.at
+	return met
+}
+
+// takeBack undoes a note, if the two have not met since then.
+func (a *acquaintances) takeBack(e encounter) {
+	switch {
+	case a.last[e.pair] != e.at:
+	case e.before == never:
+		delete(a.last, e.pair)
+	default:
+		a.last[e.pair] = e.before
+	}
 }
 
 func (a *acquaintances) forgetOldest() {
 	oldest := a.diary[a.first]
 	a.first = (a.first + 1) % len(a.diary)
 	a.length--
-	if a.last[oldest.pair] == oldest.at { // else they have met again
+	if at, ever := a.last[oldest.pair]; ever && at <= oldest.at { // else they have met again
 		delete(a.last, oldest.pair)
 	}
 }

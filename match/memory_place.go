@@ -17,8 +17,9 @@ type place struct {
 	due       time.Duration // its next moment, by the wheel
 	told      time.Duration // when it was last told how many wait
 
-	user  uint64 // keyed hash of its user, if there is something to avoid
-	crowd *crowd // those of its address; nil: addresses do not count
+	user  uint64    // keyed hash of its user, if there is something to avoid
+	meets encounter // the note of its match, if it is the second of the pair
+	crowd *crowd    // those of its address; nil: addresses do not count
 
 	order    int64   // among those in the queues, smaller is first
 	among    *crowd  // whose queues it stands in; nil: everybody's

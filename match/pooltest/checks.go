@@ -1,0 +1,41 @@
+package pooltest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/match"
+)
+
+// Check holds a pool to one promise.
+type Check struct {
+	Name string // a sentence
+	Slow bool   // takes tens of seconds of the pool's clock
+
+	cfg func(unit time.Duration) match.PoolConfig
+	run func(w *world)
+}
+
+// Run makes a pool and runs the check on whatever clock it is called. The
+// settings that a check chooses are a few units long; a unit is a second at
+// least, that Slack is little beside it.
+func (c Check) Run(t *testing.T, newPool Maker, unit time.Duration) {
+	t.Helper()
+	var cfg match.PoolConfig
+	if c.cfg != nil {
+		cfg = c.cfg(unit)
+	}
+	w := open(t, newPool, unit, cfg)
+	defer w.stop()
+	c.run(w)
+}
+
+// Checks are all checks.
+func Checks() []Check {
+	return slices.Concat(orderChecks(), ruleChecks(), ghostChecks(), crowdChecks(), endChecks())
+}
+
+// plain is the settings of a pool in which nobody is avoided and addresses do
+// not count.
+func plain(time.Duration) match.PoolConfig { return match.PoolConfig{} }

@@ -1,0 +1,253 @@
+package pooltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/match"
+)
+
+// Slack is how late a pool may be with what depends on time.
+const Slack = 250 * time.Millisecond
+
+// Maker makes the pool of one check. The check runs its Serve.
+type Maker func(t *testing.T, cfg match.PoolConfig) match.Pool
+
+// world is a pool that is served, and those who come.
+type world struct {
+	t     *testing.T
+	pool  match.Pool
+	unit  time.Duration
+	stop  context.CancelFunc // ends Serve and waits for it
+	count int                // who came, for addresses of their own
+
+	mu  sync.Mutex // guards log
+	log []happening
+}
+
+// happening is one thing that somebody was told, or could not be told.
+type happening struct {
+	who     *client
+	at      time.Time
+	end     string        // why it ended; empty: a meeting
+	meeting match.Meeting // of which it was told
+	failed  bool          // it could not be
+}
+
+func (w *world) write(h happening) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h.at = time.Now()
+	w.log = append(w.log, h)
+}
+
+// open starts a pool. MaxWait is far away unless it is set.
+func open(t *testing.T, newPool Maker, unit time.Duration, cfg match.PoolConfig) *world {
+	t.Helper()
+	var mu sync.Mutex
+	rooms := 0
+	cfg.RoomKey = func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		rooms++
+		return fmt.Sprint("room-", rooms)
+	}
+	if cfg.MaxWait == 0 {
+		cfg.MaxWait = time.Hour
+	}
+	if cfg.TagWait == 0 {
+		cfg.TagWait = time.Hour
+	}
+	w := &world{t: t, pool: newPool(t, cfg), unit: unit}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- w.pool.Serve(ctx) }() // waited for in stop
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("Serve = %v, want nil", err)
+		}
+	})
+	return w
+}
+
+// pass lets time pass.
+func (w *world) pass(d time.Duration) { <-time.After(d) }
+
+// errGone is what cannot be told anything says.
+var errGone = errors.New("the connection is gone")
+
+// client is a visitor of whom a check decides what he is.
+type client struct {
+	w      *world
+	ticket *match.Ticket
+
+	mu       sync.Mutex
+	presence match.Presence
+	deaf     bool // Meet fails
+	met      []match.Meeting
+	ends     []string
+	news     []int
+	newsAt   []time.Time
+	probes   int
+	asked    int           // how often Meet was called
+	happened chan struct{} // a token when something did, if there is room
+}
+
+// option changes a ticket before it is offered.
+type option func(*match.Ticket)
+
+func tags(tags ...string) option { return func(t *match.Ticket) { t.Tags = tags } }
+
+func from(addr string) option {
+	return func(t *match.Ticket) { t.Addr = netip.MustParseAddr(addr) }
+}
+
+// make is somebody from an address of his own who has not asked yet.
+func (w *world) make(user string, options ...option) *client {
+	w.count++
+	c := &client{w: w, happened: make(chan struct{}, 1)}
+	c.ticket = &match.Ticket{
+		Party: match.Party{User: user, Addr: netip.AddrFrom4([4]byte{51, byte(w.count >> 16), byte(w.count >> 8), byte(w.count)})},
+		Since: time.Now(), Visitor: c,
+	}
+	for _, o := range options {
+		o(c.ticket)
+	}
+	return c
+}
+
+// comes is make, and he asks.
+func (w *world) comes(user string, options ...option) *client {
+	c := w.make(user, options...)
+	w.pool.Offer(c.ticket)
+	return c
+}
+
+// becomes changes how his connection looks; rests, that he is here again and
+// his reader rests.
+func (c *client) becomes(p match.Presence) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.presence = p
+}
+
+func (c *client) rests() {
+	c.becomes(match.Here)
+	c.w.pool.Offer(c.ticket)
+}
+
+// Presence implements match.Visitor.
+func (c *client) Presence() match.Presence {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.presence
+}
+
+// Probe implements match.Visitor.
+func (c *client) Probe() { c.note(func() { c.probes++ }) }
+
+// Meet implements match.Visitor.
+func (c *client) Meet(m match.Meeting) (err error) {
+	c.note(func() {
+		c.asked++
+		c.w.write(happening{who: c, meeting: m, failed: c.deaf})
+		if c.deaf {
+			err = errGone
+			return
+		}
+		c.met = append(c.met, m)
+	})
+	return err
+}
+
+// News implements match.Visitor.
+func (c *client) News(waiting int) {
+	c.note(func() {
+		c.news = append(c.news, waiting)
+		c.newsAt = append(c.newsAt, time.Now())
+	})
+}
+
+// End implements match.Visitor.
+func (c *client) End(reason string) {
+	c.note(func() {
+		c.ends = append(c.ends, reason)
+		c.w.write(happening{who: c, end: reason})
+	})
+}
+
+func (c *client) note(what func()) {
+	c.mu.Lock()
+	what()
+	c.mu.Unlock()
+	select {
+	case c.happened <- struct{}{}:
+	default:
+	}
+}
+
+// within waits until something is true of c.
+func (c *client) within(d time.Duration, what string, is func() bool) {
+	c.w.t.Helper()
+	deadline := time.NewTimer(d)
+	defer deadline.Stop()
+	for {
+		c.mu.Lock()
+		ok := is()
+		c.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-c.happened:
+		case <-deadline.C:
+			c.w.t.Fatalf("%s (%v): not %s within %v; meetings %v, ends %v", c.ticket.User, c.ticket.Tags, what, d, c.met, c.ends)
+		}
+	}
+}
+
+// meets holds that c and other are told of each other, and of nobody else.
+func (c *client) meets(other *client) {
+	c.w.t.Helper()
+	c.meetsWithin(Slack, other)
+}
+
+func (c *client) meetsWithin(d time.Duration, other *client) {
+	c.w.t.Helper()
+	c.within(d, "matched", func() bool { return len(c.met) > 0 })
+	other.within(d, "matched", func() bool { return len(other.met) > 0 })
+	mine, his := c.met[0], other.met[0]
+	if len(c.met) != 1 || len(other.met) != 1 || mine.Room != his.Room || mine.Side == his.Side {
+		c.w.t.Fatalf("%s was told %v, %s %v; want one room and both sides", c.ticket.User, c.met, other.ticket.User, other.met)
+	}
+	if mine.Partner != other.ticket.Party || his.Partner != c.ticket.Party {
+		c.w.t.Fatalf("%s was told that he meets %v, %s that he meets %v", c.ticket.User, mine.Partner, other.ticket.User, his.Partner)
+	}
+}
+
+// waits holds that nothing has been decided for those who are named.
+func waits(clients ...*client) {
+	for _, c := range clients {
+		c.w.t.Helper()
+		c.mu.Lock()
+		if c.asked > 0 || len(c.ends) > 0 {
+			c.w.t.Fatalf("%s (%v) was told %v %v, want to wait", c.ticket.User, c.ticket.Tags, c.met, c.ends)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// ended holds that c is told the reason within d, and nothing else.
+func (c *client) ended(d time.Duration, reason string) {
+	c.w.t.Helper()
+	c.within(d, "told the end", func() bool { return len(c.ends) > 0 })
+	if len(c.ends) != 1 || c.ends[0] != reason || len(c.met) > 0 {
+		c.w.t.Fatalf("%s was told %v %v, want %s", c.ticket.User, c.met, c.ends, reason)
+	}
+}
