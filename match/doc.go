@@ -1,17 +1,42 @@
 // Package match pairs visitors: the waiting pool and its WebSocket.
 //
 // It promises that nobody is matched with somebody who has left, with
-// himself, or twice, and that nobody waits while a fitting partner waits. The
-// two are given the same new room and each its own credentials; the one who
-// waited is told first, so that a partner who cannot be told costs nobody his
-// place. What happens in the room it leaves to signal and turnsvc, which it
-// reaches only through the functions in Config.
+// himself, twice, or with the same partner again soon, and that nobody waits
+// while a fitting partner waits. The two are given the same new room and each
+// its own credentials; the one who waited is told first, so that a partner who
+// cannot be told costs nobody his place. What happens in the room it leaves to
+// signal and turnsvc, which it reaches only through the functions in Config.
 //
-//	              Idle                     paired
-//	arriving ───────────▶ waiting ───────────────────▶ matched
-//	    ▲                  │   │ unquiet    told: no ▲
-//	    └──────────────────│───┘ look again           │
-//	      at the head      ▼                          │
-//	                     gone  ◀──────────────────────┘
-//	                           closed, timed out, shutting down
+// # Who fits whom
+//
+// Two fit if they are two users, share a tag or are both open (without tags,
+// or after TagWait), have not met within Avoid (or have both waited AloneFor),
+// and are of two addresses (or have both waited YoungFor, and are no crowd;
+// see PoolConfig.Crowd). A newcomer is given who shares most tags with him
+// and, among those, who has waited longest.
+//
+// # What "while a fitting partner waits" means exactly
+//
+// An offer looks at once. What time changes is seen within 100 ms, and so is
+// a partner behind more than 16 who do not fit. Three exceptions: of several
+// tickets of one user, only one can be met at a time; of a crowd behind one
+// address, one at a time, and the next 5 s later, until they may meet each
+// other; and a pair whose Avoid ends while both wait meets when one of them
+// looks again, which is when both have waited AloneFor at the latest.
+//
+// # The states of a ticket
+//
+//	      offered                paired
+//	arriving ────▶ waiting ────────────────▶ matched
+//	  │ ▲  ▲       │   │                      │  │
+//	  │ │  └───────┘   │                      │  │
+//	  │ │   doubted    │ ended, left          │  │ left
+//	  │ └──────────────│──────────────────────┘  │
+//	  │                │      returned           │
+//	  │ ended, left    ▼                         │
+//	  └───────────▶  gone  ◀─────────────────────┘
+//
+// Doubted is who turned out to be busy or silent when somebody was to meet
+// him; he comes back to the head. A waiting ticket is queued, rests in its
+// cool-down, is held as one of a crowd, or stands behind another of its user.
 package match

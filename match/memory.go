@@ -153,7 +153,7 @@ func (p *Memory) introduce(first, second *Ticket) bool {
 	m := Meeting{Room: p.cfg.RoomKey(), At: time.Now(), Side: wire.SideA, Tags: shared(first.Tags, second.Tags), Partner: second.Party}
 	if first.Visitor.Meet(m) != nil {
 		p.Cancel(first)
-		p.neverMet(second.memory.meets)
+		p.neverMet(second)
 		return false
 	}
 	m.Side, m.Partner = wire.SideB, first.Party
@@ -176,11 +176,13 @@ func shared(a, b []string) []string {
 	return both
 }
 
-// neverMet takes back that two are meeting.
-func (p *Memory) neverMet(e encounter) {
+// neverMet takes back that the second of a pair has met the first.
+func (p *Memory) neverMet(second *Ticket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.met.takeBack(e)
+	if p.cfg.Avoid > 0 {
+		p.met.takeBack(second.memory.meets)
+	}
 }
 
 // Return implements Pool.

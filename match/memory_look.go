@@ -2,6 +2,7 @@ package match
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -25,7 +26,7 @@ func (p *Memory) fits(a, b *Ticket, now time.Duration) bool {
 	switch {
 	case a.User == b.User:
 		return false
-	case !share(a, b) && !(p.isOpen(a, now) && p.isOpen(b, now)):
+	case !share(a, b) && (!p.isOpen(a, now) || !p.isOpen(b, now)):
 		return false
 	case p.cfg.Avoid > 0 && both < AloneFor && p.met.met(a, b, now-p.cfg.Avoid):
 		return false
@@ -43,10 +44,8 @@ func (p *Memory) isOpen(t *Ticket, now time.Duration) bool {
 // share tells whether two like the same, as far as the queues know.
 func share(a, b *Ticket) bool {
 	for _, x := range a.memory.tags[:a.memory.tagCount] {
-		for _, y := range b.memory.tags[:b.memory.tagCount] {
-			if x == y {
-				return true
-			}
+		if slices.Contains(b.memory.tags[:b.memory.tagCount], x) {
+			return true
 		}
 	}
 	return false

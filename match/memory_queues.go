@@ -159,7 +159,7 @@ func (q *queues) leave(t *Ticket) {
 	}
 	for i := range m.stands {
 		at := m.stands[i].queue
-		m.stands[i].link.leave()
+		m.stands[i].leave()
 		if at != nil && at.head == nil {
 			delete(q.byName, at.name)
 			at.name.among = nil

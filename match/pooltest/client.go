@@ -231,15 +231,43 @@ func (c *client) meetsWithin(d time.Duration, other *client) {
 	}
 }
 
+// cannotBeTold makes every Meet fail from now on; returns makes c one who has
+// not been told anything, and offers him again.
+func (c *client) cannotBeTold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deaf = true
+}
+
+func (c *client) returns() {
+	c.w.t.Helper()
+	c.w.pool.Return(c.ticket)
+	c.mu.Lock()
+	c.met, c.asked = nil, 0
+	c.mu.Unlock()
+	c.w.pool.Offer(c.ticket)
+}
+
+// askedOnce holds that somebody who cannot be told was told once.
+func (c *client) askedOnce() {
+	c.w.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked != 1 || len(c.met) != 0 {
+		c.w.t.Errorf("%s was told of a match %d times and heard %v, want once and in vain", c.ticket.User, c.asked, c.met)
+	}
+}
+
 // waits holds that nothing has been decided for those who are named.
 func waits(clients ...*client) {
 	for _, c := range clients {
 		c.w.t.Helper()
 		c.mu.Lock()
-		if c.asked > 0 || len(c.ends) > 0 {
-			c.w.t.Fatalf("%s (%v) was told %v %v, want to wait", c.ticket.User, c.ticket.Tags, c.met, c.ends)
-		}
+		asked, met, ends := c.asked, c.met, c.ends
 		c.mu.Unlock()
+		if asked > 0 || len(ends) > 0 {
+			c.w.t.Fatalf("%s (%v) was told %v %v, want to wait", c.ticket.User, c.ticket.Tags, met, ends)
+		}
 	}
 }
 

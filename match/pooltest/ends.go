@@ -34,9 +34,7 @@ func returnedWaitsAnew(w *world) {
 	b := w.comes("b")
 	a.meets(b)
 	w.pass(2 * w.unit)
-	w.pool.Return(a.ticket)
-	a.met, a.asked = nil, 0
-	w.pool.Offer(a.ticket)
+	a.returns()
 	w.pass(2*w.unit - Slack)
 	waits(a)
 	a.ended(2*Slack, wire.MatchTimeout)

@@ -114,7 +114,7 @@ func (j *judge) offers(x *person, offer func()) {
 
 func (j *judge) looks(x *person, p match.Presence) {
 	x.look, x.ranked = p, false
-	x.client.becomes(p)
+	x.becomes(p)
 }
 
 func (j *judge) leaves(x *person) {
@@ -189,7 +189,7 @@ func (j *judge) fits(x, y *person, at time.Time, met time.Duration) bool {
 		return false
 	}
 	open := func(x *person) bool { return len(x.tags) == 0 || at.Sub(x.since) >= j.cfg.TagWait }
-	if len(overlap(x, y)) == 0 && !(open(x) && open(y)) {
+	if len(overlap(x, y)) == 0 && (!open(x) || !open(y)) {
 		return false
 	}
 	if j.cfg.Crowd > 0 && x.house == y.house && both < match.YoungFor {

@@ -78,15 +78,10 @@ func returnedGoesFirst(w *world) {
 	a, b := w.comes("a", tags("a")), w.comes("b", tags("a"))
 	a.meets(b)
 	before := w.comes("before", tags("b"))
-	w.pool.Return(b.ticket)
-	b.met, b.asked = nil, 0
-	w.pool.Offer(b.ticket)
+	b.returns()
 	waits(b)
 	w.comes("x", tags("a", "b")).meets(b)
 	w.comes("y", tags("a", "b")).meets(before)
-	if !w.pool.Cancel(before.ticket) && w.pool.Waiting() != 0 {
-		w.t.Errorf("Waiting() = %d, want 0", w.pool.Waiting())
-	}
 }
 
 func avoidForLong(time.Duration) match.PoolConfig { return match.PoolConfig{Avoid: time.Hour} }

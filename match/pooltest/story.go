@@ -125,9 +125,7 @@ func (j *judge) play(s step) {
 		j.looks(x, match.Busy)
 	case deafens:
 		x.deafened = true
-		x.client.mu.Lock()
-		x.client.deaf = true
-		x.client.mu.Unlock()
+		x.cannotBeTold()
 	case busies:
 		j.looks(x, match.Busy)
 	case silence:
