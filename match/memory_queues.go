@@ -36,7 +36,7 @@ type stand struct {
 // each subset of its tags, fifteen at most; so the best overlap with a
 // newcomer is found by looking at the newcomer's own subsets, the largest
 // first. What is empty is taken back and used again: strangers can make
-// nothing grow beyond the tickets that wait.
+// nothing grow beyond what the most that ever waited at once need.
 type queues struct {
 	byName map[queueName]*queue
 	spare  []*queue

@@ -43,7 +43,8 @@ func Tags(raw []string) ([]string, error) {
 // normal is one tag, normalised.
 func normal(text string) string {
 	text = strings.Map(visible, strings.ToValidUTF8(text, ""))
-	text = norm.NFKC.String(cases.Fold().String(norm.NFKC.String(text)))
+	text = cases.Fold().String(norm.NFKC.String(text))
+	text = norm.NFKC.String(strings.ToLower(text)) // Fold swaps the cases of Cherokee
 	text = strings.Join(strings.Fields(text), " ")
 	return strings.TrimLeft(text, "# ")
 }

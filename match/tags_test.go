@@ -18,6 +18,7 @@ func TestTagsThatMeanTheSameAreTheSame(t *testing.T) {
 		{"nothing", nil, nil},
 		{"case", []string{"Go", "GO", "go"}, []string{"go"}},
 		{"full case folding", []string{"STRASSE", "Straße"}, []string{"strasse"}},
+		{"Cherokee, which has its small letters in another block", []string{"\u13a0", "\uab70"}, []string{"\uab70"}},
 		{"full width", []string{"Ｇｏ", "＃ｇｏ"}, []string{"go"}},
 		{"composed and not", []string{"caf\u00e9", "cafe\u0301"}, []string{"caf\u00e9"}},
 		{"hashes", []string{"#music", "##music", "# music"}, []string{"music"}},

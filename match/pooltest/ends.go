@@ -67,11 +67,15 @@ func honestNews(w *world) {
 	a.within(match.NewsEvery+Slack, "told that two wait", func() bool { return a.news[len(a.news)-1] == 2 })
 	busy := w.comes("busy", tags("c"))
 	busy.becomes(match.Busy)
-	looks := w.comes("looks", tags("c"))
+	looks := w.comes("looks", tags("c")) // finds that busy may be gone, who does not wait then
+	busy.mu.Lock()
+	before := len(busy.news)
+	busy.mu.Unlock()
 	w.pool.Cancel(looks.ticket)
 	w.pool.Cancel(b.ticket)
 	a.within(match.NewsEvery+Slack, "told that one waits", func() bool { return a.news[len(a.news)-1] == 1 })
 	w.pass(2 * match.NewsEvery)
+	busy.within(Slack, "left without news", func() bool { return len(busy.news) == before })
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range len(a.newsAt) - 1 {

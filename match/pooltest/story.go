@@ -131,7 +131,7 @@ func (j *judge) play(s step) {
 	case silence:
 		j.looks(x, match.Silent)
 	case rests:
-		j.offers(x, func() { x.client.rests() })
+		j.offers(x, func() { x.rests() })
 	case comeBack:
 		j.comesBack(x)
 	}
