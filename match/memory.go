@@ -18,8 +18,9 @@ type Memory struct {
 
 	mu      sync.Mutex // guards the fields below and the places of all tickets; never held while sending
 	closed  bool
-	waiting int  // tickets in that state
-	roll    list // all that have no partner yet, who was told longest ago how many wait at the head
+	waiting int    // tickets in that state
+	looks   uint64 // how often somebody looked for a partner
+	roll    list   // all that have no partner yet, who was told longest ago how many wait at the head
 	wheel   wheel
 	queues  queues
 	met     acquaintances

@@ -55,6 +55,7 @@ func share(a, b *Ticket) bool {
 // waited longest. Cut means that a queue has not been looked at to its end.
 func (p *Memory) best(t *Ticket, now time.Duration, steps int) (best *Ticket, cut bool) {
 	m := &t.memory
+	p.looks++
 	if m.stands == nil {
 		p.queues.know(t)
 	}
@@ -80,8 +81,9 @@ func (p *Memory) best(t *Ticket, now time.Duration, steps int) (best *Ticket, cu
 	return best, cut || more
 }
 
-// firstFit is the first in a queue who fits t.
-func (p *Memory) firstFit(t *Ticket, name queueName, now time.Duration, steps int) (w *Ticket, cut bool) {
+// firstFit is the first in a queue who fits t, of those whom this look has not
+// seen yet.
+func (p *Memory) firstFit(t *Ticket, name queueName, now time.Duration, steps int) (first *Ticket, cut bool) {
 	q := p.queues.byName[name]
 	if q == nil {
 		return nil, false
@@ -90,8 +92,12 @@ func (p *Memory) firstFit(t *Ticket, name queueName, now time.Duration, steps in
 		if steps--; steps < 0 {
 			return nil, true
 		}
-		if p.fits(t, k.ticket, now) {
-			return k.ticket, false
+		w := k.ticket
+		if w.memory.seen == p.looks { // in the queue of another subset
+			continue
+		}
+		if w.memory.seen = p.looks; p.fits(t, w, now) {
+			return w, false
 		}
 	}
 	return nil, false

@@ -21,6 +21,7 @@ type place struct {
 	meets encounter // the note of its match, if it is the second of the pair
 	crowd *crowd    // those of its address; nil: addresses do not count
 
+	seen     uint64  // the last look that saw it
 	order    int64   // among those in the queues, smaller is first
 	among    *crowd  // whose queues it stands in; nil: everybody's
 	atHead   bool    // it went to the head of them

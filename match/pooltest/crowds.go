@@ -78,7 +78,7 @@ func turns(w *world) {
 		w.pass(match.CrowdTurn - 4*Slack)
 		waits(late)
 		w.pool.Cancel(late.ticket)
-		w.pass(4 * Slack)
+		w.pass(3 * Slack)
 	}
 }
 
