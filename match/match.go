@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -12,8 +13,17 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// partTime is how long a matched client has to close its connection.
-const partTime = 10 * time.Second
+const (
+	// pingEvery is how often the lobby asks each client for a sign of life: of
+	// one that lives it hears every 5 s and a round trip, so that it means
+	// something to be silent for longer than silentAfter.
+	pingEvery   = 5 * time.Second
+	silentAfter = 10 * time.Second
+	// partTime is how long a matched client has to close its connection. It
+	// is longer than the 10 s after which one hears in the room that the
+	// partner has not come: then it is offered again on that connection.
+	partTime = 15 * time.Second
+)
 
 // Config is what a lobby needs from others. RoomKey or Pool is required, zero
 // fields mean what their comment says.
@@ -29,42 +39,72 @@ type Config struct {
 	// SignalingURL is where rooms live. Empty: on the host that answered.
 	SignalingURL string
 	// Online is how many people are here, for WAITING messages. nil: those
-	// who are connected to the lobby.
+	// who look for a partner.
 	Online func() int
+	// Waited is told how long each visitor has waited who was matched, the
+	// cool-down not included. nil: nobody is told.
+	Waited func(time.Duration)
+	// FairUse bounds what one visitor and one address may take.
+	FairUse FairUse
+	// Bans keeps out whom many have reported. nil: those of OpenBans, in
+	// memory only.
+	Bans *Bans
 
 	MaxMessage int          // bytes; wire.MaxMessageBytes
 	Log        *slog.Logger // nil: silent
+
+	pingEvery, silentAfter time.Duration // tests are in a hurry; 0: the constants
 }
 
 // Lobby is the waiting room: an http.Handler for /matchmaking. Serve keeps it.
 type Lobby struct {
-	cfg  Config
-	hub  *wsconn.Hub
-	pool Pool
+	cfg       Config
+	hub       *wsconn.Hub
+	pool      Pool
+	turnstile *turnstile
+	meetings  *meetings
 
+	visitors atomic.Int64
 	matches  atomic.Uint64
 	timeouts atomic.Uint64
-	refusals atomic.Uint64
+	reports  atomic.Uint64
+	reoffers atomic.Uint64
+	refusals map[string]*atomic.Uint64 // by the Error constants of wire; never changes
 }
 
 // Stats counts what a lobby has done.
 type Stats struct {
-	Connected int    // WebSockets open now
-	Waiting   int    // of these, who waits
-	Matches   uint64 // pairs told
-	Timeouts  uint64 // nobody came
-	Refused   uint64 // first messages that were no MatchRequest
+	Connected int               // WebSockets open now
+	Visitors  int               // who has asked for a partner and has none
+	Waiting   int               // of these, who is in the pool
+	Bans      int               // that hold
+	Matches   uint64            // pairs told
+	Timeouts  uint64            // nobody came
+	Reports   uint64            // that count
+	Reoffers  uint64            // visitors whose partner did not come, and who were offered again
+	Refused   uint64            // ERROR messages
+	Refusals  map[string]uint64 // the same by reason, of all the Error constants of wire
 }
 
 // New returns a lobby that is open.
 func New(cfg Config) *Lobby {
-	l := &Lobby{cfg: cfg, pool: cfg.Pool}
+	if cfg.Bans == nil {
+		cfg.Bans = newBans(BansConfig{Log: cfg.Log})
+	}
+	cfg.pingEvery = cmp.Or(cfg.pingEvery, pingEvery)
+	cfg.silentAfter = cmp.Or(cfg.silentAfter, silentAfter)
+	l := &Lobby{cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(), refusals: map[string]*atomic.Uint64{}}
 	if l.pool == nil {
 		l.pool = NewMemory(cfg.PoolConfig)
 	}
-	l.hub = wsconn.NewHub(wsconn.Config{MaxMessage: cfg.MaxMessage, Log: cfg.Log})
+	l.hub = wsconn.NewHub(wsconn.Config{MaxMessage: cfg.MaxMessage, PingEvery: cfg.pingEvery, Log: cfg.Log})
 	if l.cfg.Online == nil {
-		l.cfg.Online = l.hub.Len
+		l.cfg.Online = l.Visitors
+	}
+	for _, reason := range []string{
+		wire.ErrorBadRequest, wire.ErrorShuttingDown, wire.ErrorTooMany, wire.ErrorTooFast, wire.ErrorBanned, wire.ErrorUnknownRoom,
+	} {
+		l.refusals[reason] = new(atomic.Uint64)
 	}
 	return l
 }
@@ -76,13 +116,28 @@ func (l *Lobby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// Absent tells the lobby that a room has one member only, for the other one
+// has not come within a time that is less than partTime: clientID and addr are
+// of who came. He is offered again, before all others: at once if his
+// connection to the lobby is still open and he is told of WAITING; else when
+// he comes back within half a minute. It never waits.
+func (l *Lobby) Absent(room, clientID string, addr netip.Addr) {
+	if v := l.meetings.absent(room, clientID, addr); v != nil {
+		v.conn.Ping() // the answer makes its reader offer the ticket
+	}
+}
+
 // Serve keeps the lobby until ctx ends; then nobody is matched any more, those
-// who wait are told, and it returns when the last connection has ended.
+// who wait are told, and it returns when the last connection has ended and the
+// bans are written down.
 func (l *Lobby) Serve(ctx context.Context) error {
 	hubCtx, closeHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeHub()
-	hubDone := make(chan error, 1)
-	go func() { hubDone <- l.hub.Serve(hubCtx) }() // waited for below
+	hubDone, bansDone := make(chan error, 1), make(chan struct{})
+	bansCtx, closeBans := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeBans()
+	go func() { hubDone <- l.hub.Serve(hubCtx) }()                   // waited for below
+	go func() { defer close(bansDone); l.cfg.Bans.serve(bansCtx) }() // waited for below
 
 	err := l.pool.Serve(ctx)
 
@@ -90,16 +145,30 @@ func (l *Lobby) Serve(ctx context.Context) error {
 	if hubErr := <-hubDone; err == nil {
 		err = hubErr
 	}
+	closeBans()
+	<-bansDone
 	return err
 }
 
+// Visitors is how many have asked for a partner and have none.
+func (l *Lobby) Visitors() int { return int(l.visitors.Load()) }
+
 // Stats is a snapshot of the lobby's counters.
 func (l *Lobby) Stats() Stats {
-	return Stats{
+	s := Stats{
 		Connected: l.hub.Len(),
+		Visitors:  l.Visitors(),
 		Waiting:   l.pool.Waiting(),
+		Bans:      len(l.cfg.Bans.List()),
 		Matches:   l.matches.Load(),
 		Timeouts:  l.timeouts.Load(),
-		Refused:   l.refusals.Load(),
+		Reports:   l.reports.Load(),
+		Reoffers:  l.reoffers.Load(),
+		Refusals:  make(map[string]uint64, len(l.refusals)),
 	}
+	for reason, count := range l.refusals {
+		s.Refusals[reason] = count.Load()
+		s.Refused += s.Refusals[reason]
+	}
+	return s
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -429,28 +428,4 @@ func (w *world) await(t *testing.T, wanted func(Stats) bool) {
 			t.Fatalf("after 10 s: %+v", w.lobby.Stats())
 		}
 	}
-}
-
-// FuzzRequest holds that what is accepted keeps the limits, and is accepted
-// again as we would write it.
-func FuzzRequest(f *testing.F) {
-	f.Add([]byte(request("a")))
-	f.Add([]byte(`{"user_id":"a","created_at":"2026-11-21T10:00:00Z","tags":["go"],"ext":["waiting"]}`))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		first, err := parseRequest(in)
-		if err != nil {
-			return
-		}
-		if n := len(first.UserID); n == 0 || n > wire.MaxUserIDBytes || len(first.Tags) > wire.MaxTags {
-			t.Fatalf("parseRequest(%q) = %+v: over the limits", in, first)
-		}
-		written, err := json.Marshal(first)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := parseRequest(written)
-		if err != nil || again.UserID != first.UserID || !slices.Equal(again.Tags, first.Tags) || !again.CreatedAt.Equal(first.CreatedAt) {
-			t.Fatalf("parseRequest(%s) = %+v, %v; want %+v", written, again, err, first)
-		}
-	})
 }

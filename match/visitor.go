@@ -1,7 +1,7 @@
 package match
 
 import (
-	"encoding/json"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -18,84 +18,185 @@ type visitor struct {
 	request wire.MatchRequest
 	ticket  *Ticket // nil until the request came
 
-	told atomic.Uint64 // the numbers of the last WAITING message
+	waits atomic.Bool   // he counts as one who waits
+	alone atomic.Bool   // his partner has not come: to be offered again
+	told  atomic.Uint64 // the numbers of the last WAITING message
+
+	room   string // that he was told of last; guarded by meetings.mu
+	closed bool   // guarded by meetings.mu
 }
 
-// Message takes the request. Clients say nothing after it; if they do, it
-// does not count.
+// Message takes the request, and reports before and after it. Whatever else
+// clients say after it does not count.
 func (v *visitor) Message(text []byte) {
-	if v.ticket != nil {
+	said, err := parse(text)
+	switch {
+	case v.ticket != nil && (err != nil || said.report == nil):
+	case err != nil:
+		v.refuse(wire.MatchMessage{Reason: wire.ErrorBadRequest})
+	case said.report != nil:
+		v.report(*said.report)
+	default:
+		v.ask(said.request)
+	}
+}
+
+// ask makes a ticket for the visitor, unless he has to come later.
+func (v *visitor) ask(request wire.MatchRequest) {
+	l, now := v.lobby, time.Now()
+	party := Party{User: request.UserID, Device: request.Device, Addr: v.conn.Addr()}
+	if wait := l.turnstile.offer(party.Addr, now); wait > 0 {
+		v.refuse(wire.MatchMessage{Reason: wire.ErrorTooFast, Wait: seconds(wait)})
 		return
 	}
-	request, err := parseRequest(text)
-	if err != nil {
-		v.lobby.refusals.Add(1)
-		v.part(wire.MatchMessage{Type: wire.MatchError, Reason: wire.ErrorBadRequest}, wire.CloseBadData, wire.ReasonBadJSON)
+	verdict := l.cfg.Bans.judge(party, l.cfg.FairUse.PeoplePerAddr, now)
+	if verdict.ban != "" {
+		v.refuse(wire.MatchMessage{Reason: wire.ErrorBanned, Wait: seconds(verdict.until.Sub(now)), Ban: verdict.ban})
+		return
+	}
+	if !v.enter() {
+		v.refuse(wire.MatchMessage{Reason: wire.ErrorTooMany})
 		return
 	}
 	v.conn.Keep()
 	v.request = request
-	v.ticket = &Ticket{
-		Party: Party{User: request.UserID, Device: request.Device, Addr: v.conn.Addr()},
-		Tags:  request.Tags, Since: time.Now(), Visitor: v,
+	v.ticket = &Ticket{Party: party, Tags: request.Tags, Since: now, NotBefore: verdict.coolUntil, Visitor: v}
+	if l.meetings.wasAlone(party.User) {
+		v.ticket.First = true
+		l.reoffers.Add(1)
+	} else if wait := l.turnstile.skip(party, now); wait > 0 && now.Add(wait).After(verdict.coolUntil) {
+		v.ticket.NotBefore = now.Add(wait)
 	}
 }
 
-func parseRequest(text []byte) (request wire.MatchRequest, err error) {
-	if err := json.Unmarshal(text, &request); err != nil {
-		return request, err
+// report takes a complaint about the last partner, or the one before. What it
+// leads to is the business of Bans; it ends nothing here.
+func (v *visitor) report(r wire.Report) {
+	l := v.lobby
+	about, by, first, known := l.meetings.complain(r)
+	if !known {
+		l.refusals[wire.ErrorUnknownRoom].Add(1)
+		_ = v.conn.Post(wsconn.JSON(wire.MatchMessage{Type: wire.MatchError, Reason: wire.ErrorUnknownRoom})) // its reader learns of an end by itself
+		return
 	}
-	return request, request.Check()
+	if now, people := time.Now(), l.cfg.FairUse.PeoplePerAddr; first && l.cfg.Bans.judge(by, people, now).ban == "" {
+		l.cfg.Bans.report(about, by, r.Reason, people, now)
+		l.reports.Add(1)
+	}
+	_ = v.conn.Post(wsconn.JSON(wire.MatchMessage{Type: wire.MatchReported})) // its reader learns of an end by itself
+}
+
+// enter counts the visitor as one who waits, and tells whether he may.
+func (v *visitor) enter() bool {
+	if !v.lobby.turnstile.enter(v.conn.Addr()) {
+		return false
+	}
+	v.waits.Store(true)
+	v.lobby.visitors.Add(1)
+	return true
+}
+
+// settle takes back what enter has counted: he has a partner, or has left.
+func (v *visitor) settle() {
+	if v.waits.CompareAndSwap(true, false) {
+		v.lobby.turnstile.leave(v.conn.Addr())
+		v.lobby.visitors.Add(-1)
+	}
 }
 
 // Idle offers the ticket when all that the client sent was handled: whoever
-// asks and leaves in one breath is not offered.
+// asks and leaves in one breath is not offered, and who was silent is offered
+// again when he answers.
 func (v *visitor) Idle() {
-	if v.ticket != nil {
-		v.lobby.pool.Offer(v.ticket)
+	if v.ticket == nil {
+		return
 	}
+	if v.alone.Swap(false) {
+		v.again()
+	}
+	v.lobby.pool.Offer(v.ticket)
+}
+
+// again takes a visitor back whose partner has not come: to be offered before
+// all others, on the connection that he has.
+func (v *visitor) again() {
+	v.conn.Keep()
+	v.told.Store(0)
+	v.enter() // he counts, but is not sent away again
+	v.lobby.pool.Return(v.ticket)
+	v.lobby.reoffers.Add(1)
 }
 
 // Closed takes the ticket back: who has left is matched with nobody.
 func (v *visitor) Closed(bool) {
-	if v.ticket != nil {
-		v.lobby.pool.Cancel(v.ticket)
+	if v.ticket == nil {
+		return
 	}
+	v.lobby.pool.Cancel(v.ticket)
+	v.lobby.meetings.part(v)
+	v.settle()
 }
 
 // Presence implements Visitor.
 func (v *visitor) Presence() Presence {
-	if !v.conn.Quiet() {
+	switch {
+	case !v.conn.Quiet():
 		return Busy
+	case v.conn.Silence() > v.lobby.cfg.silentAfter:
+		return Silent
+	default:
+		return Here
 	}
-	return Here
 }
 
-// Probe implements Visitor.
-func (v *visitor) Probe() {}
+// Probe implements Visitor: the answer makes the reader run and rest, and so
+// offer the ticket.
+func (v *visitor) Probe() { v.conn.Ping() }
 
 // Meet implements Visitor: it tells the client that there is a partner. The
 // client closes then.
 func (v *visitor) Meet(both Meeting) error {
+	l := v.lobby
+	v.settle()
+	l.meetings.note(v, both)
 	m := wire.MatchMessage{
 		Type: wire.MatchFound, RoomID: both.Room, UserID: v.request.UserID, CreatedAt: both.At.UTC(),
-		Tags: both.Tags, SignalingURL: v.lobby.cfg.SignalingURL,
+		Tags: both.Tags, SignalingURL: l.cfg.SignalingURL,
 	}
-	if v.lobby.cfg.ICEServers != nil {
-		m.ICEServers, m.ExpiresAt = v.lobby.cfg.ICEServers(both.Room, both.Side, both.Partner.Addr)
+	if l.cfg.ICEServers != nil {
+		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.Room, both.Side, both.Partner.Addr)
 	}
 	if err := v.conn.Send(wsconn.JSON(m)); err != nil {
+		if both.Side == wire.SideA {
+			l.meetings.cancel(both.Room) // the other one is told nothing
+		}
 		return err
 	}
 	if both.Side == wire.SideA {
-		v.lobby.matches.Add(1)
+		l.matches.Add(1)
+	}
+	if l.cfg.Waited != nil {
+		l.cfg.Waited(both.At.Sub(v.ticket.start()))
 	}
 	v.conn.EndWithin(partTime)
 	return nil
 }
 
-// News implements Visitor: it says how many wait, to a client that asked, when
-// it has changed.
+// start is when a ticket could be matched for the first time.
+func (t *Ticket) start() time.Time {
+	if t.NotBefore.After(t.Since) {
+		return t.NotBefore
+	}
+	return t.Since
+}
+
+// coolingBit marks, among the numbers of a WAITING message, that there was a
+// cool-down.
+const coolingBit = 1 << 63
+
+// News implements Visitor: it says how many are here and how many wait, to a
+// client that asked, when it has changed. Of a cool-down it tells the rest,
+// and when it is over; the seconds between the client can count.
 func (v *visitor) News(waiting int) {
 	if !v.request.WantsWaiting() {
 		return
@@ -103,19 +204,50 @@ func (v *visitor) News(waiting int) {
 	m := wire.MatchMessage{Type: wire.MatchWaiting, Waiting: max(1, waiting)}
 	m.Online = max(m.Waiting, v.lobby.cfg.Online())
 	numbers := uint64(m.Online)<<32 | uint64(m.Waiting)
+	if rest := time.Until(v.ticket.NotBefore); rest > 0 {
+		m.Wait = seconds(rest)
+		numbers |= coolingBit
+	}
 	if v.told.Swap(numbers) != numbers {
 		_ = v.conn.Post(wsconn.JSON(m)) // its reader learns of an end by itself
 	}
 }
 
+// seconds is how many of them make a wait: never too few.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
 // End implements Visitor.
 func (v *visitor) End(reason string) {
-	if reason == wire.MatchTimeout {
-		v.lobby.timeouts.Add(1)
-		v.part(wire.MatchMessage{Type: wire.MatchTimeout}, wire.CloseNormal, wire.ReasonTimeout)
+	if reason != wire.MatchTimeout {
+		v.refuse(wire.MatchMessage{Reason: reason})
 		return
 	}
-	v.part(wire.MatchMessage{Type: wire.MatchError, Reason: reason}, wire.CloseGoingAway, wire.ReasonShutdown)
+	v.lobby.timeouts.Add(1)
+	v.part(wire.MatchMessage{Type: wire.MatchTimeout}, wire.CloseNormal, wire.ReasonTimeout)
+}
+
+// refuse says for which reason there is no match, and closes.
+func (v *visitor) refuse(m wire.MatchMessage) {
+	m.Type = wire.MatchError
+	v.lobby.refusals[m.Reason].Add(1)
+	code, reason := farewell(m.Reason)
+	v.part(m, code, reason)
+}
+
+// farewell is how a connection is closed after an ERROR.
+func farewell(reason string) (wire.CloseCode, string) {
+	switch reason {
+	case wire.ErrorTooMany:
+		return wire.ClosePolicy, wire.ReasonTooMany
+	case wire.ErrorTooFast:
+		return wire.ClosePolicy, wire.ReasonTooFast
+	case wire.ErrorBanned:
+		return wire.ClosePolicy, wire.ReasonBanned
+	case wire.ErrorShuttingDown:
+		return wire.CloseGoingAway, wire.ReasonShutdown
+	default:
+		return wire.CloseBadData, wire.ReasonBadJSON
+	}
 }
 
 // part says a last word and closes.

@@ -1,0 +1,37 @@
+package match
+
+import (
+	"encoding/json"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// said is what a client can say: it reports somebody, or asks for a partner.
+type said struct {
+	report  *wire.Report // nil: it asks
+	request wire.MatchRequest
+}
+
+// parse reads a message of a client. What it does not know in it is dropped,
+// so nothing that was said in a room gets any further with a report.
+func parse(text []byte) (said, error) {
+	var m struct {
+		Type   string `json:"type"`
+		RoomID string `json:"room_id"`
+		Reason string `json:"reason"`
+		wire.MatchRequest
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return said{}, err
+	}
+	if m.Type == wire.MatchReport {
+		report := wire.Report{Type: m.Type, RoomID: m.RoomID, UserID: m.UserID, Reason: m.Reason}
+		return said{report: &report}, report.Check()
+	}
+	if err := m.Check(); err != nil {
+		return said{}, err
+	}
+	tags, err := Tags(m.Tags)
+	m.Tags = tags
+	return said{request: m.MatchRequest}, err
+}

@@ -1,0 +1,162 @@
+package match
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+const (
+	// rememberMeeting is how long after a match one may report the partner.
+	rememberMeeting = time.Hour
+	// maxMeetings bounds how many matches are remembered, the latest.
+	maxMeetings = 1 << 16
+	// rememberAlone is how long somebody whose partner did not come may take
+	// to ask again, and be the first of all.
+	rememberAlone = 30 * time.Second
+	// maxAlone bounds how many of them are remembered.
+	maxAlone = 1 << 12
+)
+
+// meetings is who was matched with whom: what a report, or a partner who has
+// not come, is about. It is safe for concurrent use.
+type meetings struct {
+	mu    sync.Mutex // guards the fields below
+	rooms recent[string, meeting]
+	alone recent[string, struct{}] // users who had nobody in their room
+}
+
+// meeting is the two of a room; who waited is the first.
+type meeting [2]guest
+
+type guest struct {
+	Party
+	visitor  *visitor // while its connection is open
+	reported bool     // has complained of the other one
+}
+
+func newMeetings() *meetings {
+	return &meetings{
+		rooms: newRecent[string, meeting](maxMeetings, rememberMeeting),
+		alone: newRecent[string, struct{}](maxAlone, rememberAlone),
+	}
+}
+
+// note writes down that a visitor is about to be told of a room.
+func (s *meetings) note(v *visitor, both Meeting) {
+	seat := 0
+	if both.Side == wire.SideB {
+		seat = 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.detach(v)
+	m := s.rooms.touch(both.Room, both.At)
+	m[seat].Party, m[1-seat].Party = v.ticket.Party, both.Partner
+	v.room = both.Room
+	if !v.closed {
+		m[seat].visitor = v
+	}
+}
+
+// detach lets the meeting that a visitor was told of last forget his
+// connection. s.mu is held.
+func (s *meetings) detach(v *visitor) {
+	if m := s.rooms.find(v.room, time.Now()); m != nil {
+		for seat := range m {
+			if m[seat].visitor == v {
+				m[seat].visitor = nil
+			}
+		}
+	}
+}
+
+// cancel forgets a room that nobody was told of.
+func (s *meetings) cancel(room string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rooms.drop(room)
+}
+
+// part notes that a visitor's connection has ended. If it was to be offered
+// again, the user is the first of all when he comes back.
+func (s *meetings) part(v *visitor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.detach(v)
+	v.closed = true
+	if v.alone.Load() {
+		s.alone.touch(v.ticket.User, time.Now())
+	}
+}
+
+// absent finds who sits alone in a room: the user that the client says he is,
+// else the one whose address it is. It returns his visitor if that can be
+// offered again on his connection; else it remembers the user.
+func (s *meetings) absent(room, clientID string, addr netip.Addr) *visitor {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.rooms.find(room, now)
+	if m == nil {
+		return nil
+	}
+	g := m.who(clientID, addr)
+	if g == nil {
+		return nil
+	}
+	if g.visitor != nil && g.visitor.request.WantsWaiting() {
+		g.visitor.alone.Store(true)
+		return g.visitor
+	}
+	s.alone.touch(g.User, now)
+	return nil
+}
+
+func (m *meeting) who(clientID string, addr netip.Addr) *guest {
+	sub := subscriber(addr)
+	near := [2]bool{subscriber(m[0].Addr) == sub, subscriber(m[1].Addr) == sub}
+	switch {
+	case m[0].User == clientID:
+		return &m[0]
+	case m[1].User == clientID:
+		return &m[1]
+	case near[0] && !near[1]:
+		return &m[0]
+	case near[1] && !near[0]:
+		return &m[1]
+	default:
+		return nil
+	}
+}
+
+// wasAlone tells, once, whether a user comes back because his partner did not
+// come.
+func (s *meetings) wasAlone(user string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.alone.find(user, time.Now()) != nil
+	s.alone.drop(user)
+	return was
+}
+
+// complain takes a report, and tells whom it is about and who it is from.
+// Known is false if he was not one of the two; first, if he has complained of
+// this meeting before.
+func (s *meetings) complain(r wire.Report) (about, by Party, first, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.rooms.find(r.RoomID, time.Now())
+	if m == nil {
+		return about, by, false, false
+	}
+	for seat := range m {
+		if g := &m[seat]; g.User == r.UserID {
+			first, g.reported = !g.reported, true
+			return m[1-seat].Party, g.Party, first, true
+		}
+	}
+	return about, by, false, false
+}
