@@ -39,6 +39,8 @@ type Guard struct {
 	subs  map[netip.Prefix]*account
 	tidy  int // how many subs there may be before the idle ones are forgotten
 	stats GuardStats
+
+	proxySeen sync.Once
 }
 
 // GuardStats counts what a Guard has let in and refused.
@@ -75,6 +77,7 @@ func (g *Guard) Stats() GuardStats {
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		addr := clientAddr(r, g.limits.TrustedProxies)
+		g.lookForProxy(r)
 		if !g.originAllowed(r) {
 			g.count(&g.stats.RefusedOrigin)
 			g.log.Debug("websocket refused", "reason", "origin", "addr", addr)
@@ -92,6 +95,15 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passKey{}, pass)))
 		pass.returned()
 	})
+}
+
+// lookForProxy says once if requests seem to come through a proxy that is not
+// trusted: every limit per address would count the proxy. A stranger can make
+// it say so too, but only once.
+func (g *Guard) lookForProxy(r *http.Request) {
+	if len(r.Header.Values("X-Forwarded-For")) > 0 && !within(hostAddr(r.RemoteAddr), g.limits.TrustedProxies) {
+		g.proxySeen.Do(func() { g.log.Warn("x-forwarded-for does not count here: behind a proxy? set TRUSTED_PROXIES") })
+	}
 }
 
 // originAllowed holds a browser to the origins that were allowed. A client

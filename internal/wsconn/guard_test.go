@@ -1,9 +1,12 @@
 package wsconn
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,4 +149,33 @@ func serve(g *Guard, r *http.Request) int {
 	w := httptest.NewRecorder()
 	g.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })).ServeHTTP(w, r)
 	return w.Code
+}
+
+// TestAProxyThatIsNotTrustedIsNamedOnce holds that strangers cannot fill the
+// log with it.
+func TestAProxyThatIsNotTrustedIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		trusted   string
+		forwarded string
+		want      int
+	}{
+		"behind a proxy that is not trusted": {"10.0.0.0/8", "1.2.3.4", 1},
+		"behind a trusted one":               {"198.51.100.0/24", "1.2.3.4", 0},
+		"behind none":                        {"10.0.0.0/8", "", 0},
+	} {
+		var log bytes.Buffer
+		g := NewGuard(Limits{TrustedProxies: []netip.Prefix{netip.MustParsePrefix(c.trusted)}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		for range 5 {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://chat.example.org/matchmaking", nil)
+			r.RemoteAddr = "198.51.100.7:1234"
+			if c.forwarded != "" {
+				r.Header.Set("X-Forwarded-For", c.forwarded)
+			}
+			serve(g, r)
+		}
+		if got := strings.Count(log.String(), "TRUSTED_PROXIES"); got != c.want {
+			t.Errorf("%s: 5 requests wrote %d warnings, want %d: %s", name, got, c.want, log.String())
+		}
+	}
 }
