@@ -96,7 +96,7 @@ type Ticket struct {
 	Party
 
 	Tags      []string  // normalised: Tags
-	Since     time.Time // when it came
+	Since     time.Time // when it came, or its cool-down ends: what it waits from
 	NotBefore time.Time // end of its cool-down; zero: none
 	First     bool      // has waited before: to the head of the pool
 	Visitor   Visitor

@@ -60,13 +60,24 @@ func (v *visitor) ask(request wire.MatchRequest) {
 	}
 	v.conn.Keep()
 	v.request = request
-	v.ticket = &Ticket{Party: party, Tags: request.Tags, Since: now, NotBefore: verdict.coolUntil, Visitor: v}
+	v.ticket = &Ticket{Party: party, Tags: request.Tags, Since: now, Visitor: v}
+	coolUntil := verdict.coolUntil
 	if l.meetings.wasAlone(party.User) {
 		v.ticket.First = true
 		l.reoffers.Add(1)
-	} else if wait := l.turnstile.skip(party, now); wait > 0 && now.Add(wait).After(verdict.coolUntil) {
-		v.ticket.NotBefore = now.Add(wait)
+	} else {
+		coolUntil = later(coolUntil, now.Add(l.turnstile.skip(party, now)))
 	}
+	if coolUntil.After(now) {
+		v.ticket.NotBefore, v.ticket.Since = coolUntil, coolUntil // a cool-down is no waiting
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // report takes a complaint about the last partner, or the one before. What it
@@ -176,18 +187,10 @@ func (v *visitor) Meet(both Meeting) error {
 		l.matches.Add(1)
 	}
 	if l.cfg.Waited != nil {
-		l.cfg.Waited(both.At.Sub(v.ticket.start()))
+		l.cfg.Waited(max(0, both.At.Sub(v.ticket.Since)))
 	}
 	v.conn.EndWithin(partTime)
 	return nil
-}
-
-// start is when a ticket could be matched for the first time.
-func (t *Ticket) start() time.Time {
-	if t.NotBefore.After(t.Since) {
-		return t.NotBefore
-	}
-	return t.Since
 }
 
 // coolingBit marks, among the numbers of a WAITING message, that there was a
