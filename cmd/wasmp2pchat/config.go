@@ -17,13 +17,13 @@ import (
 // WASMP2PCHAT_ to each name.
 type config struct {
 	Addr           listenAddr     `env:"ADDR"            envDefault:":8080"          help:"page and WebSockets"`
-	AdminAddr      listenAddr     `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"/metrics, /healthz, /readyz, /debug/pprof; never public; off switches it off"`
-	StateDir       string         `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets; made with mode 0700"`
+	AdminAddr      listenAddr     `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"/metrics, /healthz, /readyz, /api/bans, /debug/pprof; never public; off switches it off"`
+	StateDir       string         `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets, and bans; made with mode 0700"`
 	PublicIPs      []netip.Addr   `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: those of the interfaces"`
 	AllowedOrigins []origin       `env:"ALLOWED_ORIGINS"                             help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"                             help:"prefixes whose X-Forwarded-For counts"`
 	Domain         string         `env:"DOMAIN"                                      help:"public name of this server, as in its certificate: turns: URLs carry it"`
-	RoomSecret     secret         `env:"ROOM_SECRET"                                 help:"signs room ids; unset: generated in STATE_DIR"`
+	RoomSecret     secret         `env:"ROOM_SECRET"                                 help:"signs room ids, and hashes who is banned; unset: generated in STATE_DIR"`
 
 	Log struct {
 		Level  slog.Level `env:"LEVEL"  envDefault:"info" help:"debug, info, warn or error"`
@@ -36,13 +36,18 @@ type config struct {
 	} `envPrefix:"TLS_"`
 
 	WS struct {
-		MaxPerIP   int      `env:"MAX_PER_IP"  envDefault:"64"    help:"WebSockets at once per address (/64 for IPv6); 0: no limit"`
+		MaxPerIP   int      `env:"MAX_PER_IP"  envDefault:"64"    help:"WebSockets at once per address (/64 for IPv6); 0, for load tests: no limit, and matchmaking counts nothing per address"`
 		RatePerIP  rate     `env:"RATE_PER_IP" envDefault:"10/s"  help:"new WebSockets per address, in bursts of 4 seconds' worth; 0: no limit"`
 		MaxMessage byteSize `env:"MAX_MESSAGE" envDefault:"64KiB" help:"size of one WebSocket message"`
 	} `envPrefix:"WS_"`
 
 	Match struct {
-		MaxWait time.Duration `env:"MAX_WAIT" envDefault:"2m" help:"then a visitor is told that nobody came"`
+		TagWait     time.Duration `env:"TAG_WAIT"      envDefault:"8s"    help:"then a visitor with tags may meet somebody who shares none"`
+		MaxWait     time.Duration `env:"MAX_WAIT"      envDefault:"2m"    help:"then a visitor is told that nobody came"`
+		Avoid       time.Duration `env:"AVOID"         envDefault:"10m"   help:"the same two do not meet again so soon; 0: they may at once"`
+		MaxPerIP    int           `env:"MAX_PER_IP"    envDefault:"50"    help:"visitors who wait at once per address (/64 for IPv6); 0, or WS_MAX_PER_IP=0: no limit"`
+		OffersPerIP rate          `env:"OFFERS_PER_IP" envDefault:"120/m" help:"requests for a partner per address, in bursts of half a minute's worth; 0, or WS_MAX_PER_IP=0: no limit"`
+		Crowd       int           `env:"CROWD"         envDefault:"8"     help:"more than these who wait at one address share one place in the queue; 0, for a school behind one NAT, or WS_MAX_PER_IP=0: no limit"`
 	} `envPrefix:"MATCH_"`
 
 	TURN struct {
@@ -69,6 +74,7 @@ const (
 	minCredentialTTL = time.Second // shorter is for tests
 	maxCredentialTTL = 24 * time.Hour
 	maxMatchWait     = time.Hour
+	maxMatchAvoid    = 24 * time.Hour
 )
 
 // faults says what is wrong with settings that could be read, with the name of
@@ -85,6 +91,10 @@ func (c *config) faults() []error {
 	check(c.WS.MaxPerIP >= 0, "WS_MAX_PER_IP", "0 or more")
 	check(c.WS.MaxMessage >= 4<<10 && c.WS.MaxMessage <= 1<<20, "WS_MAX_MESSAGE", "4KiB to 1MiB")
 	check(c.Match.MaxWait > 0 && c.Match.MaxWait <= maxMatchWait, "MATCH_MAX_WAIT", "more than 0 and at most 1h")
+	check(c.Match.TagWait > 0 && c.Match.TagWait <= maxMatchWait, "MATCH_TAG_WAIT", "more than 0 and at most 1h")
+	check(c.Match.Avoid >= 0 && c.Match.Avoid <= maxMatchAvoid, "MATCH_AVOID", "0 to 24h")
+	check(c.Match.MaxPerIP >= 0, "MATCH_MAX_PER_IP", "0 or more")
+	check(c.Match.Crowd >= 0, "MATCH_CROWD", "0 or more")
 	check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "TLS_CERT_FILE", "TLS_CERT_FILE and TLS_KEY_FILE, both or none")
 	check(c.TURN.UDPAddr != "" || c.TURN.TCPAddr != "", "TURN_UDP_ADDR", "at least one of TURN_UDP_ADDR and TURN_TCP_ADDR")
 	check(c.TURN.CredentialTTL >= minCredentialTTL && c.TURN.CredentialTTL <= maxCredentialTTL, "TURN_CREDENTIAL_TTL", "1s to 24h")

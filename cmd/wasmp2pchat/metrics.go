@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -14,7 +15,7 @@ import (
 
 // metrics turns what the services count into what Prometheus reads. The
 // services know nothing of it, and no label grows with the visitors.
-func metrics(lobby *match.Lobby, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard) *prometheus.Registry {
+func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m := metricSet{registry}
@@ -23,7 +24,13 @@ func metrics(lobby *match.Lobby, rooms *signal.Rooms, relay *turnsvc.Server, gua
 	m.gauge("match_waiting", "Visitors who wait for a partner.", func() int { return lobby.Stats().Waiting })
 	m.counter("match_pairs_total", "Pairs that were told of one another.", nil, func() uint64 { return lobby.Stats().Matches })
 	m.counter("match_timeouts_total", "Visitors for whom nobody came.", nil, func() uint64 { return lobby.Stats().Timeouts })
-	m.counter("match_refused_total", "First messages that were no request.", nil, func() uint64 { return lobby.Stats().Refused })
+	m.counter("match_reports_total", "Reports that count.", nil, func() uint64 { return lobby.Stats().Reports })
+	m.counter("match_reoffers_total", "Visitors offered again because their partner did not come into the room.", nil, func() uint64 { return lobby.Stats().Reoffers })
+	m.gauge("match_bans", "Bans that hold.", func() int { return lobby.Stats().Bans })
+	for reason := range lobby.Stats().Refusals {
+		m.counter("match_refused_total", "ERROR messages on /matchmaking.", prometheus.Labels{"reason": reason}, func() uint64 { return lobby.Stats().Refusals[reason] })
+	}
+	registry.MustRegister(waits)
 
 	m.gauge("signal_connections", "WebSockets open on /signaling.", func() int { return rooms.Stats().Connected })
 	m.gauge("signal_rooms", "Rooms with somebody in them.", func() int { return rooms.Stats().Rooms })
@@ -61,6 +68,18 @@ func metrics(lobby *match.Lobby, rooms *signal.Rooms, relay *turnsvc.Server, gua
 	m.counter("turn_relayed_packets_total", "Datagrams relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedPacketsOut })
 	return registry
 }
+
+// waitTimes is how long visitors wait for a partner.
+type waitTimes struct{ prometheus.Histogram }
+
+func newWaitTimes() waitTimes {
+	return waitTimes{prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "wasmp2pchat", Name: "match_wait_seconds", Help: "Time from a visitor's request, or the end of his cool-down, to his match.",
+		Buckets: []float64{.01, .1, .5, 1, 2, 5, 10, 20, 30, 60, 120},
+	})}
+}
+
+func (w waitTimes) observe(d time.Duration) { w.Observe(d.Seconds()) }
 
 type metricSet struct{ registry *prometheus.Registry }
 

@@ -42,23 +42,24 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	}
 	credentials := newMint(turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL, URLs: relay.URLs()})
 
+	var lobby *match.Lobby
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
 		Admit: keys.Verify, ICEServers: credentials.iceServers("s"), Ended: relay.EndRoom,
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
-	var lobby *match.Lobby
+	bans, err := openBans(cfg, secrets.room, log.With("svc", "match"))
+	if err != nil {
+		return err
+	}
+	waits := newWaitTimes()
 	lobby = match.New(match.Config{
-		PoolConfig: match.PoolConfig{RoomKey: keys.Mint, MaxWait: cfg.Match.MaxWait},
+		PoolConfig: poolConfig(cfg, keys.Mint), FairUse: fairUse(cfg), Bans: bans,
 		ICEServers: credentials.iceServers("m"),
-		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
-		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
+		Online:     func() int { return lobby.Visitors() + rooms.Stats().Connected },
+		Waited:     waits.observe, MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
-	guard := wsconn.NewGuard(wsconn.Limits{
-		Origins: texts(cfg.AllowedOrigins), TrustedProxies: cfg.TrustedProxies,
-		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: shareDescriptors(cfg.TURN.MaxAllocations).webSockets,
-		Log: log.With("svc", "web"),
-	})
+	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))
 	page, err := wasm.New()
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)
@@ -75,7 +76,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		return listenHint(err, "ADDR")
 	}
 	state := new(readiness)
-	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, rooms, relay, guard)), log.With("svc", "admin"))
+	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, waits, rooms, relay, guard), bans, log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return listenHint(err, "ADMIN_ADDR")
 	}
@@ -89,13 +90,4 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		{"admin", admin.serve},
 		{"reload", reloader(w, relay, credentials, log)},
 	})
-}
-
-// texts gives values that are texts back as such.
-func texts[S ~string](values []S) []string {
-	list := make([]string, len(values))
-	for i, v := range values {
-		list[i] = string(v)
-	}
-	return list
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
+)
+
+// countsAddresses tells whether anything is counted per address: load tests
+// come from one, and say so.
+func countsAddresses(cfg *config) bool { return cfg.WS.MaxPerIP > 0 }
+
+func poolConfig(cfg *config, roomKey func() string) match.PoolConfig {
+	pool := match.PoolConfig{RoomKey: roomKey, TagWait: cfg.Match.TagWait, MaxWait: cfg.Match.MaxWait, Avoid: cfg.Match.Avoid}
+	if countsAddresses(cfg) {
+		pool.Crowd = cfg.Match.Crowd
+	}
+	return pool
+}
+
+func fairUse(cfg *config) match.FairUse {
+	rules := match.FairUse{SkipEvery: match.SkipEvery}
+	if countsAddresses(cfg) {
+		rules.MaxPerAddr = cfg.Match.MaxPerIP
+		rules.OffersPerAddr = float64(cfg.Match.OffersPerIP)
+		rules.PeoplePerAddr = match.PeoplePerAddr
+	}
+	return rules
+}
+
+// openBans reads who is banned. The key of the hashes is derived from the room
+// secret: with another one, the bans of before mean nobody.
+func openBans(cfg *config, roomSecret string, log *slog.Logger) (*match.Bans, error) {
+	key := hmac.New(sha256.New, []byte(roomSecret))
+	key.Write([]byte("wasmp2pchat bans 1"))
+	file := filepath.Join(cfg.StateDir, "bans.json")
+	bans, err := match.OpenBans(match.BansConfig{File: file, Key: key.Sum(nil), Log: log})
+	if err != nil {
+		return nil, &hinted{err: err, hint: "put the file back from a copy, or move it away: then nobody is banned"}
+	}
+	return bans, nil
+}
+
+// webSocketLimits is what is checked before any WebSocket is opened.
+func webSocketLimits(cfg *config, log *slog.Logger) wsconn.Limits {
+	return wsconn.Limits{
+		Origins: texts(cfg.AllowedOrigins), TrustedProxies: cfg.TrustedProxies,
+		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: shareDescriptors(cfg.TURN.MaxAllocations).webSockets,
+		Log: log,
+	}
+}
+
+// texts gives values that are texts back as such.
+func texts[S ~string](values []S) []string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = string(v)
+	}
+	return list
+}
