@@ -126,13 +126,13 @@ func TestTooManyWaitFromOneAddress(t *testing.T) {
 		mine = append(mine, here.connect(t, request("me")))
 		here.await(t, func(s Stats) bool { return s.Waiting == i+1 })
 	}
-	here.connect(t, request("me")).mustBeRefused(wire.ErrorTooMany, wire.ClosePolicy, wire.ReasonTooMany)
+	here.connect(t, request("me")).mustBeRefused(wire.ErrorTooMany, wire.ReasonTooMany)
 	you := there.connect(t, request("you")) // meets one of mine
 	mine[0].must(wire.MatchFound)
 	you.must(wire.MatchFound)
 	mine = append(mine, here.connect(t, request("me"))) // who has a partner does not wait
 	here.await(t, func(s Stats) bool { return s.Waiting == 3 })
-	here.connect(t, request("me")).mustBeRefused(wire.ErrorTooMany, wire.ClosePolicy, wire.ReasonTooMany)
+	here.connect(t, request("me")).mustBeRefused(wire.ErrorTooMany, wire.ReasonTooMany)
 	mine[3].close()
 	here.await(t, func(s Stats) bool { return s.Visitors == 2 })
 	here.connect(t, request("me"))
@@ -153,7 +153,7 @@ func TestTooFastFromOneAddress(t *testing.T) {
 			c.must(wire.MatchWaiting)
 			c.close()
 		}
-		m := ask("2001:db8::ffff:1", 0).mustBeRefused(wire.ErrorTooFast, wire.ClosePolicy, wire.ReasonTooFast)
+		m := ask("2001:db8::ffff:1", 0).mustBeRefused(wire.ErrorTooFast, wire.ReasonTooFast)
 		if m.Wait != 1 {
 			t.Errorf("ERROR too-fast says to wait %d s, want 1", m.Wait)
 		}
@@ -166,7 +166,7 @@ func TestTooFastFromOneAddress(t *testing.T) {
 			c.must(wire.MatchWaiting)
 			c.close()
 		}
-		ask("2001:db8::1", 0).mustBeRefused(wire.ErrorTooFast, wire.ClosePolicy, wire.ReasonTooFast)
+		ask("2001:db8::1", 0).mustBeRefused(wire.ErrorTooFast, wire.ReasonTooFast)
 		s.stop()
 	})
 }

@@ -96,7 +96,7 @@ func TestReportsCoolDownThenBanAndBansGrow(t *testing.T) {
 					<-time.After(coolFor)
 				}
 			}
-			m := s.troll().mustBeRefused(wire.ErrorBanned, wire.ClosePolicy, wire.ReasonBanned)
+			m := s.troll().mustBeRefused(wire.ErrorBanned, wire.ReasonBanned)
 			if m.Wait != days*24*3600 || m.Ban == "" {
 				t.Errorf("round %d: ERROR banned = %+v, want a name and %d days", round, m, days)
 			}
@@ -134,7 +134,7 @@ func TestAnAddressNeedsMoreReports(t *testing.T) {
 				<-time.After(coolFor)
 			}
 		}
-		s.troll().mustBeRefused(wire.ErrorBanned, wire.ClosePolicy, wire.ReasonBanned)
+		s.troll().mustBeRefused(wire.ErrorBanned, wire.ReasonBanned)
 		if list := s.lobby.cfg.Bans.List(); len(list) != 1 || list[0].Kind != BanAddress {
 			t.Errorf("List() = %+v, want one ban of an address", list)
 		}
@@ -250,6 +250,37 @@ func TestAStrangerReports(t *testing.T) {
 	})
 }
 
+// TestAReportBesideTheRequest holds that one may complain of the last partner on
+// the connection on which one looks for the next, before and while one waits.
+func TestAReportBesideTheRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := openSite(t, Config{})
+		var rooms []string
+		for range 2 {
+			a := s.from("192.0.2.1").connect(t, asks("a"))
+			a.must(wire.MatchWaiting)
+			b := s.from("192.0.2.2").connect(t, asks("b"))
+			rooms = append(rooms, s.pair(t, a, b))
+			a.close()
+			b.close()
+		}
+		a := s.from("192.0.2.1").connect(t, reports(rooms[0], "a", wire.ReportMinor))
+		a.must(wire.MatchReported)
+		a.say(asks("a"))
+		a.must(wire.MatchWaiting)
+		a.say(reports(rooms[1], "a", wire.ReportOther))
+		a.must(wire.MatchReported)
+		a.say("nothing that counts")
+		c := s.from("192.0.2.3").connect(t, asks("c"))
+		s.pair(t, a, c)
+		if n := s.lobby.Stats().Reports; n != 2 {
+			t.Errorf("%d reports count, want 2", n)
+		}
+		s.stop()
+	})
+}
+
 // TestBansSurviveARestart takes a lobby down and brings up another on the same
 // file: bans and the reports before them are still there, and nothing in the
 // file tells whose they are.
@@ -262,7 +293,7 @@ func TestBansSurviveARestart(t *testing.T) {
 		for n := range reportsToBan {
 			s.meets(fmt.Sprintf("198.51.100.%d", n), fmt.Sprint("victim-", n))
 		}
-		banned := s.troll().mustBeRefused(wire.ErrorBanned, wire.ClosePolicy, wire.ReasonBanned)
+		banned := s.troll().mustBeRefused(wire.ErrorBanned, wire.ReasonBanned)
 		<-time.After(2 * saveEvery)
 		synctest.Wait()
 		if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), banned.Ban) {
@@ -276,7 +307,7 @@ func TestBansSurviveARestart(t *testing.T) {
 		mustTellNobody(t, file)
 
 		s = openScene(t, mustOpenBans(t, cfg))
-		again := s.troll().mustBeRefused(wire.ErrorBanned, wire.ClosePolicy, wire.ReasonBanned)
+		again := s.troll().mustBeRefused(wire.ErrorBanned, wire.ReasonBanned)
 		if again.Ban != banned.Ban {
 			t.Errorf("after a restart the ban is %q, want %q", again.Ban, banned.Ban)
 		}
@@ -351,7 +382,7 @@ func TestAFullDiskLosesNoBan(t *testing.T) {
 			s.meets(fmt.Sprintf("198.51.100.%d", n), fmt.Sprint("victim-", n))
 		}
 		<-time.After(10 * saveReports)
-		s.troll().mustBeRefused(wire.ErrorBanned, wire.ClosePolicy, wire.ReasonBanned)
+		s.troll().mustBeRefused(wire.ErrorBanned, wire.ReasonBanned)
 		if err := os.Remove(file + ".new"); err != nil {
 			t.Fatal(err)
 		}

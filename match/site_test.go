@@ -125,6 +125,14 @@ func reports(room, user, reason string) string {
 	return string(text)
 }
 
+func decode(t *testing.T, text []byte) (m wire.MatchMessage) {
+	t.Helper()
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Errorf("%s: %v", text, err)
+	}
+	return m
+}
+
 // say sends one more message.
 func (c *client) say(text string) {
 	c.t.Helper()
@@ -139,15 +147,15 @@ func (c *client) close() {
 	<-c.ends
 }
 
-// mustBeRefused holds the connection to an ERROR, and then to its close code
-// and reason.
-func (c *client) mustBeRefused(reason string, code wire.CloseCode, why string) wire.MatchMessage {
+// mustBeRefused holds the connection to an ERROR, and then to close 1008 with
+// a reason.
+func (c *client) mustBeRefused(reason, why string) wire.MatchMessage {
 	c.t.Helper()
 	m := c.must(wire.MatchError)
 	<-c.ends
 	closed, ok := errors.AsType[*websocket.CloseError](c.err)
-	if m.Reason != reason || !ok || closed.Code != int(code) || closed.Text != why {
-		c.t.Errorf("ERROR %q, then %v; want %q, then %d %q", m.Reason, c.err, reason, code, why)
+	if m.Reason != reason || !ok || closed.Code != int(wire.ClosePolicy) || closed.Text != why {
+		c.t.Errorf("ERROR %q, then %v; want %q, then 1008 %q", m.Reason, c.err, reason, why)
 	}
 	return m
 }

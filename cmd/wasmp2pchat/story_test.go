@@ -192,16 +192,19 @@ func listens(t *testing.T, url string) bool {
 func TestAdminAnswers(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	for path, want := range map[string]string{
-		"/healthz": "alive",
-		"/readyz":  "ready",
-		"/metrics": "wasmp2pchat_match_waiting 0",
+	for _, c := range []struct{ path, want string }{
+		{"/healthz", "alive"},
+		{"/readyz", "ready"},
+		{"/api/bans", "[]"},
+		{"/metrics", "wasmp2pchat_match_waiting 0"},
+		{"/metrics", `wasmp2pchat_match_refused_total{reason="too-fast"} 0`},
+		{"/metrics", "wasmp2pchat_match_wait_seconds_count 0"},
 	} {
-		if status, body := get(t, s.admin+path); status != http.StatusOK || !strings.Contains(body, want) {
-			t.Errorf("GET %s = %d %q, want 200 with %q", path, status, body[:min(len(body), 80)], want)
+		if status, body := get(t, s.admin+c.path); status != http.StatusOK || !strings.Contains(body, c.want) {
+			t.Errorf("GET %s = %d %q, want 200 with %q", c.path, status, body[:min(len(body), 80)], c.want)
 		}
 	}
-	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/debug/pprof/"} {
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/api/bans", "/debug/pprof/"} {
 		if status, _ := get(t, s.url+path); status != http.StatusNotFound {
 			t.Errorf("GET %s on the public port = %d, want 404", path, status)
 		}
