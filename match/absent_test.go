@@ -120,27 +120,45 @@ func TestWhoIsAloneAndComesBackIsTheFirst(t *testing.T) {
 func TestWhoComesBackStandsBeforeOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := openSite(t, Config{FairUse: FairUse{SkipEvery: SkipEvery}})
-		a := s.from("192.0.2.1").connect(t, asks("me"))
-		a.must(wire.MatchWaiting)
+		s := openSite(t, Config{PoolConfig: PoolConfig{Avoid: time.Hour}, FairUse: FairUse{SkipEvery: SkipEvery}})
+		s.haveMet(t, "me", "x")
+		me := s.from("192.0.2.1").connect(t, asks("me"))
+		me.must(wire.MatchWaiting)
 		ghost := s.from("192.0.2.2").connect(t, asks("ghost"))
-		room := s.pair(t, a, ghost)
-		a.close()
-		for range highestSkips { // whatever he did before
+		room := s.pair(t, me, ghost)
+		me.close()
+		x := s.from("192.0.2.3").connect(t, asks("x"))
+		x.must(wire.MatchWaiting)
+		for range highestSkips { // whatever I did before
 			s.lobby.turnstile.skip(Party{User: "me"}, time.Now())
 		}
-		waits := s.from("192.0.2.3").connect(t, asks("me")) // cools down
-		if waits.must(wire.MatchWaiting).Wait == 0 {
-			t.Error("who skips goes on without a cool-down")
-		}
 		s.lobby.Absent(room, "me", netip.MustParseAddr("192.0.2.1"))
-		again := s.from("192.0.2.1").connect(t, asks("me"))
-		if news := again.must(wire.MatchWaiting); news.Wait != 0 {
+		me = s.from("192.0.2.1").connect(t, asks("me"))
+		if news := me.must(wire.MatchWaiting); news.Wait != 0 {
 			t.Errorf("who comes back waits %d s", news.Wait)
 		}
-		b := s.from("192.0.2.4").connect(t, asks("you"))
-		if forA, forB := again.must(wire.MatchFound), b.must(wire.MatchFound); forA.RoomID != forB.RoomID {
-			t.Errorf("rooms %q and %q, want the same", forA.RoomID, forB.RoomID)
+		you := s.from("192.0.2.4").connect(t, asks("you"))
+		if mine, yours := me.must(wire.MatchFound), you.must(wire.MatchFound); mine.RoomID != yours.RoomID {
+			t.Errorf("rooms %q and %q, want the same", mine.RoomID, yours.RoomID)
+		}
+		s.stop()
+	})
+}
+
+// TestWhoIsOfferedAgainIsTold holds that he hears that he waits again, though
+// no more are here than before.
+func TestWhoIsOfferedAgainIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := openSite(t, Config{})
+		me := s.from("192.0.2.1").connect(t, asks("me"))
+		before := me.must(wire.MatchWaiting)
+		ghost := s.from("192.0.2.2").connect(t, asks("ghost"))
+		room := s.pair(t, me, ghost)
+		ghost.close()
+		s.lobby.Absent(room, "me", netip.Addr{})
+		if after := me.must(wire.MatchWaiting); after.Waiting != before.Waiting || after.Online != before.Online {
+			t.Errorf("WAITING = %+v, want as before: %+v", after, before)
 		}
 		s.stop()
 	})

@@ -80,6 +80,7 @@ func TestACooldownIsKept(t *testing.T) {
 		for range highestSkips - 1 {
 			s.from("192.0.2.1").connect(t, asks("me")).close()
 		}
+		synctest.Wait() // nobody else is here
 		start := time.Now()
 		a := s.from("192.0.2.1").connect(t, asks("me"))
 		wait := a.must(wire.MatchWaiting).Wait
@@ -104,6 +105,7 @@ func TestWhoCoolsDownMeetsNobody(t *testing.T) {
 		for range freeSkips + 3 {
 			s.from("192.0.2.1").connect(t, asks("me")).close()
 		}
+		synctest.Wait() // nobody else is here
 		start := time.Now()
 		a := s.from("192.0.2.1").connect(t, asks("me"))
 		wait := time.Duration(a.must(wire.MatchWaiting).Wait) * time.Second
@@ -167,6 +169,20 @@ func TestTooFastFromOneAddress(t *testing.T) {
 			c.close()
 		}
 		ask("2001:db8::1", 0).mustBeRefused(wire.ErrorTooFast, wire.ReasonTooFast)
+		s.stop()
+	})
+}
+
+func TestTagsAreNormalised(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := openSite(t, Config{})
+		a := s.from("192.0.2.1").connect(t, `{"user_id":"a","created_at":"2026-11-21T10:00:00Z","tags":["#Go "]}`)
+		a.must(wire.MatchWaiting)
+		s.from("192.0.2.2").connect(t, `{"user_id":"b","created_at":"2026-11-21T10:00:00Z","tags":["GO"]}`)
+		if m := a.must(wire.MatchFound); len(m.Tags) != 1 || m.Tags[0] != "go" {
+			t.Errorf("shared tags %q, want [go]", m.Tags)
+		}
 		s.stop()
 	})
 }

@@ -174,6 +174,9 @@ func TestReportsThatDoNotCount(t *testing.T) {
 				if wait := s.wait(); wait != 0 {
 					t.Errorf("he waits %d s, want 0", wait)
 				}
+				if n := s.lobby.Stats().Reports; n > 12 {
+					t.Errorf("%d reports are counted of 12 meetings", n)
+				}
 				s.stop()
 			})
 		})
@@ -290,9 +293,14 @@ func TestBansSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := BansConfig{File: file, Key: []byte("the key of this server")}
 		s := openScene(t, mustOpenBans(t, cfg))
-		for n := range reportsToBan {
+		for n := range reportsToBan - 1 {
 			s.meets(fmt.Sprintf("198.51.100.%d", n), fmt.Sprint("victim-", n))
 		}
+		<-time.After(coolFor)
+		if err := s.lobby.cfg.Bans.save(); err != nil { // mere reports are not saved for a minute now, but a ban is
+			t.Fatal(err)
+		}
+		s.meets("198.51.100.99", "one more victim")
 		banned := s.troll().mustBeRefused(wire.ErrorBanned, wire.ReasonBanned)
 		<-time.After(2 * saveEvery)
 		synctest.Wait()
