@@ -14,10 +14,10 @@ import (
 // when it answers again it is the next.
 func TestAHalfOpenWaiterIsNotMatched(t *testing.T) {
 	t.Parallel()
-	const silent = 300 * time.Millisecond
+	const silent = time.Second
 	var rooms atomic.Int64
 	pool := &watched{Pool: NewMemory(PoolConfig{Avoid: time.Hour, RoomKey: func() string { return fmt.Sprint("room-", rooms.Add(1)) }})}
-	s := openRealSite(t, Config{Pool: pool, pingEvery: silent / 3, silentAfter: silent})
+	s := openRealSite(t, Config{Pool: pool, pingEvery: silent / 5, silentAfter: silent})
 	here := s.from("127.0.0.1")
 	s.haveMet(t, "asleep", "third")
 	asleep := here.connect(t, asks("asleep"))
