@@ -64,6 +64,9 @@ func (s *meetings) note(v *visitor, both Meeting) {
 // detach lets the meeting that a visitor was told of last forget his
 // connection. s.mu is held.
 func (s *meetings) detach(v *visitor) {
+	if v.room == "" {
+		return
+	}
 	if m := s.rooms.find(v.room, time.Now()); m != nil {
 		for seat := range m {
 			if m[seat].visitor == v {
@@ -137,6 +140,9 @@ func (m *meeting) who(clientID string, addr netip.Addr) *guest {
 func (s *meetings) wasAlone(user string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.alone.entries) == 0 {
+		return false // as nearly always
+	}
 	was := s.alone.find(user, time.Now()) != nil
 	s.alone.drop(user)
 	return was
