@@ -1,16 +1,17 @@
 package wsconn
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"io"
-	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
-	"golang.org/x/time/rate"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
@@ -39,27 +40,33 @@ type Session interface {
 
 // Conn is one WebSocket. Its methods are safe for concurrent use.
 type Conn struct {
-	hub   *Hub
-	ws    *websocket.Conn
-	watch *watchedConn
-	addr  netip.Addr
-	pass  *pass
-	log   *slog.Logger
+	hub    *Hub
+	ws     *websocket.Conn
+	stream net.Conn     // what ws talks to: watch, or TLS on top of it
+	watch  *watchedConn // has no buffer while it waits
+	addr   netip.Addr
+	guard  *Guard // that counts it; nil: none
 
-	lastSeen atomic.Int64 // when the last frame came, in nanoseconds since the hub was made
+	lastSeen atomic.Int64 // when the last frame came, on the hub's clock
+	writeBy  atomic.Int64 // the write deadline that is set, on the hub's clock
 	slot     int          // of the hub's sweep
 	control  atomic.Bool  // pings are control frames, whatever the hub's are
+	ending   atomic.Bool  // farewell is set: what the client still says does not count
 
-	messages *rate.Limiter // the budgets of the client; used by the reader only
-	bytes    *rate.Limiter
+	// The reader's own.
+	session  Session
+	reader   *bufio.Reader // where ws reads; empty inside while the reader waits
+	lent     *bufio.Reader // to be given back for it; nil: reader is empty inside
+	messages budget        // of the client
+	bytes    budget
 
-	mu       sync.Mutex // guards the fields below; never held while writing
-	writing  bool       // somebody writes, and will write the queue too
-	queue    [][]byte
-	queued   int    // bytes in queue
-	late     string // what the client is told when the read deadline passes
-	farewell []byte // close frame to send after the queue; set: nothing more is sent
-	parted   bool   // the close frame was sent, or cannot be
+	mu       sync.Mutex    // guards the fields below; never held while writing
+	writing  bool          // somebody writes, and will write the queue too
+	queue    *bytes.Buffer // frames; nil: none
+	queued   int           // frames in queue
+	late     string        // what the client is told when the read deadline passes
+	farewell []byte        // payload of the close frame to send after the queue; set: nothing more is sent
+	parted   bool          // the close frame was sent, or cannot be
 }
 
 // Errors of Send.
@@ -85,52 +92,116 @@ func (c *Conn) Keep() { c.waitFor(time.Time{}, wire.ReasonDone) }
 // has not ended it before.
 func (c *Conn) EndWithin(d time.Duration) { c.waitFor(time.Now().Add(d), wire.ReasonDone) }
 
-// read is the life of a connection: its one goroutine.
-func (c *Conn) read(s Session) {
-	err := c.readMessages(s)
+// read is the life of a connection: its one goroutine. What it needs while
+// it waits is kept small, because every idle connection needs it.
+func (c *Conn) read() {
+	c.watch.idle = c.idle
+	err := c.readFrames()
 	c.watch.idle = nil
-	s.Closed(errors.As(err, new(*websocket.CloseError)) && !websocket.IsCloseError(err, websocket.CloseAbnormalClosure))
-	c.log.Debug("websocket closed", "reason", describe(err))
-	c.end(err)
+	c.part(err)
 }
 
-// readMessages hands messages to the session until the connection ends.
-func (c *Conn) readMessages(s Session) error {
-	c.watch.idle = s.Idle
+// readFrames handles frame after frame until the connection ends.
+func (c *Conn) readFrames() error {
 	for {
-		_, r, err := c.ws.NextReader()
-		if err != nil {
-			return err
+		if c.lent == nil {
+			c.lent = c.hub.readers.take()
+			lend(c.reader, c.lent, c.stream)
 		}
-		if err := c.readMessage(r, s); err != nil {
+		switch _, err := c.reader.Peek(1); {
+		case err == nil:
+			err = c.readFrame()
+			if err != nil {
+				return err
+			}
+		case !errors.Is(err, errNothing):
 			return err
+		default:
+			if err := c.watch.wait(); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// idle is called when everything was handled and the reader is about to wait.
+func (c *Conn) idle() {
+	if !c.watch.patient { // else gorilla is using it
+		c.giveBack()
+	}
+	c.session.Idle()
+}
+
+func (c *Conn) giveBack() {
+	if c.lent != nil {
+		c.hub.readers.giveBack(c.reader, c.lent)
+		c.lent = nil
+	}
+}
+
+// readFrame handles the next frame: where it lies, if it can be.
+func (c *Conn) readFrame() error {
+	arrived, _ := c.reader.Peek(c.reader.Buffered()) // never fails
+	f, ours := parseFrame(arrived)
+	if !ours || len(f.payload) > c.hub.cfg.MaxMessage {
+		return c.readPieces()
+	}
+	f.unmask()
+	var err error
+	switch f.opcode {
+	case opPing:
+		err = c.pong(f.payload)
+	case opPong:
+		c.seen()
+	default:
+		err = c.message(f.payload)
+	}
+	_, _ = c.reader.Discard(f.size) // never fails
+	return err
+}
+
+// readPieces lets gorilla read the next message, and waits until all of it has
+// come.
+func (c *Conn) readPieces() error {
+	c.watch.patient = true
+	defer func() { c.watch.patient = false }()
+	_, r, err := c.ws.NextReader()
+	if err != nil {
+		return err
+	}
+	page := c.hub.pages.take()
+	defer c.hub.pages.give(page)
+	if _, err := page.ReadFrom(r); err != nil {
+		return err
+	}
+	return c.message(page.Bytes())
 }
 
 // errFlood ends a client that has spent its budget of messages.
 var errFlood = errors.New("too many messages")
 
-func (c *Conn) readMessage(r io.Reader, s Session) error {
-	buf := c.hub.buffers.take()
-	defer c.hub.buffers.give(buf)
-	if _, err := buf.ReadFrom(r); err != nil {
-		return err
-	}
-	c.seen()
-	if !c.spend(buf.Len()) {
+func (c *Conn) message(text []byte) error {
+	if !c.spend(c.seen(), len(text)) {
 		return errFlood
 	}
-	if !c.ending() {
-		s.Message(buf.Bytes())
+	if !c.ending.Load() {
+		c.session.Message(text)
 	}
 	return nil
 }
 
+// pong answers a ping (RFC 6455 §5.5.3), from the budget of messages.
+func (c *Conn) pong(data []byte) error {
+	if !c.spend(c.seen(), len(data)) {
+		return errFlood
+	}
+	_ = c.send(opPong, data) // if it cannot be written to, the reader has been told
+	return nil
+}
+
 // spend takes one message of n bytes off the client's budgets.
-func (c *Conn) spend(n int) bool {
-	now := time.Now()
-	return c.messages.AllowN(now, 1) && c.bytes.AllowN(now, n)
+func (c *Conn) spend(now time.Duration, n int) bool {
+	return c.messages.spend(now, 1, c.hub.messages) && c.bytes.spend(now, n, c.hub.bytes)
 }
 
 // waitFor sets how long the client is waited for, and what it is told then.
@@ -152,38 +223,63 @@ func (c *Conn) UseControlPings() { c.control.Store(true) }
 // Ping asks the client for a sign of life now. It never waits.
 func (c *Conn) Ping() {
 	if c.hub.cfg.Ping != nil && !c.control.Load() {
-		_ = c.Post(c.hub.cfg.Ping) // its reader learns of an end by itself
-		return
+		_ = c.post(opText, c.hub.cfg.Ping) // its reader learns of an end by itself
+	} else {
+		_ = c.post(opPing, nil)
 	}
-	c.hub.spawn(func() { _ = c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.hub.cfg.WriteTimeout)) })
 }
 
 // Silence is how long nothing has come from the client.
 func (c *Conn) Silence() time.Duration {
-	return time.Since(c.hub.born) - time.Duration(c.lastSeen.Load())
+	return c.hub.now() - time.Duration(c.lastSeen.Load())
 }
 
-func (c *Conn) seen() { c.lastSeen.Store(int64(time.Since(c.hub.born))) }
+func (c *Conn) seen() (now time.Duration) {
+	now = c.hub.now()
+	c.lastSeen.Store(int64(now))
+	return now
+}
 
-// end parts with the client and gives everything back. Only the reader calls
-// it, last.
-func (c *Conn) end(why error) {
+// part ends the session and parts with the client. Only the reader calls it,
+// last.
+func (c *Conn) part(why error) {
+	code, left := leftWith(why)
+	c.session.Closed(left)
+	c.hub.cfg.Log.Debug("websocket closed", "addr", c.addr, "reason", describe(why))
 	switch {
+	case left:
+		c.bid(code, "")
 	case isTimeout(why):
-		c.part(wire.CloseNormal, c.late)
+		c.bid(int(wire.CloseNormal), c.late)
 	case errors.Is(why, errFlood):
-		c.part(wire.ClosePolicy, wire.ReasonFlood)
-	default: // the client has closed, or gorilla has told it why we do
+		c.bid(int(wire.ClosePolicy), wire.ReasonFlood)
+	default: // it is lost, or gorilla has told it why it is closed
 		c.forbidSending()
 	}
 	c.sayFarewell()
 	if errors.Is(why, errFlood) || errors.Is(why, websocket.ErrReadLimit) {
 		c.linger()
 	}
+	c.release()
+}
+
+// leftWith tells whether the client has said that it leaves, and how.
+func leftWith(why error) (code int, left bool) {
+	var closed *websocket.CloseError
+	if !errors.As(why, &closed) || closed.Code == websocket.CloseAbnormalClosure {
+		return 0, false
+	}
+	return closed.Code, true
+}
+
+// release gives everything back.
+func (c *Conn) release() {
+	c.giveBack()
+	c.watch.emptyInbox()
 	_ = c.ws.Close() // it has ended, whatever this says
 	c.hub.remove(c)
-	if c.pass != nil {
-		c.pass.guard.leave(c.addr)
+	if c.guard != nil {
+		c.guard.leave(c.addr)
 	}
 }
 
@@ -191,6 +287,7 @@ func (c *Conn) end(why error) {
 // frame: closing a socket with unread data would reset the connection.
 func (c *Conn) linger() {
 	_ = c.watch.SetReadDeadline(time.Now().Add(closeGrace)) // fails only if it has ended already
+	c.watch.patient = true
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.watch, maxLingerBytes))
 }
 

@@ -1,7 +1,6 @@
 package wsconn
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -91,8 +90,8 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			http.Error(w, why, status)
 			return
 		}
-		pass := &pass{addr: addr, guard: g}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), passKey{}, pass)))
+		pass := &pass{ResponseWriter: w, addr: addr, guard: g}
+		next.ServeHTTP(pass, r)
 		pass.returned()
 	})
 }
@@ -193,21 +192,32 @@ func (g *Guard) count(n *uint64) {
 	g.mu.Unlock()
 }
 
-// pass is the place that a guard has given to a request. It is given back
-// once: by the connection that it became, else when the handler returns.
+// pass is the place that a guard has given to a request, which carries it to
+// Hub.Accept. It is given back once: by the connection that it became, else
+// when the handler returns.
 type pass struct {
+	http.ResponseWriter
 	addr  netip.Addr
 	guard *Guard
 
 	taken bool // by a connection; touched by the handler's goroutine only
 }
 
-type passKey struct{}
+// Unwrap implements what http.ResponseController looks for.
+func (p *pass) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // passOf is the guard's pass of a request, nil if no guard stands before it.
-func passOf(r *http.Request) *pass {
-	p, _ := r.Context().Value(passKey{}).(*pass)
-	return p
+func passOf(w http.ResponseWriter) *pass {
+	for {
+		switch layer := w.(type) {
+		case *pass:
+			return layer
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = layer.Unwrap()
+		default:
+			return nil
+		}
+	}
 }
 
 func (p *pass) returned() {

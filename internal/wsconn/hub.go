@@ -1,7 +1,6 @@
 package wsconn
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"golang.org/x/time/rate"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
@@ -19,8 +17,6 @@ const (
 	// parts is into how many parts the sweeper cuts its round, so that it
 	// never pings everybody at the same instant.
 	parts = 64
-	// maxPooledBytes bounds the read buffers that are kept for reuse.
-	maxPooledBytes = 16 << 10
 )
 
 // Config says how a hub treats its connections. Zero fields mean what their
@@ -64,8 +60,14 @@ func def[T comparable](field *T, value T) {
 type Hub struct {
 	cfg      Config
 	born     time.Time
-	upgrader websocket.Upgrader
-	buffers  bufferPool
+	messages allowance // of each client
+	bytes    allowance
+
+	upgrader websocket.Upgrader // checks the origin
+	guarded  websocket.Upgrader // leaves that to the Guard
+	inboxes  inboxPool
+	readers  readerPool
+	pages    pagePool
 	running  sync.WaitGroup // readers and flushes; added to under mu, while not closing
 
 	mu      sync.Mutex // guards the fields below; never held while sending
@@ -78,12 +80,11 @@ type Hub struct {
 // NewHub returns a hub that accepts connections. Serve watches over them.
 func NewHub(cfg Config) *Hub {
 	h := &Hub{cfg: cfg.withDefaults(), born: time.Now()}
-	h.upgrader = websocket.Upgrader{
-		HandshakeTimeout: 5 * time.Second,
-		ReadBufferSize:   512,
-		WriteBufferSize:  1024,
-		WriteBufferPool:  new(sync.Pool),
-	}
+	h.messages = allow(h.cfg.MessageRate, 5*h.cfg.MessageRate)
+	h.bytes = allow(h.cfg.ByteRate, max(60*h.cfg.ByteRate, float64(h.cfg.MaxMessage)))
+	h.upgrader = websocket.Upgrader{HandshakeTimeout: 5 * time.Second, WriteBufferPool: new(sync.Pool)}
+	h.guarded = h.upgrader
+	h.guarded.CheckOrigin = func(*http.Request) bool { return true }
 	for i := range h.slots {
 		h.slots[i] = map[*Conn]struct{}{}
 	}
@@ -101,31 +102,27 @@ func (h *Hub) Len() int {
 // makes of it. It returns at once: the connection has a goroutine of its own.
 // Without a Guard before it, only the same host is allowed as origin.
 func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, open func(*Conn) Session) {
-	pass := passOf(r)
-	upgrader := h.upgrader
-	if pass != nil {
-		upgrader.CheckOrigin = func(*http.Request) bool { return true } // the guard has checked it
-	}
 	if h.isClosing() {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, wire.ReasonShutdown, http.StatusServiceUnavailable)
 		return
 	}
-	watcher := &watchingWriter{ResponseWriter: w}
-	ws, err := upgrader.Upgrade(watcher, r, nil)
+	pass, upgrader := passOf(w), &h.upgrader
+	if pass != nil {
+		upgrader = &h.guarded
+	}
+	door := &entrance{ResponseWriter: w, hub: h}
+	ws, err := upgrader.Upgrade(door, r, nil)
 	if err != nil {
 		return // Upgrade has answered
 	}
-	c := &Conn{
-		hub: h, ws: ws, watch: watcher.conn, pass: pass, addr: hostAddr(r.RemoteAddr),
-		messages: rate.NewLimiter(rate.Limit(h.cfg.MessageRate), int(5*h.cfg.MessageRate)),
-		bytes:    rate.NewLimiter(rate.Limit(h.cfg.ByteRate), max(int(60*h.cfg.ByteRate), h.cfg.MaxMessage)),
-	}
+	c := &Conn{hub: h, ws: ws, stream: door.stream, watch: door.watch, reader: door.reader, lent: door.lent}
 	if pass != nil {
-		c.addr = pass.addr
+		c.addr, c.guard = pass.addr, pass.guard
 		pass.taken = true
+	} else {
+		c.addr = hostAddr(r.RemoteAddr)
 	}
-	c.log = h.cfg.Log.With("addr", c.addr)
 	h.start(c, open)
 }
 
@@ -133,34 +130,27 @@ func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, open func(*Conn) Se
 func (h *Hub) start(c *Conn, open func(*Conn) Session) {
 	c.ws.SetReadLimit(int64(h.cfg.MaxMessage))
 	c.ws.SetPongHandler(func(string) error { c.seen(); return nil })
-	c.ws.SetPingHandler(func(data string) error { return c.pong(data) })
+	c.ws.SetPingHandler(func(data string) error { return c.pong([]byte(data)) })
+	c.ws.SetCloseHandler(func(int, string) error { return nil }) // part answers
 	c.waitFor(time.Now().Add(h.cfg.FirstMessage), wire.ReasonFirstMessage)
 	c.seen()
-	session := open(c)
+	c.session = open(c)
 	if !h.add(c) {
-		session.Closed(false)
-		c.end(errShutdown)
+		c.part(errShutdown)
 		return
 	}
-	c.log.Debug("websocket open")
+	h.cfg.Log.Debug("websocket open", "addr", c.addr)
 	go func() { // Serve waits for it
 		defer h.running.Done()
-		c.read(session)
+		c.read()
 	}()
 }
 
 // errShutdown ends a connection that came too late.
 var errShutdown = errors.New(wire.ReasonShutdown)
 
-// pong answers a ping (RFC 6455 §5.5.3), from the budget of messages.
-func (c *Conn) pong(data string) error {
-	c.seen()
-	if !c.spend(len(data)) {
-		return errFlood
-	}
-	_ = c.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second)) // a client that does not read is cut elsewhere
-	return nil
-}
+// now is the time on the hub's clock.
+func (h *Hub) now() time.Duration { return time.Since(h.born) }
 
 // Serve pings the connections and cuts those that are silent, until ctx ends;
 // then it tells everybody, closes them, and returns when the last reader has
@@ -246,21 +236,4 @@ func (h *Hub) remove(c *Conn) {
 // the caller wait. Serve waits for it: a write has a deadline.
 func (h *Hub) spawn(f func()) {
 	h.running.Go(f)
-}
-
-// bufferPool keeps read buffers between messages; an idle connection has none.
-type bufferPool struct{ pool sync.Pool }
-
-func (p *bufferPool) take() *bytes.Buffer {
-	if buf, ok := p.pool.Get().(*bytes.Buffer); ok {
-		return buf
-	}
-	return new(bytes.Buffer)
-}
-
-func (p *bufferPool) give(buf *bytes.Buffer) {
-	if buf.Cap() <= maxPooledBytes {
-		buf.Reset()
-		p.pool.Put(buf)
-	}
 }

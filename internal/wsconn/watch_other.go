@@ -2,11 +2,10 @@
 
 package wsconn
 
-import "errors"
-
 // canPeek tells whether this system can look at a socket without reading it.
 const canPeek = false
 
-func (w *watchedConn) readRaw([]byte) (int, error) { return 0, errors.ErrUnsupported }
+// receiveFrom is never called: there is no descriptor.
+func (w *watchedConn) receiveFrom(uintptr) bool { return true }
 
 func (w *watchedConn) pending() bool { return false }

@@ -12,50 +12,45 @@ import (
 // canPeek tells whether this system can look at a socket without reading it.
 const canPeek = true
 
-// readRaw reads without waiting, and rests before it waits.
-func (w *watchedConn) readRaw(p []byte) (n int, err error) {
-	waitErr := w.raw.Read(func(fd uintptr) bool {
-		w.busy.Store(true)
-		n, err = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), p) })
-		if errors.Is(err, unix.EAGAIN) {
-			w.rest()
-			return false
-		}
-		return true
-	})
-	switch {
-	case waitErr != nil:
-		return 0, waitErr
-	case err != nil:
-		return 0, err
-	case n == 0 && len(p) > 0:
-		return 0, io.EOF
+// receiveFrom takes what has arrived into the inbox; if that is nothing it
+// rests and returns false, and is called again when there is something.
+func (w *watchedConn) receiveFrom(fd uintptr) bool {
+	w.busy.Store(true)
+	inbox := w.inboxes.take()
+	n, err := unix.Read(int(fd), inbox[:])
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Read(int(fd), inbox[:])
 	}
-	return n, nil
+	if n > 0 {
+		w.inbox, w.arrived = inbox, inbox[:n]
+		return true
+	}
+	w.inboxes.give(inbox)
+	switch {
+	case err == nil:
+		w.ended = io.EOF
+	case errors.Is(err, unix.EAGAIN):
+		w.rest()
+		return false
+	default:
+		w.ended = err
+	}
+	return true
 }
 
 // pending tells whether data, an end or an error waits in the socket.
 func (w *watchedConn) pending() bool {
-	if w.raw == nil {
+	if w.look == nil {
 		return false
 	}
 	empty := false
-	err := w.raw.Control(func(fd uintptr) {
+	err := w.look.Control(func(fd uintptr) {
 		var one [1]byte
-		_, err := ignoringEINTR(func() (int, error) {
-			n, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-			return n, err
-		})
+		_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		for errors.Is(err, unix.EINTR) {
+			_, _, err = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		}
 		empty = errors.Is(err, unix.EAGAIN)
 	})
 	return err != nil || !empty
-}
-
-func ignoringEINTR(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if !errors.Is(err, unix.EINTR) {
-			return n, err
-		}
-	}
 }

@@ -19,12 +19,29 @@ import (
 // cannot get it any more, and an error of the network when that is how one
 // learns it; nil means written or queued. The bytes may be used again then.
 // It may take as long as the write deadline of the hub.
-func (c *Conn) Send(text []byte) error {
-	mine, err := c.enqueue(text)
+func (c *Conn) Send(text []byte) error { return c.send(opText, text) }
+
+// Post is Send for those who must not wait: it never writes itself.
+func (c *Conn) Post(text []byte) error { return c.post(opText, text) }
+
+// Close sends what is queued, then a close frame, and ends the connection
+// when the client has answered it or closeGrace has passed. It never waits.
+func (c *Conn) Close(code wire.CloseCode, reason string) {
+	if c.bid(int(code), reason) {
+		c.hub.spawn(c.flush)
+	}
+}
+
+func (c *Conn) send(opcode byte, payload []byte) error {
+	mine, err := c.enqueue(opcode, payload, false)
 	if err != nil || !mine {
 		return err
 	}
-	if err := c.write(text); err != nil {
+	page := c.hub.pages.take()
+	appendFrame(page, opcode, payload)
+	err = c.write(page.Bytes())
+	c.hub.pages.give(page)
+	if err != nil {
 		c.giveUp()
 		return err
 	}
@@ -32,39 +49,32 @@ func (c *Conn) Send(text []byte) error {
 	return nil
 }
 
-// Post is Send for those who must not wait: it never writes itself.
-func (c *Conn) Post(text []byte) error {
-	mine, err := c.enqueue(text)
-	if err != nil || !mine {
-		return err
-	}
-	c.mu.Lock()
-	c.push(text)
-	c.mu.Unlock()
-	c.hub.spawn(c.flush)
-	return nil
-}
-
-// Close sends what is queued, then a close frame, and ends the connection
-// when the client has answered it or closeGrace has passed. It never waits.
-func (c *Conn) Close(code wire.CloseCode, reason string) {
-	if c.part(code, reason) {
+func (c *Conn) post(opcode byte, payload []byte) error {
+	mine, err := c.enqueue(opcode, payload, true)
+	if mine {
 		c.hub.spawn(c.flush)
 	}
+	return err
 }
 
-// part lets nothing more be sent but the queue and a close frame. It makes the
+// bid lets nothing more be sent but the queue and a close frame. It makes the
 // caller the writer, unless there is one, or the connection is ending already.
-func (c *Conn) part(code wire.CloseCode, reason string) (mine bool) {
+func (c *Conn) bid(code int, reason string) (mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.farewell != nil {
 		return false
 	}
-	c.farewell = websocket.FormatCloseMessage(int(code), reason)
+	c.end(code, reason)
 	mine = !c.writing
 	c.writing = true
 	return mine
+}
+
+// end sets the farewell. c.mu is held.
+func (c *Conn) end(code int, reason string) {
+	c.farewell = websocket.FormatCloseMessage(code, reason)
+	c.ending.Store(true)
 }
 
 // forbidSending lets nothing more be sent, not even a close frame.
@@ -72,68 +82,78 @@ func (c *Conn) forbidSending() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.farewell == nil {
-		c.farewell = websocket.FormatCloseMessage(int(wire.CloseNormal), wire.ReasonDone)
+		c.end(int(wire.CloseNormal), wire.ReasonDone)
 	}
 	c.parted = true
 }
 
-// enqueue makes the caller the writer, or puts a copy of text in the queue of
-// the one who is.
-func (c *Conn) enqueue(text []byte) (mine bool, err error) {
+// enqueue makes the caller the writer, or puts a frame in the queue of the one
+// who is. With always it does both.
+func (c *Conn) enqueue(opcode byte, payload []byte, always bool) (mine bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	mine = !c.writing
 	switch {
 	case c.farewell != nil:
 		return false, ErrClosed
-	case !c.writing:
+	case mine && !always:
 		c.writing = true
 		return true, nil
-	case len(c.queue) >= c.hub.cfg.QueueMessages || c.queued+len(text) > c.hub.cfg.QueueBytes:
-		c.farewell = websocket.FormatCloseMessage(int(wire.ClosePolicy), wire.ReasonSlowReader)
+	case c.queued >= c.hub.cfg.QueueMessages || c.queue != nil && c.queue.Len()+len(payload) > c.hub.cfg.QueueBytes:
+		c.end(int(wire.ClosePolicy), wire.ReasonSlowReader)
 		c.parted = true // no frame would get through
 		c.cut()
 		return false, ErrSlow
-	default:
-		c.push(text)
-		return false, nil
 	}
-}
-
-// push appends a copy of text to the queue. c.mu is held.
-func (c *Conn) push(text []byte) {
-	c.queue = append(c.queue, bytes.Clone(text))
-	c.queued += len(text)
+	if c.queue == nil {
+		c.queue = c.hub.pages.take()
+	}
+	appendFrame(c.queue, opcode, payload)
+	c.queued++
+	c.writing = true
+	return mine, nil
 }
 
 // flush writes the queue until it is empty, then the close frame if there is
 // one. Only the one who is writing calls it.
 func (c *Conn) flush() {
 	for {
-		c.mu.Lock()
-		batch := c.queue
-		c.queue, c.queued = nil, 0
-		if len(batch) == 0 {
-			c.writing = false
-			ending := c.farewell != nil
-			c.mu.Unlock()
-			if ending {
-				c.sayFarewell()
-			}
+		frames := c.next()
+		if frames == nil {
+			break
+		}
+		err := c.write(frames.Bytes())
+		c.hub.pages.give(frames)
+		if err != nil {
+			c.giveUp()
 			return
 		}
-		c.mu.Unlock()
-		for _, text := range batch {
-			if c.write(text) != nil {
-				c.giveUp()
-				return
-			}
-		}
+	}
+	if c.ending.Load() {
+		c.sayFarewell()
 	}
 }
 
-func (c *Conn) write(text []byte) error {
-	_ = c.ws.SetWriteDeadline(time.Now().Add(c.hub.cfg.WriteTimeout)) // never fails
-	return c.ws.WriteMessage(websocket.TextMessage, text)
+// next takes the queue; if there is none the caller is the writer no more.
+func (c *Conn) next() (frames *bytes.Buffer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	frames = c.queue
+	c.queue, c.queued = nil, 0
+	c.writing = frames != nil
+	return frames
+}
+
+// write writes whole frames. A deadline costs a timer, so one that is set is
+// left as long as it gives the client four fifths of its time.
+func (c *Conn) write(frames []byte) error {
+	now, patience := c.hub.now(), c.hub.cfg.WriteTimeout
+	if time.Duration(c.writeBy.Load())-now < patience*4/5 {
+		c.writeBy.Store(int64(now + patience))
+		_ = c.watch.SetWriteDeadline(time.Now().Add(patience)) // fails only if it has ended already
+	}
+	_, err := c.stream.Write(frames)
+	return err
 }
 
 // giveUp ends a connection that cannot be written to.
@@ -150,24 +170,18 @@ func (c *Conn) giveUp() {
 // answer it, so that what was sent before it is not lost to a reset.
 func (c *Conn) sayFarewell() {
 	c.mu.Lock()
-	frame, mine := c.farewell, c.farewell != nil && !c.parted
+	payload, mine := c.farewell, c.farewell != nil && !c.parted
 	c.parted = true
 	c.mu.Unlock()
 	if !mine {
 		return
 	}
-	now := time.Now()
-	if c.ws.WriteControl(websocket.CloseMessage, frame, now.Add(c.hub.cfg.WriteTimeout)) != nil {
+	page := c.hub.pages.take()
+	defer c.hub.pages.give(page)
+	appendFrame(page, opClose, payload)
+	if c.write(page.Bytes()) != nil {
 		c.cut()
 		return
 	}
-	_ = c.watch.SetReadDeadline(now.Add(closeGrace)) // fails only if it has ended already
-}
-
-// ending tells whether the connection is being closed: what the client still
-// says does not count.
-func (c *Conn) ending() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.farewell != nil
+	_ = c.watch.SetReadDeadline(time.Now().Add(closeGrace)) // fails only if it has ended already
 }
