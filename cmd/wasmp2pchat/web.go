@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wasm"
 )
 
@@ -39,7 +40,7 @@ func listenHTTP(ctx context.Context, addr listenAddr, handler http.Handler, log 
 	if err != nil {
 		return nil, err
 	}
-	return &httpServer{listener: listener, server: &http.Server{
+	return &httpServer{listener: wsconn.Watch(listener), server: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		WriteTimeout:      requestTimeout,

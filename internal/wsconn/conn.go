@@ -62,6 +62,7 @@ type Conn struct {
 
 	mu       sync.Mutex    // guards the fields below; never held while writing
 	writing  bool          // somebody writes, and will write the queue too
+	written  chan struct{} // closed when nobody writes any more; nil: nobody waits for that
 	queue    *bytes.Buffer // frames; nil: none
 	queued   int           // frames in queue
 	late     string        // what the client is told when the read deadline passes
@@ -215,6 +216,12 @@ func (c *Conn) waitFor(deadline time.Time, reason string) {
 	}
 }
 
+func (c *Conn) lateReason() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.late
+}
+
 // UseControlPings makes the pings of this connection control frames (RFC 6455
 // §5.5.2) from now on, which no client sees; those of the others stay
 // Config.Ping.
@@ -248,15 +255,14 @@ func (c *Conn) part(why error) {
 	c.hub.cfg.Log.Debug("websocket closed", "addr", c.addr, "reason", describe(why))
 	switch {
 	case left:
-		c.bid(code, "")
+		c.finish(c.bid(code, ""))
 	case isTimeout(why):
-		c.bid(int(wire.CloseNormal), c.late)
+		c.finish(c.bid(int(wire.CloseNormal), c.lateReason()))
 	case errors.Is(why, errFlood):
-		c.bid(int(wire.ClosePolicy), wire.ReasonFlood)
+		c.finish(c.bid(int(wire.ClosePolicy), wire.ReasonFlood))
 	default: // it is lost, or gorilla has told it why it is closed
 		c.forbidSending()
 	}
-	c.sayFarewell()
 	if errors.Is(why, errFlood) || errors.Is(why, websocket.ErrReadLimit) {
 		c.linger()
 	}

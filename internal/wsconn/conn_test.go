@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -362,47 +364,6 @@ func TestMessagesOfEachSenderStayInOrder(t *testing.T) {
 	w.stop()
 }
 
-// TestWhoHasLeftIsNotQuiet holds the look at the socket: from the moment the
-// client's end of the connection is closed, Quiet says no, whether or not the
-// reader has had a processor since.
-func TestWhoHasLeftIsNotQuiet(t *testing.T) {
-	t.Parallel()
-	for name, leave := range map[string]func(ws *websocket.Conn){
-		"close frame": func(ws *websocket.Conn) {
-			_ = ws.WriteControl(websocket.CloseMessage, nil, time.Now().Add(time.Second))
-		},
-		"FIN": func(ws *websocket.Conn) { _ = ws.NetConn().Close() },
-		"RST": func(ws *websocket.Conn) {
-			if tcp, ok := ws.NetConn().(*net.TCPConn); ok {
-				_ = tcp.SetLinger(0)
-				_ = tcp.Close()
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := onLoopback(t, Config{}, false)
-			for range 100 {
-				ws, s := w.connect(t)
-				<-s.idle
-				if !s.conn.Quiet() {
-					t.Fatal("Quiet() = false for a client that waits")
-				}
-				leave(ws)
-				if s.conn.Quiet() {
-					t.Fatal("Quiet() = true for a client that has left")
-				}
-				_ = ws.NetConn().Close()
-				<-s.closed
-				if said := name == "close frame"; s.left != said {
-					t.Fatalf("Closed(%v), want %v", s.left, said)
-				}
-			}
-			w.stop()
-		})
-	}
-}
-
 // TestIdleComesAfterEverything holds that Idle is called after each message
 // was handled: what is put off until then is not put off for ever.
 func TestIdleComesAfterEverything(t *testing.T) {
@@ -420,22 +381,123 @@ func TestIdleComesAfterEverything(t *testing.T) {
 	w.stop()
 }
 
+// TestNothingIsLeftOfAThousandConnections is not parallel: it counts the
+// goroutines and the descriptors of the process.
 func TestNothingIsLeftOfAThousandConnections(t *testing.T) {
-	w := onLoopback(t, Config{}, true)
-	before := runtime.NumGoroutine()
-	for i := range 1000 {
-		ws, s := w.connect(t)
-		if i%2 == 0 {
-			_ = ws.WriteMessage(websocket.TextMessage, []byte("x"))
-			_, _, _ = ws.ReadMessage()
+	for transport, open := range worlds() {
+		t.Run(transport, func(t *testing.T) {
+			w := open(t, Config{}, true)
+			goroutines, files := runtime.NumGoroutine(), descriptors(t)
+			for i := range 1000 {
+				ws, s := w.connect(t)
+				if i%2 == 0 {
+					_ = ws.WriteMessage(websocket.TextMessage, []byte("x"))
+					_, _, _ = ws.ReadMessage()
+				}
+				_ = ws.NetConn().Close()
+				<-s.closed
+			}
+			await(t, func() bool {
+				return w.hub.Len() == 0 && runtime.NumGoroutine() <= goroutines+5 && descriptors(t) <= files+5
+			},
+				func() string {
+					return fmt.Sprintf("%d connections; %d goroutines, %d before; %d descriptors, %d before",
+						w.hub.Len(), runtime.NumGoroutine(), goroutines, descriptors(t), files)
+				})
+			w.stop()
+		})
+	}
+}
+
+// descriptors is how many this process has open; 0 where that cannot be seen.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// await returns when what is wanted has come true.
+func await(t *testing.T, wanted func() bool, state func() string) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(10 * time.Second)
+	for !wanted() {
+		if now := <-tick.C; now.After(deadline) {
+			t.Fatalf("after 10 s: %s", state())
 		}
-		_ = ws.NetConn().Close()
-		<-s.closed
 	}
+}
+
+// TestAStuckWriteEndsInTime holds that the one who writes to a client that
+// does not read is held up for the write deadline and no longer, and that the
+// client is cut then.
+func TestAStuckWriteEndsInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, Config{})
+		for pause := range 3 { // what is left of the deadline of the write before
+			ws, s := w.connect(t)
+			s.conn.Keep()
+			go func() { _, _, _ = ws.ReadMessage() }()
+			if err := s.conn.Send([]byte("read")); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Duration(pause) * 900 * time.Millisecond)
+			start := time.Now()
+			if err := s.conn.Send([]byte("stuck")); err == nil {
+				t.Error("Send to a client that does not read = nil")
+			}
+			if took := time.Since(start); took < 4*time.Second || took > 5*time.Second {
+				t.Errorf("Send was held up for %v, want 4 to 5 s", took)
+			}
+			<-s.closed
+		}
+		w.stop()
+	})
+}
+
+// TestAMessageCostsNoAllocation holds the path of a relayed message, from one
+// client's socket to another's.
+func TestAMessageCostsNoAllocation(t *testing.T) {
+	w := onLoopback(t, Config{MessageRate: 1e6, ByteRate: 1e9}, true)
+	ws, _ := w.connect(t)
+	sent := masked(0x81, bytes.Repeat([]byte("x"), 1000))
+	got := make([]byte, len(sent)-4) // a server's frame has no mask
+	exchange := func() {
+		if _, err := ws.NetConn().Write(sent); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(ws.NetConn(), got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exchange()
+	if n := testing.AllocsPerRun(2000, exchange); n != 0 && !pooling(t) {
+		t.Skip("sync.Pool forgets at random under the race detector")
+	} else if n != 0 {
+		t.Errorf("a message costs %v allocations, want 0", n)
+	}
+	_ = ws.Close()
 	w.stop()
-	if after := runtime.NumGoroutine(); after > before+5 {
-		t.Errorf("%d goroutines before, %d after", before, after)
+}
+
+// pooling tells whether a sync.Pool gives back what it was given; under the
+// race detector it does so at random.
+func pooling(t *testing.T) bool {
+	t.Helper()
+	var p pagePool
+	for range 100 {
+		page := p.take()
+		p.give(page)
+		if p.take() != page {
+			return false
+		}
 	}
+	return true
 }
 
 func TestARequestThatIsNoWebSocket(t *testing.T) {

@@ -56,7 +56,8 @@ func def[T comparable](field *T, value T) {
 	}
 }
 
-// Hub holds the connections of one service. Make one with NewHub.
+// Hub holds the connections of one service. Make one with NewHub, and put
+// Watch around the listener of a server that speaks TLS.
 type Hub struct {
 	cfg      Config
 	born     time.Time

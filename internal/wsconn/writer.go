@@ -118,9 +118,9 @@ func (c *Conn) enqueue(opcode byte, payload []byte, always bool) (mine bool, err
 // one. Only the one who is writing calls it.
 func (c *Conn) flush() {
 	for {
-		frames := c.next()
+		frames, last := c.next()
 		if frames == nil {
-			break
+			return
 		}
 		err := c.write(frames.Bytes())
 		c.hub.pages.give(frames)
@@ -128,20 +128,56 @@ func (c *Conn) flush() {
 			c.giveUp()
 			return
 		}
-	}
-	if c.ending.Load() {
-		c.sayFarewell()
+		if last { // closeGrace lets the client read what was sent before it, and answer
+			_ = c.watch.SetReadDeadline(time.Now().Add(closeGrace)) // fails only if it has ended already
+		}
 	}
 }
 
-// next takes the queue; if there is none the caller is the writer no more.
-func (c *Conn) next() (frames *bytes.Buffer) {
+// next takes the queue, or when it is empty the close frame, which is the last
+// to be written. If there is neither, the caller is the writer no more.
+func (c *Conn) next() (frames *bytes.Buffer, last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	frames = c.queue
 	c.queue, c.queued = nil, 0
-	c.writing = frames != nil
-	return frames
+	if frames == nil && c.farewell != nil && !c.parted {
+		frames, last = c.hub.pages.take(), true
+		appendFrame(frames, opClose, c.farewell)
+		c.parted = true
+	}
+	if frames == nil {
+		c.stopWriting()
+	}
+	return frames, last
+}
+
+// stopWriting lets others write. c.mu is held.
+func (c *Conn) stopWriting() {
+	c.writing = false
+	if c.written != nil {
+		close(c.written)
+		c.written = nil
+	}
+}
+
+// finish returns when nobody writes any more. Mine says that the caller is the
+// writer. Only the reader calls it, last.
+func (c *Conn) finish(mine bool) {
+	if mine {
+		c.flush()
+		return
+	}
+	var written chan struct{}
+	c.mu.Lock()
+	if c.writing {
+		written = make(chan struct{})
+		c.written = written
+	}
+	c.mu.Unlock()
+	if written != nil {
+		<-written // not for longer than the deadline of writing
+	}
 }
 
 // write writes whole frames. A deadline costs a timer, so one that is set is
@@ -156,32 +192,13 @@ func (c *Conn) write(frames []byte) error {
 	return err
 }
 
-// giveUp ends a connection that cannot be written to.
+// giveUp ends a connection that cannot be written to. Only the one who is
+// writing calls it.
 func (c *Conn) giveUp() {
 	c.forbidSending()
 	c.mu.Lock()
-	c.writing = false
 	c.queue, c.queued = nil, 0
+	c.stopWriting()
 	c.mu.Unlock()
 	c.cut()
-}
-
-// sayFarewell sends the close frame, once, and gives the client closeGrace to
-// answer it, so that what was sent before it is not lost to a reset.
-func (c *Conn) sayFarewell() {
-	c.mu.Lock()
-	payload, mine := c.farewell, c.farewell != nil && !c.parted
-	c.parted = true
-	c.mu.Unlock()
-	if !mine {
-		return
-	}
-	page := c.hub.pages.take()
-	defer c.hub.pages.give(page)
-	appendFrame(page, opClose, payload)
-	if c.write(page.Bytes()) != nil {
-		c.cut()
-		return
-	}
-	_ = c.watch.SetReadDeadline(time.Now().Add(closeGrace)) // fails only if it has ended already
 }
