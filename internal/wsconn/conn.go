@@ -51,6 +51,7 @@ type Conn struct {
 	writeBy  atomic.Int64 // the write deadline that is set, on the hub's clock
 	slot     int          // of the hub's sweep
 	control  atomic.Bool  // pings are control frames, whatever the hub's are
+	grown    atomic.Bool  // the reader's stack may have grown since it was new
 	ending   atomic.Bool  // farewell is set: what the client still says does not count
 
 	// The reader's own.
@@ -94,33 +95,44 @@ func (c *Conn) Keep() { c.waitFor(time.Time{}, wire.ReasonDone) }
 func (c *Conn) EndWithin(d time.Duration) { c.waitFor(time.Now().Add(d), wire.ReasonDone) }
 
 // read is the life of a connection: its one goroutine. What it needs while
-// it waits is kept small, because every idle connection needs it.
+// it waits is kept small, because every idle connection needs it. A stack that
+// a message has made grow would stay so; once after each ping, which is when a
+// quiet client is heard, it is left behind for a new one.
 func (c *Conn) read() {
-	c.watch.idle = c.idle
 	err := c.readFrames()
+	if errors.Is(err, errGrown) {
+		go c.read() // Serve waits for the last of them
+		return
+	}
 	c.watch.idle = nil
 	c.part(err)
+	c.hub.running.Done()
 }
+
+// errGrown ends a goroutine, not its connection.
+var errGrown = errors.New("the stack has grown")
 
 // readFrames handles frame after frame until the connection ends.
 func (c *Conn) readFrames() error {
+	handled := false
 	for {
 		if c.lent == nil {
 			c.lent = c.hub.readers.take()
 			lend(c.reader, c.lent, c.stream)
 		}
-		switch _, err := c.reader.Peek(1); {
+		_, err := c.reader.Peek(1)
+		switch {
 		case err == nil:
 			err = c.readFrame()
-			if err != nil {
-				return err
-			}
+			handled = true
 		case !errors.Is(err, errNothing):
-			return err
+		case handled && c.grown.CompareAndSwap(true, false):
+			err = errGrown
 		default:
-			if err := c.watch.wait(); err != nil {
-				return err
-			}
+			err = c.watch.wait()
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -229,6 +241,7 @@ func (c *Conn) UseControlPings() { c.control.Store(true) }
 
 // Ping asks the client for a sign of life now. It never waits.
 func (c *Conn) Ping() {
+	c.grown.Store(true)
 	if c.hub.cfg.Ping != nil && !c.control.Load() {
 		_ = c.post(opText, c.hub.cfg.Ping) // its reader learns of an end by itself
 	} else {

@@ -141,10 +141,8 @@ func (h *Hub) start(c *Conn, open func(*Conn) Session) {
 		return
 	}
 	h.cfg.Log.Debug("websocket open", "addr", c.addr)
-	go func() { // Serve waits for it
-		defer h.running.Done()
-		c.read()
-	}()
+	c.watch.idle = c.idle
+	go c.read() // Serve waits for it
 }
 
 // errShutdown ends a connection that came too late.
