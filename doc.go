@@ -29,6 +29,7 @@
 //	cmd/wasmp2pchat   configuration, wiring, subcommands; the only place that knows everybody
 //	internal/pipenet  connections in memory, for tests on a fake clock
 //	internal/natlab   real NATs in network namespaces
+//	internal/swarm    a crowd of light clients that measures a server
 //	e2e               two browsers behind two NATs
 //
 // The three services never import one another: they meet as func values in

@@ -22,6 +22,7 @@ func TestLayers(t *testing.T) {
 		"internal/wsconn":     {"wire"},
 		"internal/pipenet":    {},
 		"internal/natlab":     {},
+		"internal/swarm":      {},
 		"match":               {"wire", "internal/wsconn"},
 		"match/pooltest":      {"match", "wire"},
 		"signal":              {"wire", "internal/wsconn"},

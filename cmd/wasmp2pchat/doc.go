@@ -4,6 +4,7 @@
 //
 //	wasmp2pchat [serve]       the server (default)
 //	wasmp2pchat chat URL      a peer in the terminal
+//	wasmp2pchat loadtest URL  many peers, and how the server copes
 //	wasmp2pchat credentials   mint or check TURN credentials
 //	wasmp2pchat config        the effective settings
 //	wasmp2pchat health        is the server on this machine ready?

@@ -52,6 +52,8 @@ func run(ctx context.Context, w world) error {
 		return serveCommand(ctx, w)
 	case "chat":
 		return chatCommand(ctx, w)
+	case "loadtest":
+		return loadtestCommand(ctx, w)
 	case "credentials":
 		return credentialsCommand(w)
 	case "config":
@@ -72,6 +74,7 @@ const usage = `wasmp2pchat lets two strangers chat, browser to browser.
 
   wasmp2pchat [serve]        the server (default)
   wasmp2pchat chat URL       a peer in the terminal
+  wasmp2pchat loadtest URL   many peers, and how the server copes
   wasmp2pchat credentials    mint or check TURN credentials
   wasmp2pchat config         the effective settings
   wasmp2pchat health         is the server on this machine ready?

@@ -1,0 +1,119 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// What servers take of one client: the first messages at once, the rest at
+// this pace (ours: 20 a second, in bursts of 100).
+const (
+	atOnceMessages = 80
+	pace           = time.Second / 18
+)
+
+// relay is the scenario relay: in every room at the same time, a candidate
+// goes to and fro until each side has sent its messages.
+func (c *crowd) relay(ctx context.Context) {
+	t := newTemplate(c.mask, candidateText)
+	rooms := c.gather(ctx)
+	c.enter("relaying")
+	var playing sync.WaitGroup
+	start := make(chan struct{})
+	for _, r := range rooms {
+		for _, s := range []*seat{r.first, r.second} {
+			playing.Go(func() {
+				<-start
+				c.rally(ctx, t, r, s)
+			})
+		}
+	}
+	c.measure(func() {
+		close(start)
+		playing.Wait()
+	})
+	c.leaveAll(ctx, rooms)
+}
+
+// idle is the scenario idle: the rooms stay until the time is up.
+func (c *crowd) idle(ctx context.Context) {
+	rooms := c.gather(ctx)
+	c.enter("holding")
+	c.done.Store(int64(2 * len(rooms)))
+	c.holding.Store(true)
+	var held sync.WaitGroup
+	for _, r := range rooms {
+		for _, s := range []*seat{r.first, r.second} {
+			held.Go(func() {
+				for {
+					if _, err := s.ws.next(); err != nil {
+						c.fault(ctx, "cut while it was idle", err)
+						return
+					}
+				}
+			})
+		}
+	}
+	c.measure(func() { <-ctx.Done() })
+	held.Wait()
+}
+
+// rally is one side of the ping-pong in a room: the first one serves.
+func (c *crowd) rally(ctx context.Context, t *template, r *room, s *seat) {
+	total := uint32(2 * c.cfg.Messages)
+	turn := uint32(1) // of the message that comes next
+	if s.second {
+		turn = 0
+	} else {
+		c.hit(ctx, t, r, s, 0)
+	}
+	for ; turn < total; turn += 2 {
+		message, err := s.ws.next()
+		if err != nil {
+			c.fault(ctx, "cut while it relayed", err)
+			if errors.Is(context.Cause(ctx), errStalled) {
+				c.tally.fault("waited in vain for a message")
+			}
+			return
+		}
+		if number, seq, ok := t.read(message); !ok || number != s.number || seq != turn {
+			c.fault(ctx, "a message that was lost, changed, or not for this room", nil)
+			return
+		}
+		c.latency.Observe(s.ws.arrived.Sub(c.born) - time.Duration(r.sentAt.Load()))
+		c.done.Add(1)
+		if turn+1 < total {
+			c.hit(ctx, t, r, s, turn+1)
+		}
+	}
+}
+
+// hit sends a message, in time with what servers take of one client.
+func (c *crowd) hit(ctx context.Context, t *template, r *room, s *seat, seq uint32) {
+	if s.sent == 0 {
+		s.began = time.Now()
+	}
+	if extra := s.sent - atOnceMessages; extra >= 0 {
+		select {
+		case <-time.After(time.Until(s.began.Add(time.Duration(extra) * pace))):
+		case <-ctx.Done():
+		}
+	}
+	s.sent++
+	s.frame = t.stamp(s.frame[:0], s.number, seq)
+	r.sentAt.Store(int64(time.Since(c.born)))
+	_ = s.ws.send(s.frame) // its reader learns of an end by itself
+}
+
+// leaveAll ends the rooms.
+func (c *crowd) leaveAll(ctx context.Context, rooms []*room) {
+	c.enter("leaving")
+	anything := func([]byte) bool { return false }
+	c.inParallel(ctx, connectors, len(rooms), func(i int) bool {
+		rooms[i].second.ws.leave(anything)
+		rooms[i].first.ws.leave(anything)
+		return true
+	})
+}

@@ -1,0 +1,190 @@
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"sync/atomic"
+	"time"
+)
+
+// seat is one of the two places in a room.
+type seat struct {
+	ws     *conn
+	number uint32    // of the room: what its messages carry
+	second bool      // the other one was there first: this one makes the offer
+	sent   int       // messages
+	began  time.Time // when the first was sent
+	frame  []byte    // kept for the next message
+}
+
+// room is two who have joined.
+type room struct {
+	first, second *seat
+	sentAt        atomic.Int64 // when the message under way was sent, in nanoseconds since the crowd was born
+}
+
+// join takes a seat in a room; nil if there is none.
+func (c *crowd) join(ctx context.Context, roomID string) *seat {
+	ws := c.connect(ctx, c.target.signaling)
+	if ws == nil {
+		return nil
+	}
+	if s := c.register(ctx, ws, roomID); s != nil {
+		return s
+	}
+	ws.close()
+	return nil
+}
+
+func (c *crowd) register(ctx context.Context, ws *conn, roomID string) *seat {
+	text := fmt.Appendf(nil, `{"type":"register","roomId":%q,"clientId":"load-%d"}`, roomID, c.asked.Add(1))
+	err := ws.send(c.mask.appendFrame(nil, opText, text))
+	if err != nil {
+		c.fault(ctx, "cut before it joined", err)
+		return nil
+	}
+	message, err := ws.next()
+	if err != nil {
+		c.fault(ctx, "cut while it joined", err)
+		return nil
+	}
+	if !bytes.Equal(field(message, `"type"`), []byte("accept")) {
+		c.fault(ctx, "answered "+printable(string(message))+" to register", nil)
+		return nil
+	}
+	return &seat{ws: ws, number: numberOf(roomID), second: isTrue(message, `"isExistUser"`) || isTrue(message, `"isExistClient"`)}
+}
+
+// numberOf makes a number of a room's id, so that a message in the wrong room
+// is seen.
+func numberOf(roomID string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(roomID)) // never fails
+	return h.Sum32()
+}
+
+// waveRooms is how many rooms are asked for at a time: a server wants both
+// members there within 10 s of the match.
+const waveRooms = 500
+
+// gather makes rooms with two members each, up to the peers of the run.
+func (c *crowd) gather(ctx context.Context) []*room {
+	rooms := make([]*room, 0, c.cfg.Peers/2)
+	for left := c.cfg.Peers / 2; left > 0 && ctx.Err() == nil; {
+		wave := c.connectWave(ctx, 2*min(left, waveRooms))
+		if len(wave) == 0 {
+			break
+		}
+		ids := c.burst(ctx, wave, func(f func()) { f() }, false)
+		left -= len(wave) / 2
+		c.enter("joining")
+		rooms = append(rooms, c.joinAll(ctx, ids)...)
+	}
+	c.done.Store(0) // these were only the way
+	return rooms
+}
+
+// joinAll gives each room its two members.
+func (c *crowd) joinAll(ctx context.Context, ids []string) []*room {
+	joined := make([]*room, len(ids))
+	c.inParallel(ctx, connectors, len(ids), func(i int) bool {
+		a := c.join(ctx, ids[i])
+		if a == nil {
+			return true
+		}
+		b := c.join(ctx, ids[i])
+		switch {
+		case b == nil:
+			a.ws.close()
+		case a.second || !b.second:
+			c.fault(ctx, "told wrongly who was there first", nil)
+			a.ws.close()
+			b.ws.close()
+		default:
+			joined[i] = &room{first: a, second: b}
+		}
+		return true
+	})
+	rooms := joined[:0]
+	for _, r := range joined {
+		if r != nil {
+			rooms = append(rooms, r)
+		}
+	}
+	return rooms
+}
+
+// template is a message with a place for two numbers: of the room and of the
+// message. It is stamped without being made anew.
+type template struct {
+	text  []byte
+	frame []byte // masked, the numbers zero
+	at    int    // of the numbers, in text
+	mask  mask
+}
+
+const (
+	stampDigits = 16
+	stampPlace  = "0000000000000000"
+)
+
+// newTemplate makes one of a text that holds stampPlace.
+func newTemplate(m mask, text string) *template {
+	at := bytes.Index([]byte(text), []byte(stampPlace))
+	return &template{text: []byte(text), frame: m.appendFrame(nil, opText, []byte(text)), at: at, mask: m}
+}
+
+// stamp appends a frame with the numbers.
+func (t *template) stamp(dst []byte, number, seq uint32) []byte {
+	dst = append(dst, t.frame...)
+	place := dst[len(dst)-len(t.text)+t.at:][:stampDigits]
+	putHex(place, uint64(number)<<32|uint64(seq))
+	t.mask.apply(place, t.at)
+	return dst
+}
+
+// read gives the numbers of a message; false if any other byte differs.
+func (t *template) read(message []byte) (number, seq uint32, ok bool) {
+	if len(message) != len(t.text) || !bytes.Equal(message[:t.at], t.text[:t.at]) ||
+		!bytes.Equal(message[t.at+stampDigits:], t.text[t.at+stampDigits:]) {
+		return 0, 0, false
+	}
+	v, ok := parseHex(message[t.at:][:stampDigits])
+	return uint32(v >> 32), uint32(v), ok
+}
+
+func putHex(dst []byte, v uint64) {
+	for i := range stampDigits {
+		dst[stampDigits-1-i] = "0123456789abcdef"[v&15]
+		v >>= 4
+	}
+}
+
+func parseHex(digits []byte) (v uint64, ok bool) {
+	for _, d := range digits {
+		switch {
+		case d >= '0' && d <= '9':
+			d -= '0'
+		case d >= 'a' && d <= 'f':
+			d -= 'a' - 10
+		default:
+			return 0, false
+		}
+		v = v<<4 | uint64(d)
+	}
+	return v, true
+}
+
+// The messages of a session, as Chromium writes them for a DataChannel.
+const (
+	sdpText = `v=0\r\no=- ` + stampPlace + ` 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS\r\n` +
+		`m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:Kx0v\r\na=ice-pwd:hW3yG9bUq2LZ6d1oSxT8rJ4n\r\na=ice-options:trickle\r\n` +
+		`a=fingerprint:sha-256 5C:0E:7A:91:BB:1D:42:F0:33:68:9E:A7:04:C5:D2:7B:16:8F:E1:3A:90:4D:62:BC:F7:28:55:0B:C1:9D:6E:84\r\n` +
+		`a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n`
+	offerText     = `{"type":"offer","sdp":"` + sdpText + `"}`
+	answerText    = `{"type":"answer","sdp":"` + sdpText + `"}`
+	candidateText = `{"type":"candidate","ice":{"candidate":"candidate:` + stampPlace + ` 1 udp 2122260223 198.51.100.7 54321 typ host generation 0 ufrag Kx0v network-id 1",` +
+		`"sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"Kx0v"}}`
+)
