@@ -36,6 +36,9 @@ func (o *outcome) print(w io.Writer, url string, asJSON bool) error {
 	if o.Scenario == chatScenario && o.Count > 0 {
 		fmt.Fprintf(w, "relayed                     %.0f %%\n", 100*float64(o.Relayed)/float64(o.Count))
 	}
+	if o.Changed > 0 {
+		fmt.Fprintf(w, "%d messages came decoded and encoded again: Ayame forwards the bytes as they are\n", o.Changed)
+	}
 	if o.Ended != "" {
 		fmt.Fprintf(w, "ended before it was through, after %s: %s\n", short(o.Took), o.Ended)
 	}
@@ -68,7 +71,7 @@ func (o *outcome) forPrograms(url string) map[string]any {
 	m := map[string]any{
 		"url": url, "scenario": o.Scenario, "peers": o.Peers, "opened": o.Opened, "unit": o.Unit, "count": o.Count,
 		"per_second": o.Rate, "measured_s": o.Measured.Seconds(), "took_s": o.Took.Seconds(),
-		"latency": quantilesMS(o.Latency), "connect": quantilesMS(o.Connect), "ended": o.Ended,
+		"latency": quantilesMS(o.Latency), "connect": quantilesMS(o.Connect), "changed": o.Changed, "ended": o.Ended,
 	}
 	if o.Scenario == chatScenario {
 		m["relayed"] = o.Relayed

@@ -87,7 +87,7 @@ func (c *crowd) seeker(ctx context.Context) *seeker {
 	}
 	now := time.Now()
 	text := fmt.Appendf(nil, `{"user_id":"load-%x-%d","created_at":%q}`, c.born.UnixNano(), c.asked.Add(1), now.UTC().Format(time.RFC3339Nano))
-	return &seeker{ws: ws, request: c.mask.appendFrame(nil, opText, text)}
+	return &seeker{ws: ws, request: c.mask.frame(opText, text)}
 }
 
 // connect is dial, measured; nil and a fault if it fails.

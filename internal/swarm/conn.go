@@ -186,7 +186,7 @@ var errPieces = errors.New("pieces of a message that has not begun, or a message
 func (c *conn) handle(f frame) ([]byte, error) {
 	switch f.op {
 	case opPing:
-		return nil, c.send(c.crowd.mask.appendFrame(nil, opPong, f.payload))
+		return nil, c.send(c.crowd.mask.frame(opPong, f.payload))
 	case opPong:
 		return nil, nil
 	case opClose:

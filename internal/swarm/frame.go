@@ -31,8 +31,9 @@ const (
 // here, so one key serves a run and frames can be made beforehand.
 type mask [4]byte
 
-// appendFrame appends a final frame from a client.
-func (m mask) appendFrame(dst []byte, op byte, payload []byte) []byte {
+// frame makes a final frame from a client.
+func (m mask) frame(op byte, payload []byte) []byte {
+	dst := make([]byte, 0, 14+len(payload))
 	dst = append(dst, finalBit|op)
 	switch n := len(payload); {
 	case n <= 125:

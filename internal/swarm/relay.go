@@ -17,7 +17,7 @@ const (
 // relay is the scenario relay: in every room at the same time, a candidate
 // goes to and fro until each side has sent its messages.
 func (c *crowd) relay(ctx context.Context) {
-	t := newTemplate(c.mask, candidateText)
+	t := newTemplate(c.mask, "candidate", iceText)
 	rooms := c.gather(ctx)
 	c.enter("relaying")
 	var playing sync.WaitGroup
@@ -78,7 +78,7 @@ func (c *crowd) rally(ctx context.Context, t *template, r *room, s *seat) {
 			}
 			return
 		}
-		if number, seq, ok := t.read(message); !ok || number != s.number || seq != turn {
+		if !c.check(t, s, turn, message) {
 			c.fault(ctx, "a message that was lost, changed, or not for this room", nil)
 			return
 		}

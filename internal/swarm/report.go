@@ -25,6 +25,8 @@ type Report struct {
 	Latency Quantiles // match: request to MATCH; session: dialling to the last candidate; relay: from peer to peer
 	Connect Quantiles // dialling to the end of the upgrade
 
+	Changed int // relayed messages whose names came in another order: Ayame forwards the bytes as they are
+
 	Faults []Fault // most frequent first
 }
 
@@ -50,7 +52,7 @@ func (c *crowd) report(why error) *Report {
 		Scenario: c.cfg.Scenario, Peers: c.cfg.Peers, Opened: int(c.opened.Load()), Took: time.Since(c.born),
 		Unit:  map[Scenario]string{Match: "pairs", Session: "sessions", Signaling: "sessions", Relay: "messages", Idle: "peers"}[c.cfg.Scenario],
 		Count: int(c.done.Load()), Measured: c.measured,
-		Latency: c.latency.Quantiles(), Connect: c.connecting.Quantiles(), Faults: c.tally.sorted(),
+		Latency: c.latency.Quantiles(), Connect: c.connecting.Quantiles(), Changed: int(c.changed.Load()), Faults: c.tally.sorted(),
 	}
 	if c.measured > 0 && c.cfg.Scenario != Idle {
 		r.Rate = float64(r.Count) / c.measured.Seconds()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -40,7 +41,7 @@ func (c *crowd) join(ctx context.Context, roomID string) *seat {
 
 func (c *crowd) register(ctx context.Context, ws *conn, roomID string) *seat {
 	text := fmt.Appendf(nil, `{"type":"register","roomId":%q,"clientId":"load-%d"}`, roomID, c.asked.Add(1))
-	err := ws.send(c.mask.appendFrame(nil, opText, text))
+	err := ws.send(c.mask.frame(opText, text))
 	if err != nil {
 		c.fault(ctx, "cut before it joined", err)
 		return nil
@@ -119,10 +120,11 @@ func (c *crowd) joinAll(ctx context.Context, ids []string) []*room {
 // template is a message with a place for two numbers: of the room and of the
 // message. It is stamped without being made anew.
 type template struct {
-	text  []byte
-	frame []byte // masked, the numbers zero
-	at    int    // of the numbers, in text
-	mask  mask
+	text   []byte
+	at     int    // of the numbers, in text
+	sorted []byte // the same JSON with its names sorted, as a server writes it that decodes what it relays
+	frame  []byte // of text, masked
+	mask   mask
 }
 
 const (
@@ -130,10 +132,15 @@ const (
 	stampPlace  = "0000000000000000"
 )
 
-// newTemplate makes one of a text that holds stampPlace.
-func newTemplate(m mask, text string) *template {
-	at := bytes.Index([]byte(text), []byte(stampPlace))
-	return &template{text: []byte(text), frame: m.appendFrame(nil, opText, []byte(text)), at: at, mask: m}
+// newTemplate makes one of a type and another name with its value, which holds
+// stampPlace and sorts before "type".
+func newTemplate(m mask, kind, other string) *template {
+	text := `{"type":"` + kind + `",` + other + `}`
+	return &template{
+		text: []byte(text), at: strings.Index(text, stampPlace),
+		sorted: []byte(`{` + other + `,"type":"` + kind + `"}`),
+		frame:  m.frame(opText, []byte(text)), mask: m,
+	}
 }
 
 // stamp appends a frame with the numbers.
@@ -145,14 +152,34 @@ func (t *template) stamp(dst []byte, number, seq uint32) []byte {
 	return dst
 }
 
-// read gives the numbers of a message; false if any other byte differs.
-func (t *template) read(message []byte) (number, seq uint32, ok bool) {
-	if len(message) != len(t.text) || !bytes.Equal(message[:t.at], t.text[:t.at]) ||
-		!bytes.Equal(message[t.at+stampDigits:], t.text[t.at+stampDigits:]) {
-		return 0, 0, false
+// read gives the numbers of a message, and whether it is the very bytes that
+// were sent; not ok if anything but the order of the names differs.
+func (t *template) read(message []byte) (number, seq uint32, same, ok bool) {
+	at, same := t.at, true
+	if !fits(message, t.text, at) {
+		at, same = bytes.Index(t.sorted, []byte(stampPlace)), false
+		message = bytes.TrimSuffix(message, []byte("\n"))
+		if !fits(message, t.sorted, at) {
+			return 0, 0, false, false
+		}
 	}
-	v, ok := parseHex(message[t.at:][:stampDigits])
-	return uint32(v >> 32), uint32(v), ok
+	v, ok := parseHex(message[at:][:stampDigits])
+	return uint32(v >> 32), uint32(v), same, ok
+}
+
+// fits compares all but the stamp.
+func fits(message, text []byte, at int) bool {
+	return len(message) == len(text) && bytes.Equal(message[:at], text[:at]) &&
+		bytes.Equal(message[at+stampDigits:], text[at+stampDigits:])
+}
+
+// check holds a message to be the one that is due in this seat.
+func (c *crowd) check(t *template, s *seat, seq uint32, message []byte) bool {
+	gotNumber, gotSeq, same, ok := t.read(message)
+	if ok && !same {
+		c.changed.Add(1)
+	}
+	return ok && gotNumber == s.number && gotSeq == seq
 }
 
 func putHex(dst []byte, v uint64) {
@@ -179,12 +206,10 @@ func parseHex(digits []byte) (v uint64, ok bool) {
 
 // The messages of a session, as Chromium writes them for a DataChannel.
 const (
-	sdpText = `v=0\r\no=- ` + stampPlace + ` 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS\r\n` +
+	sdpText = `"sdp":"v=0\r\no=- ` + stampPlace + ` 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS\r\n` +
 		`m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:Kx0v\r\na=ice-pwd:hW3yG9bUq2LZ6d1oSxT8rJ4n\r\na=ice-options:trickle\r\n` +
 		`a=fingerprint:sha-256 5C:0E:7A:91:BB:1D:42:F0:33:68:9E:A7:04:C5:D2:7B:16:8F:E1:3A:90:4D:62:BC:F7:28:55:0B:C1:9D:6E:84\r\n` +
-		`a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n`
-	offerText     = `{"type":"offer","sdp":"` + sdpText + `"}`
-	answerText    = `{"type":"answer","sdp":"` + sdpText + `"}`
-	candidateText = `{"type":"candidate","ice":{"candidate":"candidate:` + stampPlace + ` 1 udp 2122260223 198.51.100.7 54321 typ host generation 0 ufrag Kx0v network-id 1",` +
-		`"sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"Kx0v"}}`
+		`a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\na=max-message-size:262144\r\n"`
+	iceText = `"ice":{"candidate":"candidate:` + stampPlace + ` 1 udp 2122260223 198.51.100.7 54321 typ host generation 0 ufrag Kx0v network-id 1",` +
+		`"sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"Kx0v"}`
 )

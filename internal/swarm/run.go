@@ -119,6 +119,7 @@ type crowd struct {
 	connecting   Histogram
 	latency      Histogram
 	measured     time.Duration // the scenario's own
+	changed      atomic.Int64  // messages that came with their names in another order
 	tally        tally
 
 	mu    sync.Mutex // guards the fields below; held while deadlines are set, never while sending
@@ -156,13 +157,14 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	c.cancel(nil)
 	<-hungUp
 	watching.Wait()
+	c.closeAll()
 	return c.report(why), c.tally.refusal()
 }
 
 func newCrowd(cfg Config, t *target) *crowd {
 	c := &crowd{cfg: cfg, target: t, born: time.Now(), mask: mask{0x37, 0xfa, 0x21, 0x3d}, conns: map[*conn]struct{}{}}
-	c.pong = c.mask.appendFrame(nil, opText, []byte(`{"type":"pong"}`))
-	c.goodbye = c.mask.appendFrame(nil, opClose, []byte{1000 >> 8, 1000 & 0xff})
+	c.pong = c.mask.frame(opText, []byte(`{"type":"pong"}`))
+	c.goodbye = c.mask.frame(opClose, []byte{1000 >> 8, 1000 & 0xff})
 	return c
 }
 
@@ -256,6 +258,16 @@ func (c *crowd) deadline(ws *conn, at time.Time) {
 	if !c.over {
 		_ = ws.SetDeadline(at) // fails only if it has ended already
 	}
+}
+
+// closeAll closes what nobody has closed: the run is over.
+func (c *crowd) closeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ws := range c.conns {
+		_ = ws.Close() // nothing is left to be sent
+	}
+	clear(c.conns)
 }
 
 // hangUp makes every connection fail.

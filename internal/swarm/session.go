@@ -14,7 +14,7 @@ const perSide = 5
 type script struct{ offer, answer, candidate *template }
 
 func (c *crowd) script() script {
-	return script{newTemplate(c.mask, offerText), newTemplate(c.mask, answerText), newTemplate(c.mask, candidateText)}
+	return script{newTemplate(c.mask, "offer", sdpText), newTemplate(c.mask, "answer", sdpText), newTemplate(c.mask, "candidate", iceText)}
 }
 
 // sessions is the scenario session: AtOnce clients at a time find a partner,
@@ -118,7 +118,7 @@ func (c *crowd) exchange(ctx context.Context, s script, seat *seat) bool {
 		if got == 0 {
 			want = theirs
 		}
-		if number, seq, ok := want.read(message); !ok || number != seat.number || seq != uint32(got) {
+		if !c.check(want, seat, uint32(got), message) {
 			c.fault(ctx, "a message that was lost, changed, or not for this room", nil)
 			return false
 		}

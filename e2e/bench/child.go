@@ -1,0 +1,116 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/seedlike"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/signal"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// child is this program as a server. It prints its URL and serves until its
+// input ends; a line of input makes it collect its garbage, and it answers
+// with a line.
+func child(kind string, secure bool) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var handler http.Handler
+	switch kind {
+	case oursName:
+		handler = ours(ctx)
+	case seedName:
+		handler = seedlike.New()
+	default:
+		return fmt.Errorf("no server %q", kind)
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	if secure {
+		scheme = "https"
+		certificate, err := selfSigned()
+		if err != nil {
+			return err
+		}
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
+	go func() { _ = server.Serve(listener) }() // ends with the process
+	fmt.Fprintf(os.Stdout, "%s://%s\n", scheme, listener.Addr())
+	for line := make([]byte, 64); ; {
+		if _, err := os.Stdin.Read(line); err != nil {
+			return nil // the parent has had enough, or has gone
+		}
+		runtime.GC()
+		if _, err := io.WriteString(os.Stdout, "collected\n"); err != nil {
+			return err
+		}
+	}
+}
+
+// ours is wired as cmd/wasmp2pchat/serve.go does it, with the credentials of a
+// relay that nobody asks.
+func ours(ctx context.Context) http.Handler {
+	issuer := turnsvc.Issuer{Secret: "a secret for benchmarks", TTL: 10 * time.Minute, URLs: []string{
+		"stun:127.0.0.1:3478", "turn:127.0.0.1:3478?transport=udp", "turn:127.0.0.1:3478?transport=tcp",
+	}}
+	credentials := func(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
+		return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			return issuer.RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
+		}
+	}
+	keys := roomkey.New("a secret for benchmarks")
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	rooms := signal.New(signal.Config{Admit: keys.Verify, ICEServers: credentials("s"), Ended: func(string) {}, Log: log})
+	var lobby *match.Lobby
+	lobby = match.New(match.Config{
+		PoolConfig: match.PoolConfig{RoomKey: keys.Mint, MaxWait: 2 * time.Minute},
+		ICEServers: credentials("m"),
+		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
+		Log:        log,
+	})
+	go func() { _ = lobby.Serve(ctx) }() // both end with the process
+	go func() { _ = rooms.Serve(ctx) }()
+	guard := wsconn.NewGuard(wsconn.Limits{Log: log})
+	mux := http.NewServeMux()
+	mux.Handle("GET /matchmaking", guard.Wrap(lobby))
+	mux.Handle("GET /signaling", guard.Wrap(rooms))
+	return mux
+}
+
+// selfSigned makes a certificate as ACME gives them: ECDSA P-256.
+func selfSigned() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}

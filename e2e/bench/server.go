@@ -1,0 +1,160 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// server is a server process on its own core.
+type server struct {
+	url   string
+	pid   int
+	cmd   *exec.Cmd
+	stdin io.Closer
+	out   *bufio.Scanner
+	admin string // of the program; empty: a child, which is asked on its input
+	ask   io.Writer
+}
+
+// startChild runs this program as a server.
+func startChild(ctx context.Context, at cores, kind string, secure bool) (*server, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"-child", kind}
+	if secure {
+		args = append(args, "-tls")
+	}
+	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // this program
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr, cmd.Env = os.Stderr, append(os.Environ(), "GOMAXPROCS=1")
+	if err := startOn(&at.server, cmd); err != nil {
+		return nil, err
+	}
+	s := &server{pid: cmd.Process.Pid, cmd: cmd, stdin: stdin, ask: stdin, out: bufio.NewScanner(stdout)}
+	if !s.out.Scan() {
+		return nil, errors.Join(errors.New("the child did not start"), s.stop())
+	}
+	s.url = s.out.Text()
+	return s, nil
+}
+
+// startProgram runs the program itself.
+func startProgram(ctx context.Context, at cores, bin string) (*server, error) {
+	state, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, bin, "serve") //nolint:gosec // the program that is measured
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	for _, setting := range []string{
+		"ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "STATE_DIR=" + filepath.Join(state, "data"), "LOG_FORMAT=json",
+		"TURN_UDP_ADDR=127.0.0.1:0", "TURN_TCP_ADDR=127.0.0.1:0", "PUBLIC_IPS=127.0.0.1", "WS_MAX_PER_IP=0", "WS_RATE_PER_IP=0",
+	} {
+		cmd.Env = append(cmd.Env, "WASMP2PCHAT_"+setting)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := startOn(&at.server, cmd); err != nil {
+		return nil, err
+	}
+	s := &server{pid: cmd.Process.Pid, cmd: cmd, stdin: io.NopCloser(nil), out: bufio.NewScanner(stderr)}
+	for s.out.Scan() {
+		var line struct{ Msg, URL, Admin string }
+		if json.Unmarshal(s.out.Bytes(), &line) == nil && line.Msg == "serving" {
+			s.url, s.admin = line.URL, line.Admin
+			go func() {
+				for s.out.Scan() { // its log must not block it
+				}
+			}()
+			return s, nil
+		}
+	}
+	return nil, errors.Join(errors.New("the program did not start"), s.stop())
+}
+
+// startOn starts a command on the given cores: it inherits those of the thread
+// that forks.
+func startOn(set *unix.CPUSet, cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if err := unix.SchedSetaffinity(0, set); err != nil {
+			started <- err
+			return
+		}
+		started <- cmd.Start()
+	}()
+	return <-started
+}
+
+// collect makes the server collect its garbage.
+func (s *server) collect(ctx context.Context) error {
+	if s.admin == "" {
+		if _, err := io.WriteString(s.ask, "collect\n"); err != nil {
+			return err
+		}
+		if !s.out.Scan() {
+			return errors.New("the child has ended")
+		}
+		return nil
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.admin+"/debug/pprof/heap?gc=1", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return errors.Join(err, answer.Body.Close())
+}
+
+// stop ends the process.
+func (s *server) stop() error {
+	_ = s.stdin.Close() // it is killed next
+	_ = s.cmd.Process.Signal(os.Interrupt)
+	ended := make(chan error, 1)
+	go func() { ended <- s.cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(3 * time.Second):
+		_ = s.cmd.Process.Kill() // Wait says whether it worked
+		<-ended
+	}
+	return nil
+}
+
+// describe says which server it is.
+func describe(bin string) string {
+	if bin == "" {
+		return "wired as serve.go, in a process of its own"
+	}
+	return fmt.Sprintf("%s serve", strings.TrimPrefix(bin, "./"))
+}
