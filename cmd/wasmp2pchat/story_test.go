@@ -21,8 +21,9 @@ type server struct {
 	stop       func() error // ends it and returns what run did
 }
 
-// startServer runs the server on free ports of the loopback interface.
-func startServer(t *testing.T) *server {
+// startServer runs the server on free ports of the loopback interface, with
+// more settings if there are any.
+func startServer(t *testing.T, settings ...string) *server {
 	t.Helper()
 	log, logWriter := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -31,6 +32,9 @@ func startServer(t *testing.T) *server {
 		prefix + "ADDR=127.0.0.1:0", prefix + "ADMIN_ADDR=127.0.0.1:0", prefix + "STATE_DIR=" + t.TempDir(),
 		prefix + "TURN_UDP_ADDR=127.0.0.1:0", prefix + "TURN_TCP_ADDR=127.0.0.1:0", prefix + "PUBLIC_IPS=127.0.0.1",
 		prefix + "TURN_PEERS=any", prefix + "LOG_FORMAT=json", prefix + "LOG_LEVEL=debug",
+	}
+	for _, setting := range settings {
+		environ = append(environ, prefix+setting)
 	}
 	go func() {
 		done <- run(ctx, world{environ: environ, stdin: strings.NewReader(""), stdout: io.Discard, stderr: logWriter})

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,7 +11,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -18,6 +18,8 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/seedlike"
@@ -29,9 +31,8 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// child is this program as a server. It prints its URL and serves until its
-// input ends; a line of input makes it collect its garbage, and it answers
-// with a line.
+// child is this program as a server. It prints its URL, serves until its input
+// ends, and obeys what comes there.
 func child(kind string, secure bool) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -60,15 +61,33 @@ func child(kind string, secure bool) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	go func() { _ = server.Serve(listener) }() // ends with the process
 	fmt.Fprintf(os.Stdout, "%s://%s\n", scheme, listener.Addr())
-	for line := make([]byte, 64); ; {
-		if _, err := os.Stdin.Read(line); err != nil {
-			return nil // the parent has had enough, or has gone
+	for orders := bufio.NewScanner(os.Stdin); orders.Scan(); {
+		answer := "done"
+		if err := obey(orders.Text()); err != nil {
+			answer = err.Error()
 		}
-		runtime.GC()
-		if _, err := io.WriteString(os.Stdout, "collected\n"); err != nil {
-			return err
-		}
+		fmt.Fprintln(os.Stdout, answer)
 	}
+	return nil // the parent has had enough, or has gone
+}
+
+// obey does what the parent wants: collect the garbage, or write a profile to
+// a file until there is another order.
+func obey(order string) error {
+	what, path, _ := strings.Cut(order, " ")
+	pprof.StopCPUProfile()
+	switch {
+	case what == "collect":
+		runtime.GC()
+		return nil
+	case path == "-":
+		return nil
+	}
+	file, err := os.Create(path) //nolint:gosec // the parent names the file
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(file)
 }
 
 // ours is wired as cmd/wasmp2pchat/serve.go does it, with the credentials of a

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"time"
 )
@@ -25,12 +26,13 @@ func main() {
 	secure := flag.Bool("tls", false, "with -child: HTTPS")
 	rounds := flag.Int("rounds", 3, "of each server, 1 to 20")
 	bin := flag.String("bin", "bin/wasmp2pchat", "the program to measure, if this machine lets it have enough descriptors")
+	profiles := flag.String("profiles", "", "a folder for CPU profiles of what is measured; the figures are worse then")
 	flag.Parse()
 	if *kind != "" {
 		exit(child(*kind, *secure))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := bench(ctx, os.Stdout, min(max(1, *rounds), 20), *bin)
+	err := bench(ctx, os.Stdout, min(max(1, *rounds), 20), *bin, *profiles)
 	stop()
 	exit(err)
 }
@@ -48,7 +50,7 @@ func exit(err error) {
 const programDescriptors = idlePeers * 9 / 4
 
 // bench plays the rounds and prints what came out.
-func bench(ctx context.Context, w io.Writer, rounds int, bin string) error {
+func bench(ctx context.Context, w io.Writer, rounds int, bin, profiles string) error {
 	at, err := twoCores()
 	if err != nil {
 		return err
@@ -57,7 +59,7 @@ func bench(ctx context.Context, w io.Writer, rounds int, bin string) error {
 		return err
 	}
 	runtime.GOMAXPROCS(1)
-	if n := descriptors(); n < programDescriptors {
+	if n := descriptors(); bin != "" && n < programDescriptors {
 		fmt.Fprintf(w, "%s may have %d descriptors here and needs %d: measured is the same wiring without a relay\n", bin, n, programDescriptors)
 		bin = ""
 	}
@@ -71,7 +73,7 @@ func bench(ctx context.Context, w io.Writer, rounds int, bin string) error {
 			into *samples
 		}{{oursName, bin, &own}, {seedName, "", &seed}} {
 			fmt.Fprintf(os.Stderr, "%s  round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, rounds, s.kind)
-			if err := one(ctx, at, s.kind, s.bin, s.into); err != nil {
+			if err := one(ctx, at, s.kind, s.bin, profiles, round == 0, s.into); err != nil {
 				return fmt.Errorf("%s: %w", s.kind, err)
 			}
 		}
@@ -82,9 +84,9 @@ func bench(ctx context.Context, w io.Writer, rounds int, bin string) error {
 	return nil
 }
 
-// one is a round of one server: fresh processes, first busy, then idle, plain
-// and with TLS.
-func one(ctx context.Context, at cores, kind, bin string, into *samples) error {
+// one is a round of one server: fresh processes, first busy, then idle, and if
+// wanted with TLS: that takes long, for all the handshakes, and varies little.
+func one(ctx context.Context, at cores, kind, bin, profiles string, withTLS bool, into *samples) error {
 	start := func(secure bool) (*server, error) {
 		if bin != "" && !secure {
 			return startProgram(ctx, at, bin)
@@ -99,15 +101,19 @@ func one(ctx context.Context, at cores, kind, bin string, into *samples) error {
 		{false, func(s *server) error { return s.idle(ctx, into, idleBytes, idleCollected) }},
 		{true, func(s *server) error { return s.idle(ctx, into, idleTLS, idleTLSCollected) }},
 	} {
-		began := time.Now()
+		if step.secure && !withTLS {
+			continue
+		}
 		s, err := start(step.secure)
 		if err != nil {
 			return err
 		}
+		if profiles != "" {
+			s.profiles = filepath.Join(profiles, kind)
+		}
 		if err := errors.Join(step.run(s), s.stop()); err != nil {
 			return err
 		}
-		fmt.Fprintln(os.Stderr, "  took", time.Since(began))
 	}
 	return nil
 }

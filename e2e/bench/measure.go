@@ -38,6 +38,9 @@ func (s *server) load(ctx context.Context, cfg swarm.Config) (spent, error) {
 	var failed error
 	cfg.URL, cfg.Insecure, cfg.For = s.url, true, phaseTimeout
 	cfg.OnMeasure = func(begins bool) {
+		if s.profiles != "" {
+			failed = errors.Join(failed, s.nextProfile(cfg.Scenario, begins))
+		}
 		now, err := cpuTime(s.pid)
 		clientNow, clientErr := cpuTime(os.Getpid())
 		failed = errors.Join(failed, err, clientErr)
@@ -59,6 +62,15 @@ func (s *server) load(ctx context.Context, cfg swarm.Config) (spent, error) {
 		return used, fmt.Errorf("%s: %s", cfg.Scenario, report.Ended)
 	}
 	return used, nil
+}
+
+// nextProfile begins or ends the profile of what is measured.
+func (s *server) nextProfile(scenario swarm.Scenario, begins bool) error {
+	if !begins {
+		return s.profile("-")
+	}
+	s.profiled++
+	return s.profile(fmt.Sprintf("%s-%s-%d.prof", s.profiles, scenario, s.profiled))
 }
 
 // busy measures what costs CPU time, after a warm-up.

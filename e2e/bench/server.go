@@ -29,6 +29,9 @@ type server struct {
 	out   *bufio.Scanner
 	admin string // of the program; empty: a child, which is asked on its input
 	ask   io.Writer
+
+	profiles string // where children write profiles to: the beginning of their paths; empty: nowhere
+	profiled int    // profiles so far
 }
 
 // startChild runs this program as a server.
@@ -113,16 +116,30 @@ func startOn(set *unix.CPUSet, cmd *exec.Cmd) error {
 	return <-started
 }
 
+// profile makes a child write what it spends its CPU time on to a file, until
+// it is told "-".
+func (s *server) profile(path string) error {
+	if s.admin != "" {
+		return errors.New("only a child writes profiles: -bin= measures one")
+	}
+	return s.order("profile " + path)
+}
+
+// order has a child do something.
+func (s *server) order(what string) error {
+	if _, err := io.WriteString(s.ask, what+"\n"); err != nil {
+		return err
+	}
+	if !s.out.Scan() || s.out.Text() != "done" {
+		return errors.New("the child did not do it: " + s.out.Text())
+	}
+	return nil
+}
+
 // collect makes the server collect its garbage.
 func (s *server) collect(ctx context.Context) error {
 	if s.admin == "" {
-		if _, err := io.WriteString(s.ask, "collect\n"); err != nil {
-			return err
-		}
-		if !s.out.Scan() {
-			return errors.New("the child has ended")
-		}
-		return nil
+		return s.order("collect")
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.admin+"/debug/pprof/heap?gc=1", nil)
 	if err != nil {

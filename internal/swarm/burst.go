@@ -106,11 +106,13 @@ func (c *crowd) connect(ctx context.Context, request []byte) *conn {
 // burst lets a wave ask at once, and leave when the last was answered. Around
 // the asking it calls measure. It returns the rooms, each with two members.
 func (c *crowd) burst(ctx context.Context, wave []*seeker, measure func(func()), counts bool) []string {
-	var answered, running sync.WaitGroup
+	var listening, answered, running sync.WaitGroup
 	leave := make(chan struct{})
+	listening.Add(len(wave))
 	answered.Add(len(wave))
 	for _, s := range wave {
 		running.Go(func() {
+			listening.Done()
 			c.seek(ctx, s, counts)
 			answered.Done()
 			<-leave
@@ -119,6 +121,7 @@ func (c *crowd) burst(ctx context.Context, wave []*seeker, measure func(func()),
 			}
 		})
 	}
+	listening.Wait()
 	c.enter("asking")
 	measure(func() {
 		for i, s := range wave {

@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -72,10 +71,7 @@ func (c *crowd) rally(ctx context.Context, t *template, r *room, s *seat) {
 	for ; turn < total; turn += 2 {
 		message, err := s.ws.next()
 		if err != nil {
-			c.fault(ctx, "cut while it relayed", err)
-			if errors.Is(context.Cause(ctx), errStalled) {
-				c.tally.fault("waited in vain for a message")
-			}
+			c.missing(ctx, "cut while it relayed", err)
 			return
 		}
 		if !c.check(t, s, turn, message) {

@@ -138,6 +138,16 @@ func (c *crowd) fault(ctx context.Context, what string, err error) {
 	c.tally.fault(what)
 }
 
+// missing is fault for a message that did not come: also if it was waited for
+// until the run was given up.
+func (c *crowd) missing(ctx context.Context, what string, err error) {
+	if errors.Is(context.Cause(ctx), errStalled) {
+		c.tally.fault("waited in vain for a message")
+		return
+	}
+	c.fault(ctx, what, err)
+}
+
 // cause is an error without the addresses, which would make each a kind of its
 // own.
 func cause(err error) string {

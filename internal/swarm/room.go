@@ -48,7 +48,7 @@ func (c *crowd) register(ctx context.Context, ws *conn, roomID string) *seat {
 	}
 	message, err := ws.next()
 	if err != nil {
-		c.fault(ctx, "cut while it joined", err)
+		c.missing(ctx, "cut while it joined", err)
 		return nil
 	}
 	if !bytes.Equal(field(message, `"type"`), []byte("accept")) {

@@ -111,7 +111,7 @@ func (c *crowd) exchange(ctx context.Context, s script, seat *seat) bool {
 	for got := range perSide {
 		message, err := seat.ws.next()
 		if err != nil {
-			c.fault(ctx, "cut during a session", err)
+			c.missing(ctx, "cut during a session", err)
 			return false
 		}
 		want := s.candidate
@@ -150,7 +150,7 @@ func (c *crowd) awaitBye(ctx context.Context, s *seat) {
 	message, err := s.ws.next()
 	switch {
 	case err != nil:
-		c.fault(ctx, "cut before bye", err)
+		c.missing(ctx, "cut before bye", err)
 	case string(field(message, `"type"`)) != "bye":
 		c.fault(ctx, "not told bye", nil)
 	default:
