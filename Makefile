@@ -13,7 +13,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js load interop netns browser test fuzz bench image clean help
+.PHONY: build run client check fmt lint vet unit js load interop netns browser test fuzz bench bench-micro image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -70,7 +70,11 @@ fuzz: ## every fuzz target, FUZZTIME each (30s)
 	  done; \
 	done
 
-bench: ## benchmarks, ready for benchstat
+bench: build ## what pairing and signaling cost, beside a server like the first one (Linux, two cores, minutes)
+	$(GO) build -o bin/bench ./e2e/bench
+	./bin/bench -bin ./$(BIN)
+
+bench-micro: ## the benchmarks of the packages, ready for benchstat
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
 
 image: ## the container image (needs docker)
@@ -81,7 +85,7 @@ clean: ## remove what was built
 	find wasm/dist -type f -not -name .gitignore -delete
 
 help: ## this list
-	@grep -hE '^[a-z/]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z/-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # ---- tools, installed when they are missing ----
 

@@ -31,6 +31,9 @@
 //	internal/natlab   real NATs in network namespaces
 //	internal/swarm    a crowd of light clients that measures a server
 //	e2e               two browsers behind two NATs
+//	e2e/bench         what pairing and signaling cost, beside a server like the first one
+//	e2e/bench/seedlike
+//	                  that server; nothing links it
 //
 // The three services never import one another: they meet as func values in
 // cmd/wasmp2pchat/serve.go. layers_test.go holds this map as a test.

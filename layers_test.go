@@ -35,6 +35,8 @@ func TestLayers(t *testing.T) {
 		"wasm/build":          {},
 		"cmd/wasmp2pchat":     {everything},
 		"e2e":                 {everything},
+		"e2e/bench":           {everything},
+		"e2e/bench/seedlike":  {},
 	}
 	for _, pkg := range packages(t) {
 		allowed, known := table[pkg]
@@ -61,7 +63,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/pires/go-proxyproto": {"turnsvc/gate"},
 		"github.com/pion/webrtc/":        {"peer"},
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
-		"github.com/coder/websocket":     {"peer"},
+		"github.com/coder/websocket":     {"peer", "e2e/bench/seedlike"},
 		"github.com/caarlos0/env/":       {"cmd/wasmp2pchat"},
 		"github.com/prometheus/":         {"cmd/wasmp2pchat"},
 		"github.com/andybalholm/brotli":  {"wasm/build"},

@@ -83,7 +83,7 @@ func obey(order string) error {
 	case path == "-":
 		return nil
 	}
-	file, err := os.Create(path) //nolint:gosec // the parent names the file
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}

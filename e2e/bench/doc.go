@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command bench measures matchmaking and signaling, side by side with a server
 // that has the structure of the first WasmP2PChat, and says which of the goals
 // are met. make bench runs it; docs/benchmarks.md says how to read it.

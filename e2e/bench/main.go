@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -27,12 +26,13 @@ func main() {
 	rounds := flag.Int("rounds", 3, "of each server, 1 to 20")
 	bin := flag.String("bin", "bin/wasmp2pchat", "the program to measure, if this machine lets it have enough descriptors")
 	profiles := flag.String("profiles", "", "a folder for CPU profiles of what is measured; the figures are worse then")
+	memory := flag.Bool("memory", true, "also hold idle connections, which takes most of the time")
 	flag.Parse()
 	if *kind != "" {
 		exit(child(*kind, *secure))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := bench(ctx, os.Stdout, min(max(1, *rounds), 20), *bin, *profiles)
+	err := bench(ctx, os.Stdout, plan{rounds: min(max(1, *rounds), 20), bin: *bin, profiles: *profiles, memory: *memory})
 	stop()
 	exit(err)
 }
@@ -49,8 +49,16 @@ func exit(err error) {
 // keeps half of nine tenths for them.
 const programDescriptors = idlePeers * 9 / 4
 
+// plan is what to measure.
+type plan struct {
+	rounds   int
+	bin      string // the program; empty: the same wiring in a child
+	profiles string // a folder; empty: none
+	memory   bool   // of idle connections too
+}
+
 // bench plays the rounds and prints what came out.
-func bench(ctx context.Context, w io.Writer, rounds int, bin, profiles string) error {
+func bench(ctx context.Context, w io.Writer, p plan) error {
 	at, err := twoCores()
 	if err != nil {
 		return err
@@ -59,21 +67,21 @@ func bench(ctx context.Context, w io.Writer, rounds int, bin, profiles string) e
 		return err
 	}
 	runtime.GOMAXPROCS(1)
-	if n := descriptors(); bin != "" && n < programDescriptors {
-		fmt.Fprintf(w, "%s may have %d descriptors here and needs %d: measured is the same wiring without a relay\n", bin, n, programDescriptors)
-		bin = ""
+	if n := descriptors(); p.bin != "" && n < programDescriptors {
+		fmt.Fprintf(w, "%s may have %d descriptors here and needs %d: measured is the same wiring without a relay\n", p.bin, n, programDescriptors)
+		p.bin = ""
 	}
-	fmt.Fprintf(w, "ours is %s; %d rounds; server and clients on a core each; %s\n", describe(bin), rounds, runtime.Version())
+	fmt.Fprintf(w, "ours is %s; %d rounds; server and clients on a core each; %s\n", describe(p.bin), p.rounds, runtime.Version())
 	began := time.Now()
 	var own, seed samples
-	for round := range rounds {
+	for round := range p.rounds {
 		for _, s := range []struct {
 			kind string
 			bin  string
 			into *samples
-		}{{oursName, bin, &own}, {seedName, "", &seed}} {
-			fmt.Fprintf(os.Stderr, "%s  round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, rounds, s.kind)
-			if err := one(ctx, at, s.kind, s.bin, profiles, round == 0, s.into); err != nil {
+		}{{oursName, p.bin, &own}, {seedName, "", &seed}} {
+			fmt.Fprintf(os.Stderr, "%s  round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, p.rounds, s.kind)
+			if err := p.one(ctx, at, s.kind, s.bin, round == 0, s.into); err != nil {
 				return fmt.Errorf("%s: %w", s.kind, err)
 			}
 		}
@@ -86,7 +94,7 @@ func bench(ctx context.Context, w io.Writer, rounds int, bin, profiles string) e
 
 // one is a round of one server: fresh processes, first busy, then idle, and if
 // wanted with TLS: that takes long, for all the handshakes, and varies little.
-func one(ctx context.Context, at cores, kind, bin, profiles string, withTLS bool, into *samples) error {
+func (p plan) one(ctx context.Context, at cores, kind, bin string, withTLS bool, into *samples) error {
 	start := func(secure bool) (*server, error) {
 		if bin != "" && !secure {
 			return startProgram(ctx, at, bin)
@@ -94,24 +102,26 @@ func one(ctx context.Context, at cores, kind, bin, profiles string, withTLS bool
 		return startChild(ctx, at, kind, secure)
 	}
 	for _, step := range []struct {
-		secure bool
-		run    func(*server) error
+		wanted, secure bool
+		run            func(*server) error
 	}{
-		{false, func(s *server) error { return s.busy(ctx, into) }},
-		{false, func(s *server) error { return s.idle(ctx, into, idleBytes, idleCollected) }},
-		{true, func(s *server) error { return s.idle(ctx, into, idleTLS, idleTLSCollected) }},
+		{true, false, func(s *server) error { return s.busy(ctx, into) }},
+		{p.memory, false, func(s *server) error { return s.idle(ctx, into, idleBytes, idleCollected) }},
+		{p.memory && withTLS, true, func(s *server) error { return s.idle(ctx, into, idleTLS, idleTLSCollected) }},
 	} {
-		if step.secure && !withTLS {
+		if !step.wanted {
 			continue
 		}
 		s, err := start(step.secure)
 		if err != nil {
 			return err
 		}
-		if profiles != "" {
-			s.profiles = filepath.Join(profiles, kind)
+		if p.profiles != "" {
+			s.profiles = filepath.Join(p.profiles, kind)
 		}
-		if err := errors.Join(step.run(s), s.stop()); err != nil {
+		err = step.run(s)
+		s.stop()
+		if err != nil {
 			return err
 		}
 	}

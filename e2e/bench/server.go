@@ -44,7 +44,7 @@ func startChild(ctx context.Context, at cores, kind string, secure bool) (*serve
 	if secure {
 		args = append(args, "-tls")
 	}
-	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // this program
+	cmd := exec.CommandContext(ctx, self, args...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -59,7 +59,8 @@ func startChild(ctx context.Context, at cores, kind string, secure bool) (*serve
 	}
 	s := &server{pid: cmd.Process.Pid, cmd: cmd, stdin: stdin, ask: stdin, out: bufio.NewScanner(stdout)}
 	if !s.out.Scan() {
-		return nil, errors.Join(errors.New("the child did not start"), s.stop())
+		s.stop()
+		return nil, errors.New("the child did not start")
 	}
 	s.url = s.out.Text()
 	return s, nil
@@ -71,7 +72,7 @@ func startProgram(ctx context.Context, at cores, bin string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, bin, "serve") //nolint:gosec // the program that is measured
+	cmd := exec.CommandContext(ctx, bin, "serve")
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	for _, setting := range []string{
 		"ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "STATE_DIR=" + filepath.Join(state, "data"), "LOG_FORMAT=json",
@@ -98,7 +99,8 @@ func startProgram(ctx context.Context, at cores, bin string) (*server, error) {
 			return s, nil
 		}
 	}
-	return nil, errors.Join(errors.New("the program did not start"), s.stop())
+	s.stop()
+	return nil, errors.New("the program did not start")
 }
 
 // startOn starts a command on the given cores: it inherits those of the thread
@@ -153,19 +155,13 @@ func (s *server) collect(ctx context.Context) error {
 	return errors.Join(err, answer.Body.Close())
 }
 
-// stop ends the process.
-func (s *server) stop() error {
-	_ = s.stdin.Close() // it is killed next
+// stop ends the process; how it ends does not matter.
+func (s *server) stop() {
+	_ = s.stdin.Close() // it is interrupted next
 	_ = s.cmd.Process.Signal(os.Interrupt)
-	ended := make(chan error, 1)
-	go func() { ended <- s.cmd.Wait() }()
-	select {
-	case <-ended:
-	case <-time.After(3 * time.Second):
-		_ = s.cmd.Process.Kill() // Wait says whether it worked
-		<-ended
-	}
-	return nil
+	stubborn := time.AfterFunc(3*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer stubborn.Stop()
+	_ = s.cmd.Wait()
 }
 
 // describe says which server it is.
