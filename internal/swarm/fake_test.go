@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -23,6 +24,7 @@ type fake struct {
 	silent  bool   // nobody is told bye
 	sorts   bool   // messages are decoded and encoded again
 	pieces  bool   // messages come in pieces, with pings between
+	tls     bool   // https, with a certificate that nobody knows
 	status  int    // of the answer to an upgrade, if it is refused
 
 	mu      sync.Mutex // guards the fields below, and writing
@@ -40,7 +42,13 @@ func (f *fake) start(t *testing.T) string {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /below/matchmaking", f.upgrade(f.matchmaking))
 	mux.HandleFunc("GET /below/signaling", f.upgrade(f.signaling))
-	server := httptest.NewServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	if f.tls {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	t.Cleanup(server.Close)
 	return server.URL + "/below"
 }

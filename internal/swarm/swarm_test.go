@@ -129,16 +129,45 @@ func TestIdleHoldsUntilItIsInterrupted(t *testing.T) {
 	if err != nil || r.Count != 10 || r.Ended != "interrupted" || len(r.Faults) > 0 {
 		t.Errorf("Run() = %+v, %v; want 10 peers, interrupted", r, err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	f.awaitEmpty(t)
+}
+
+// awaitEmpty waits until nobody is in a room any more.
+func (f *fake) awaitEmpty(t *testing.T) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(5 * time.Second); ; <-tick.C {
 		f.mu.Lock()
 		left := len(f.members)
 		f.mu.Unlock()
 		if left == 0 {
-			break
+			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%d rooms still have connections after the run", left)
 		}
+	}
+}
+
+func TestCertificatesAreVerifiedUnlessAskedNotTo(t *testing.T) {
+	t.Parallel()
+	for _, insecure := range []bool{false, true} {
+		f := &fake{tls: true}
+		r, err := Run(t.Context(), Config{URL: f.start(t), Insecure: insecure, Peers: 4, Patience: 400 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if good := r.Count == 2 && len(r.Faults) == 0; good != insecure {
+			t.Errorf("insecure %v: %+v", insecure, r)
+		}
+	}
+}
+
+func TestAMessageIsAsLongAsTheDocumentsSay(t *testing.T) {
+	t.Parallel()
+	if n := len(newTemplate(mask{}, "candidate", iceText).text); n != 208 {
+		t.Errorf("a candidate has %d bytes: say so in docs/benchmarks.md", n)
 	}
 }
 
