@@ -13,7 +13,7 @@ import (
 
 // connectWithin is how long one wave of the burst may connect: servers close
 // a connection that says nothing for 5 s.
-const connectWithin = 3 * time.Second
+const connectWithin = 2 * time.Second
 
 // seeker is one who wants a partner.
 type seeker struct {

@@ -17,20 +17,20 @@ const (
 // goes to and fro until each side has sent its messages.
 func (c *crowd) relay(ctx context.Context) {
 	t := newTemplate(c.mask, "candidate", iceText)
-	rooms := c.gather(ctx)
-	c.enter("relaying")
 	var playing sync.WaitGroup
-	start := make(chan struct{})
-	for _, r := range rooms {
+	rooms := c.gather(ctx, func(r *room) {
+		r.first.sent = 1 // it serves
 		for _, s := range []*seat{r.first, r.second} {
-			playing.Go(func() {
-				<-start
-				c.rally(ctx, t, r, s)
-			})
+			playing.Go(func() { c.rally(ctx, t, r, s) })
 		}
-	}
+	})
+	c.enter("relaying")
 	c.measure(func() {
-		close(start)
+		for _, r := range rooms {
+			frame := t.stamp(nil, r.first.number, 0)
+			r.sentAt.Store(int64(time.Since(c.born)))
+			_ = r.first.ws.send(frame) // its reader learns of an end by itself
+		}
 		playing.Wait()
 	})
 	c.leaveAll(ctx, rooms)
@@ -38,35 +38,35 @@ func (c *crowd) relay(ctx context.Context) {
 
 // idle is the scenario idle: the rooms stay until the time is up.
 func (c *crowd) idle(ctx context.Context) {
-	rooms := c.gather(ctx)
+	var held sync.WaitGroup
+	rooms := c.gather(ctx, func(r *room) {
+		for _, s := range []*seat{r.first, r.second} {
+			held.Go(func() { c.hold(ctx, s) })
+		}
+	})
 	c.enter("holding")
 	c.done.Store(int64(2 * len(rooms)))
 	c.holding.Store(true)
-	var held sync.WaitGroup
-	for _, r := range rooms {
-		for _, s := range []*seat{r.first, r.second} {
-			held.Go(func() {
-				for {
-					if _, err := s.ws.next(); err != nil {
-						c.fault(ctx, "cut while it was idle", err)
-						return
-					}
-				}
-			})
-		}
-	}
 	c.measure(func() { <-ctx.Done() })
 	held.Wait()
 }
 
-// rally is one side of the ping-pong in a room: the first one serves.
+// hold answers pings.
+func (c *crowd) hold(ctx context.Context, s *seat) {
+	for {
+		if _, err := s.ws.next(); err != nil {
+			c.fault(ctx, "cut while it was idle", err)
+			return
+		}
+	}
+}
+
+// rally is one side of the ping-pong in a room, after the first one has served.
 func (c *crowd) rally(ctx context.Context, t *template, r *room, s *seat) {
 	total := uint32(2 * c.cfg.Messages)
 	turn := uint32(1) // of the message that comes next
 	if s.second {
 		turn = 0
-	} else {
-		c.hit(ctx, t, r, s, 0)
 	}
 	for ; turn < total; turn += 2 {
 		message, err := s.ws.next()
@@ -88,7 +88,7 @@ func (c *crowd) rally(ctx context.Context, t *template, r *room, s *seat) {
 
 // hit sends a message, in time with what servers take of one client.
 func (c *crowd) hit(ctx context.Context, t *template, r *room, s *seat, seq uint32) {
-	if s.sent == 0 {
+	if s.began.IsZero() {
 		s.began = time.Now()
 	}
 	if extra := s.sent - atOnceMessages; extra >= 0 {

@@ -16,7 +16,7 @@ type seat struct {
 	number uint32    // of the room: what its messages carry
 	second bool      // the other one was there first: this one makes the offer
 	sent   int       // messages
-	began  time.Time // when the first was sent
+	began  time.Time // when the first or second was sent
 	frame  []byte    // kept for the next message
 }
 
@@ -70,8 +70,10 @@ func numberOf(roomID string) uint32 {
 // members there within 10 s of the match.
 const waveRooms = 500
 
-// gather makes rooms with two members each, up to the peers of the run.
-func (c *crowd) gather(ctx context.Context) []*room {
+// gather makes rooms with two members each, up to the peers of the run. It
+// calls seated for each as soon as both are there: their pings want to be
+// answered while the others join.
+func (c *crowd) gather(ctx context.Context, seated func(*room)) []*room {
 	rooms := make([]*room, 0, c.cfg.Peers/2)
 	for left := c.cfg.Peers / 2; left > 0 && ctx.Err() == nil; {
 		wave := c.connectWave(ctx, 2*min(left, waveRooms))
@@ -81,14 +83,14 @@ func (c *crowd) gather(ctx context.Context) []*room {
 		ids := c.burst(ctx, wave, func(f func()) { f() }, false)
 		left -= len(wave) / 2
 		c.enter("joining")
-		rooms = append(rooms, c.joinAll(ctx, ids)...)
+		rooms = append(rooms, c.joinAll(ctx, ids, seated)...)
 	}
 	c.done.Store(0) // these were only the way
 	return rooms
 }
 
 // joinAll gives each room its two members.
-func (c *crowd) joinAll(ctx context.Context, ids []string) []*room {
+func (c *crowd) joinAll(ctx context.Context, ids []string, seated func(*room)) []*room {
 	joined := make([]*room, len(ids))
 	c.inParallel(ctx, connectors, len(ids), func(i int) bool {
 		a := c.join(ctx, ids[i])
@@ -105,6 +107,7 @@ func (c *crowd) joinAll(ctx context.Context, ids []string) []*room {
 			b.ws.close()
 		default:
 			joined[i] = &room{first: a, second: b}
+			seated(joined[i])
 		}
 		return true
 	})
