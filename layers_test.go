@@ -63,6 +63,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/pires/go-proxyproto": {"turnsvc/gate"},
 		"github.com/pion/webrtc/":        {"peer"},
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
+		"github.com/oklog/ulid/":         {"signal"},
 		"github.com/coder/websocket":     {"peer", "e2e/bench/seedlike"},
 		"github.com/caarlos0/env/":       {"cmd/wasmp2pchat"},
 		"github.com/prometheus/":         {"cmd/wasmp2pchat"},

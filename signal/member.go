@@ -1,10 +1,7 @@
 package signal
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/json"
-	"net/netip"
+	"context"
 	"sync/atomic"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
@@ -15,14 +12,25 @@ import (
 type member struct {
 	rooms *Rooms
 	conn  *wsconn.Conn
+	seat  atomic.Pointer[seat] // nil: not seated yet, or never
 
-	registered bool                   // the reader's own
-	room       *room                  // guarded by registry.mu
-	partner    atomic.Pointer[member] // nil: nobody there
+	// The reader's own:
+	registered bool
+	standalone bool
+	dismissed  bool               // it is being closed for what it said: not lost
+	returned   bool               // to its seat; nothing has come from it since
+	asked      visit              // of which the authn webhook was asked
+	hangUp     context.CancelFunc // ends the question; nil: none was asked
+
+	ended bool // guarded by registry.mu: the connection has ended, it takes no seat any more
 }
 
 // Message passes on what is for the other one, and answers the rest.
 func (m *member) Message(text []byte) {
+	if m.returned {
+		m.returned = false
+		m.rooms.confirm(m)
+	}
 	typ, ok := typeOf(text)
 	switch {
 	case !ok:
@@ -33,6 +41,8 @@ func (m *member) Message(text []byte) {
 		m.fault(wire.ReasonNoRegister)
 	case typ == wire.SignalOffer, typ == wire.SignalAnswer, typ == wire.SignalCandidate:
 		m.relay(text)
+	case typ == wire.SignalConnected && m.standalone:
+		m.dismiss(wire.ReasonDone)
 	case typ == wire.SignalPong, typ == wire.SignalConnected:
 		// The connection has noticed that something came.
 	default:
@@ -43,95 +53,45 @@ func (m *member) Message(text []byte) {
 // Idle has nothing to do.
 func (m *member) Idle() {}
 
-// Closed tells the one who stays, and whoever cares for the room.
+// Closed gives the seat up, or has it held for a member who may come back.
 func (m *member) Closed(left bool) {
-	id, stays := m.rooms.leave(m)
-	if stays != nil {
-		_ = stays.conn.Post(wsconn.JSON(wire.Bye{Type: wire.SignalBye})) // its reader learns of an end by itself
-		stays.conn.Close(wire.CloseNormal, wire.ReasonLeft)
+	if m.hangUp != nil {
+		m.hangUp()
 	}
-	if left && id != "" && m.rooms.cfg.Ended != nil {
-		m.rooms.cfg.Ended(id)
-	}
+	m.rooms.tell(m.rooms.leave(m, left || m.dismissed, left))
 }
 
 // relay sends the bytes as they came. With nobody there they are dropped, as
-// Ayame does.
+// Ayame does. No lock of the rooms is taken, unless the other one is away.
 func (m *member) relay(text []byte) {
-	if partner := m.partner.Load(); partner != nil {
-		m.rooms.relayed.Add(1)
-		_ = partner.conn.Send(text) // a partner who cannot be written to leaves, and we are told
+	mine := m.seat.Load()
+	if mine == nil {
+		return // its registration is still with the webhook
+	}
+	to := mine.other.Load()
+	if to == nil {
+		return
+	}
+	m.rooms.relayed.Add(1)
+	if conn := to.conn.Load(); conn == nil || conn.Send(text) != nil {
+		m.rooms.keepFor(to, text, conn)
 	}
 }
 
-func (m *member) register(text []byte) {
-	var reg wire.Register
-	switch err := json.Unmarshal(text, &reg); {
-	case m.registered:
-		m.fault(wire.ReasonRegisteredOnce)
-		return
-	case err != nil || reg.RoomID == "" || len(reg.RoomID) > wire.MaxRoomIDBytes || len(reg.ClientID) > wire.MaxClientIDBytes:
-		m.fault(wire.ReasonBadJSON)
-		return
-	}
-	expires, err := m.rooms.cfg.Admit(reg.RoomID)
-	if err != nil {
-		m.reject(wire.RejectNotFound)
-		return
-	}
-	m.registered = true
-	m.conn.Keep()
-	switch m.rooms.enter(reg.RoomID, m, expires, func(side wire.Side, first *member) { m.accept(reg.RoomID, side, first) }) {
-	case seated:
-	case roomFull:
-		m.reject(wire.RejectFull)
-	case roomOver:
-		m.reject(wire.RejectNotFound)
-	}
-}
-
-// accept tells a member that it has a seat. Whoever sits on side B came second
-// and makes the offer; first is the one who is there already.
-func (m *member) accept(room string, side wire.Side, first *member) {
-	second := side == wire.SideB
-	a := wire.Accept{Type: wire.SignalAccept, ConnectionID: rand.Text(), IsExistClient: second, IsExistUser: second}
-	if m.rooms.cfg.ICEServers != nil {
-		var partner netip.Addr
-		if first != nil {
-			partner = first.conn.Addr()
-		}
-		a.ICEServers, _ = m.rooms.cfg.ICEServers(room, side, partner)
-	}
-	m.rooms.accepted.Add(1)
-	_ = m.conn.Post(wsconn.JSON(a)) // our own reader learns of an end by itself
-}
-
-func (m *member) reject(reason string) {
+func (m *member) reject(reason, closeReason string) {
 	m.rooms.rejected.Add(1)
 	_ = m.conn.Send(wsconn.JSON(wire.Reject{Type: wire.SignalReject, Reason: reason})) // the connection ends anyway
-	m.conn.Close(wire.CloseNormal, reason)
+	m.conn.Close(wire.CloseNormal, closeReason)
 }
 
 // fault closes with 1000, as Ayame does for every fault, but says which.
 func (m *member) fault(reason string) {
 	m.rooms.faults.Add(1)
-	m.conn.Close(wire.CloseNormal, reason)
+	m.dismiss(reason)
 }
 
-// typeOf is the type of a message; false if it is no JSON object with one.
-// Messages as every client writes them begin with it.
-func typeOf(text []byte) (string, bool) {
-	if !json.Valid(text) {
-		return "", false
-	}
-	for _, typ := range []string{wire.SignalCandidate, wire.SignalPong, wire.SignalOffer, wire.SignalAnswer} {
-		if rest, ok := bytes.CutPrefix(text, []byte(`{"type":"`)); ok && bytes.HasPrefix(rest, []byte(typ+`"`)) {
-			return typ, true
-		}
-	}
-	var m wire.SignalType
-	if json.Unmarshal(text, &m) != nil || m.Type == "" {
-		return "", false
-	}
-	return m.Type, true
+// dismiss closes the connection of a member whose seat is not held for it.
+func (m *member) dismiss(reason string) {
+	m.dismissed = true
+	m.conn.Close(wire.CloseNormal, reason)
 }

@@ -1,25 +1,45 @@
 package signal
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// room has two seats, ever. Its fields are guarded by registry.mu.
+// room has two seats. Its fields are guarded by registry.mu.
 type room struct {
-	id      string
-	seats   [2]*member
+	id      string // as its members call it
+	alias   string // as TURN and match know it: the id, if that is one of ours
+	named   bool   // by an application, not by us
+	seats   [2]seat
 	taken   int       // seats that were given
 	over    bool      // somebody has left: nobody enters any more
+	absent  bool      // it is over because the second member did not come
+	ended   bool      // Config.Ended was told
 	expires time.Time // until when its id admits
+	alarm   alarm     // until the second member came: commitWithin; over: when it is forgotten
 }
 
-// registry knows the rooms. Messages travel from member to member without it.
+// occupied tells whether one of the seats is somebody's.
+func (rm *room) occupied() bool {
+	return rm.seats[0].state.occupied() || rm.seats[1].state.occupied()
+}
+
+// opposite is the other seat of a room.
+func (rm *room) opposite(s *seat) *seat {
+	if s == &rm.seats[0] {
+		return &rm.seats[1]
+	}
+	return &rm.seats[0]
+}
+
+// registry knows the rooms. Messages travel from seat to seat without it.
 type registry struct {
-	mu     sync.Mutex // guards the fields below; never held while sending
+	mu     sync.Mutex // guards the fields below; never held while sending or calling
 	rooms  map[string]*room
+	agenda agenda
 	open   int  // rooms with somebody in them
 	closed bool // shutting down: who leaves is not missed
 }
@@ -31,74 +51,192 @@ const (
 	seated   verdict = iota
 	roomFull         // both seats were taken
 	roomOver         // somebody has left before
+	tooLate          // the client, or the server, is gone
 )
 
-// enter gives a member a seat, and the two of a full room each other. greet is
-// called while the room is held, so that nothing the other one says can come
-// before it: it must queue its message and not wait.
-func (r *registry) enter(id string, m *member, expires time.Time, greet func(side wire.Side, first *member)) verdict {
+// enter gives a connection a seat. The caller greets it, and introduces it to
+// the other one.
+func (r *registry) enter(door admission, m *member, c claim, g *grant) (*seat, verdict) {
+	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rm := r.rooms[id]
-	if rm == nil {
-		rm = &room{id: id, expires: expires}
-		r.rooms[id] = rm
+	if m.ended || r.closed {
+		return nil, tooLate
+	}
+	rm := r.rooms[c.RoomID]
+	if rm == nil || rm.named && rm.over {
+		rm = r.build(door, c.RoomID, now)
 	}
 	switch {
 	case rm.taken == len(rm.seats):
-		return roomFull
+		return nil, roomFull
 	case rm.over:
-		return roomOver
+		return nil, roomOver
 	}
-	rm.seats[rm.taken] = m
+	s := &rm.seats[rm.taken]
 	rm.taken++
-	m.room = rm
-	if rm.taken == 1 {
-		r.open++
-		greet(wire.SideA, nil)
-		return seated
-	}
-	first := rm.seats[0]
-	greet(wire.SideB, first)
-	m.partner.Store(first)
-	first.partner.Store(m)
-	return seated
-}
-
-// leave takes a member out of its room. It returns the id of the room if that
-// ends with it, and the one who stays, nil if there is nobody to be told.
-func (r *registry) leave(m *member) (ended string, stays *member) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	rm := m.room
-	if rm == nil {
-		return "", nil
-	}
-	m.room = nil
-	if !rm.over {
-		rm.over = true
-		r.open--
-		ended = rm.id
-	}
-	rm.seats = [2]*member{}
-	stays = m.partner.Swap(nil)
 	switch {
-	case r.closed:
-		return "", nil
-	case stays != nil:
-		stays.partner.Store(nil)
+	case rm.taken == len(rm.seats):
+		r.agenda.cancel(&rm.alarm)
+	case !rm.named:
+		r.agenda.set(&rm.alarm, now.Add(commitWithin))
 	}
-	return ended, stays
+	s.state = s.state.after(takes)
+	s.claim, s.grant = c, g
+	s.seize(m)
+	return s, seated
 }
 
-// forget drops the rooms that are over and whose id has expired.
-func (r *registry) forget(now time.Time) {
+// build makes a room for a first member. r.mu is held.
+func (r *registry) build(door admission, id string, now time.Time) *room {
+	rm := &room{id: id, alias: door.alias, named: door.expires.IsZero()}
+	if !rm.named {
+		rm.alias, rm.expires = id, now.Add(time.Until(door.expires)) // by our clock from now on, whoever sets it
+	}
+	rm.seats[0].side, rm.seats[1].side = wire.SideA, wire.SideB
+	for i := range rm.seats {
+		rm.seats[i].room = rm
+		rm.seats[i].alarm.seat = &rm.seats[i]
+	}
+	rm.alarm.room = rm
+	r.rooms[id] = rm
+	r.open++
+	return rm
+}
+
+// seize makes a connection the one that sits there. registry.mu is held.
+func (s *seat) seize(m *member) {
+	s.owner, s.addr, s.greeted = m, m.conn.Addr(), false
+	m.seat.Store(s)
+}
+
+// prepare gives a seat the token of the accept that is about to be sent. It
+// returns the address of the other one, who may not have come yet.
+func (r *registry) prepare(s *seat, m *member, token string) (partner netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, rm := range r.rooms {
-		if rm.over && now.After(rm.expires) {
-			delete(r.rooms, id)
+	if s.owner == m {
+		s.token = token
+	}
+	return s.room.opposite(s).addr
+}
+
+// introduce makes known that a member was greeted: from now on the two send
+// to one another, and are told when the other leaves. Who has left meanwhile
+// could not be told of before.
+func (r *registry) introduce(s *seat, m *member, refresh time.Time) (n news) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.owner != m {
+		return n // it has come back on another connection already
+	}
+	s.greeted = true
+	if s.state != here {
+		s.conn.Store(nil)
+	}
+	if s.state == left {
+		n.bye = s.farewell()
+		return n
+	}
+	if s.state == here && s.refresh && !refresh.IsZero() {
+		r.agenda.set(&s.alarm, refresh)
+	}
+	if first := s.room.opposite(s); first.state.occupied() {
+		s.other.Store(first)
+		first.other.Store(s)
+	}
+	return n
+}
+
+// leave is the end of a connection. Its seat is held if the client may come
+// back, else freed; final means that it will not, and said that it was the
+// client who said so.
+func (r *registry) leave(m *member, final, said bool) (n news) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.ended = true
+	s := m.seat.Load()
+	switch {
+	case s == nil:
+		n.gone = append(n.gone, m.asked)
+	case s.owner != m: // it sits there on another connection
+	case s.resume && s.state == here && !final && !r.closed:
+		s.state = s.state.after(loses)
+		s.conn.Store(nil)
+		r.agenda.set(&s.alarm, now.Add(holdFor))
+	default:
+		if said && !s.standalone && s.state.occupied() {
+			n.ended = r.end(s.room)
 		}
+		r.release(s, now, &n)
+		n.gone = append(n.gone, s.visit)
+	}
+	return n
+}
+
+// end notes that a chat is over, and returns by which name it has to be told
+// to others; nothing if it was told before, or if it is the server that goes.
+func (r *registry) end(rm *room) string {
+	if rm.ended || r.closed {
+		return ""
+	}
+	rm.ended = true
+	return rm.alias
+}
+
+// release frees a seat, and that of the other one, who is told. Not if it is a
+// standalone member who goes: then the two are connected and need us no more.
+// r.mu is held.
+func (r *registry) release(s *seat, now time.Time, n *news) {
+	if !s.state.occupied() {
+		return
+	}
+	s.room.over = true
+	r.free(s, now)
+	stays := s.room.opposite(s)
+	if s.standalone || r.closed || !stays.state.occupied() {
+		return
+	}
+	if stays.state == away {
+		n.gone = append(n.gone, stays.visit)
+	} else if stays.greeted {
+		n.bye = stays.farewell()
+	}
+	r.free(stays, now)
+}
+
+// free ends what a seat was for. A room that is over and empty is remembered
+// while somebody may still come to it. r.mu is held.
+func (r *registry) free(s *seat, now time.Time) {
+	s.state = s.state.after(leaves)
+	s.conn.Store(nil)
+	s.mail.close()
+	r.agenda.cancel(&s.alarm)
+	rm := s.room
+	for i := range rm.seats {
+		rm.seats[i].other.Store(nil)
+	}
+	if rm.occupied() {
+		return
+	}
+	r.open--
+	until := rm.expires
+	if back := now.Add(holdFor); s.resume && back.After(until) {
+		until = back
+	}
+	if until.After(now) {
+		r.agenda.set(&rm.alarm, until)
+	} else {
+		r.forget(rm)
+	}
+}
+
+// forget drops a room that is over. r.mu is held.
+func (r *registry) forget(rm *room) {
+	r.agenda.cancel(&rm.alarm)
+	if r.rooms[rm.id] == rm {
+		delete(r.rooms, rm.id)
 	}
 }
 

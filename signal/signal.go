@@ -15,22 +15,34 @@ import (
 const (
 	// pingEvery is how often Ayame's server sends its ping.
 	pingEvery = 5 * time.Second
-	// tidyEvery is how often rooms that are over and expired are forgotten.
-	tidyEvery = 10 * time.Second
+	// tickEvery is how late an alarm may ring.
+	tickEvery = 250 * time.Millisecond
 )
 
 // Config is what the rooms need from others. Admit is required, zero fields
-// mean what their comment says.
+// mean what their comment says. None of the functions is called while a lock
+// is held.
 type Config struct {
 	// Admit says until when a room id admits, or why it does not.
 	Admit func(roomID string) (expires time.Time, err error)
+	// OpenRoom lets applications choose room ids of their own: whatever Admit
+	// refuses names such a room. It returns a new name by which ICEServers and
+	// Ended know it, one that nobody can choose. nil: Admit decides.
+	OpenRoom func() string
 	// ICEServers mints what one side of a room is given to connect with, and
-	// says until when it is good. The partner's address is where he came from;
-	// it is not valid for the one who came first. nil: nothing.
+	// says until when it is good; zero: for ever. The partner's address is
+	// where he came from; it is not valid while he has not come. nil: nothing.
 	ICEServers func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time)
-	// Ended is told when a member has left a room for good, by closing; not
-	// when it was only lost, for then the chat may go on. nil: nobody is told.
+	// Ended is told when a room is over for good: a member has left by closing,
+	// or the second one has not come; not when a member was only lost, or was
+	// standalone, for then the chat may go on. nil: nobody is told.
 	Ended func(room string)
+	// Absent is told who came to a room with one of our ids and met nobody
+	// there within 10 s. nil: nobody is told.
+	Absent func(room, clientID string, addr netip.Addr)
+
+	AuthnURL      string // webhook that decides who may enter, http or https; empty: everybody
+	DisconnectURL string // webhook that is told when a registered client has gone; empty: none
 
 	MaxMessage int          // bytes; wire.MaxMessageBytes
 	Log        *slog.Logger // nil: silent
@@ -38,30 +50,44 @@ type Config struct {
 
 // Rooms is an http.Handler for /signaling. Serve keeps it.
 type Rooms struct {
-	cfg Config
-	hub *wsconn.Hub
+	cfg   Config
+	hub   *wsconn.Hub
+	hooks *webhooks
 	registry
 
-	accepted atomic.Uint64
-	rejected atomic.Uint64
-	relayed  atomic.Uint64
-	faults   atomic.Uint64
+	accepted  atomic.Uint64
+	rejected  atomic.Uint64
+	resumed   atomic.Uint64
+	absences  atomic.Uint64
+	refreshes atomic.Uint64
+	relayed   atomic.Uint64
+	faults    atomic.Uint64
 }
 
 // Stats counts what the rooms have seen.
 type Stats struct {
 	Connected int    // WebSockets open now
-	Rooms     int    // rooms with somebody in them
+	Rooms     int    // rooms with somebody in them, or held for somebody
 	Accepted  uint64 // seats given
 	Rejected  uint64 // seats refused
-	Relayed   uint64 // messages passed on
+	Resumed   uint64 // members that came back to their seat
+	Absent    uint64 // rooms to which the second member did not come
+	Refreshes uint64 // times that a member was sent fresh ICE servers
+	Relayed   uint64 // messages for the other one
 	Faults    uint64 // connections closed for what they said
+
+	WebhookFailures uint64 // calls without an answer that makes sense, or not made because of too many
+	WebhookDropped  uint64 // reports that were not made
 }
 
 // New returns rooms that are open.
 func New(cfg Config) *Rooms {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Rooms{
 		cfg:      cfg,
+		hooks:    newWebhooks(cfg.AuthnURL, cfg.DisconnectURL, cfg.Log),
 		registry: registry{rooms: map[string]*room{}},
 		hub: wsconn.NewHub(wsconn.Config{
 			MaxMessage: cfg.MaxMessage,
@@ -81,22 +107,48 @@ func (r *Rooms) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // Serve keeps the rooms until ctx ends; then everybody is sent away without a
 // bye, because the chats go on, and it returns when the last connection has
-// ended.
+// ended and the webhook knows of it, or had 5 s to learn.
 func (r *Rooms) Serve(ctx context.Context) error {
+	hubCtx, closeHub := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeHub()
 	hubDone := make(chan error, 1)
-	stop := context.AfterFunc(ctx, r.close)
-	defer stop()
-	go func() { hubDone <- r.hub.Serve(ctx) }() // waited for below
-	tick := time.NewTicker(tidyEvery)
+	go func() { hubDone <- r.hub.Serve(hubCtx) }() // waited for below
+	reportCtx, stopReports := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopReports()
+	reported := make(chan struct{})
+	go func() { // waited for in finish
+		defer close(reported)
+		r.hooks.report(reportCtx)
+	}()
+	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
+	stopping := ctx.Done()
 	for {
 		select {
+		case <-stopping:
+			stopping = nil
+			r.close()
+			closeHub()
 		case now := <-tick.C:
-			r.forget(now)
+			r.attend(now)
 		case err := <-hubDone:
+			r.finish(reported, stopReports)
 			return err
 		}
 	}
+}
+
+// finish reports the last stays, when no connection is left.
+func (r *Rooms) finish(reported <-chan struct{}, stop func()) {
+	r.hooks.questions.Wait() // their clients have left
+	r.tell(r.abandonAll())
+	if r.hooks.stays != nil {
+		close(r.hooks.stays)
+	}
+	late := time.AfterFunc(flushTimeout, stop)
+	defer late.Stop()
+	<-reported
+	r.hooks.client.CloseIdleConnections()
 }
 
 // Stats is a snapshot of the counters.
@@ -106,7 +158,13 @@ func (r *Rooms) Stats() Stats {
 		Rooms:     r.occupied(),
 		Accepted:  r.accepted.Load(),
 		Rejected:  r.rejected.Load(),
+		Resumed:   r.resumed.Load(),
+		Absent:    r.absences.Load(),
+		Refreshes: r.refreshes.Load(),
 		Relayed:   r.relayed.Load(),
 		Faults:    r.faults.Load(),
+
+		WebhookFailures: r.hooks.failed.Load(),
+		WebhookDropped:  r.hooks.dropped.Load(),
 	}
 }

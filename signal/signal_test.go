@@ -414,7 +414,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if n := openFiles(t); n > descriptors+5 {
 		t.Errorf("%d descriptors before, %d after", descriptors, n)
 	}
-	w.rooms.forget(time.Now().Add(2 * time.Minute))
+	w.rooms.attend(time.Now().Add(2 * time.Minute))
 	if n := len(w.rooms.rooms); n != 0 {
 		t.Errorf("%d rooms are remembered after their ids have expired", n)
 	}

@@ -50,6 +50,12 @@ type config struct {
 		Crowd       int           `env:"CROWD"         envDefault:"8"     help:"more than these who wait at one address share one place in the queue; 0, for a school behind one NAT, or WS_MAX_PER_IP=0: no limit"`
 	} `envPrefix:"MATCH_"`
 
+	Signal struct {
+		OpenRooms            bool       `env:"OPEN_ROOMS"             envDefault:"false" help:"any Ayame client may choose its own room id"`
+		AuthnWebhookURL      webhookURL `env:"AUTHN_WEBHOOK_URL"                         help:"Ayame's authn webhook: asked who may enter a room; http or https, without a proxy, redirects are not followed"`
+		DisconnectWebhookURL webhookURL `env:"DISCONNECT_WEBHOOK_URL"                    help:"Ayame's disconnect webhook: told when a client that had registered has gone"`
+	} `envPrefix:"SIGNAL_"`
+
 	TURN struct {
 		Secrets        []secret           `env:"SECRETS"                                           help:"shared secrets, newest first: the first signs, all verify; unset: generated in STATE_DIR"`
 		UDPAddr        listenAddr         `env:"UDP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over UDP; empty or off switches it off"`
@@ -169,6 +175,28 @@ func (o *origin) UnmarshalText(text []byte) error {
 		return errors.New("origins such as https://example.org, without a path, or *")
 	}
 	*o = origin(text)
+	return nil
+}
+
+// webhookURL is an http or https URL that the server calls.
+type webhookURL string
+
+// String leaves out a password.
+func (w webhookURL) String() string {
+	u, err := url.Parse(string(w))
+	if err != nil {
+		return ""
+	}
+	return u.Redacted()
+}
+
+// UnmarshalText takes an absolute URL.
+func (w *webhookURL) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Fragment != "" {
+		return errors.New("a URL such as https://app.example.org/ayame/authn")
+	}
+	*w = webhookURL(text)
 	return nil
 }
 

@@ -36,7 +36,12 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 	m.gauge("signal_rooms", "Rooms with somebody in them.", func() int { return rooms.Stats().Rooms })
 	m.counter("signal_accepted_total", "Seats given.", nil, func() uint64 { return rooms.Stats().Accepted })
 	m.counter("signal_rejected_total", "Seats refused.", nil, func() uint64 { return rooms.Stats().Rejected })
-	m.counter("signal_relayed_total", "Messages passed from one member to the other.", nil, func() uint64 { return rooms.Stats().Relayed })
+	m.counter("signal_resumed_total", "Members that came back to their seat.", nil, func() uint64 { return rooms.Stats().Resumed })
+	m.counter("signal_absent_total", "Rooms to which the second member of a match did not come.", nil, func() uint64 { return rooms.Stats().Absent })
+	m.counter("signal_refreshes_total", "Times that a member was sent fresh ICE servers.", nil, func() uint64 { return rooms.Stats().Refreshes })
+	m.counter("signal_webhook_failures_total", "Webhook calls without a good answer.", nil, func() uint64 { return rooms.Stats().WebhookFailures })
+	m.counter("signal_webhook_dropped_total", "Reports to the disconnect webhook that were not made.", nil, func() uint64 { return rooms.Stats().WebhookDropped })
+	m.counter("signal_relayed_total", "Messages from one member for the other.", nil, func() uint64 { return rooms.Stats().Relayed })
 	m.counter("signal_faults_total", "Connections closed for what they said.", nil, func() uint64 { return rooms.Stats().Faults })
 
 	refused := func(reason string) prometheus.Labels { return prometheus.Labels{"reason": reason} }

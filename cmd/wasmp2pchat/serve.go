@@ -45,7 +45,8 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	var lobby *match.Lobby
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
-		Admit: keys.Verify, ICEServers: credentials.iceServers("s"), Ended: relay.EndRoom,
+		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers("s"), Ended: relay.EndRoom,
+		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
 	bans, err := openBans(cfg, secrets.room, log.With("svc", "match"))
@@ -90,4 +91,13 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		{"admin", admin.serve},
 		{"reload", reloader(w, relay, credentials, log)},
 	})
+}
+
+// openRooms names rooms for applications that choose their own ids, nil if
+// they may not.
+func openRooms(cfg *config, keys *roomkey.Keys) func() string {
+	if !cfg.Signal.OpenRooms {
+		return nil
+	}
+	return keys.Mint
 }

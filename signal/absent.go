@@ -1,0 +1,24 @@
+package signal
+
+import "time"
+
+// commitWithin is how long the first member of a room with one of our ids
+// waits for the second, who was matched with it and should be on its way. Only
+// then is a match more than a promise.
+const commitWithin = 10 * time.Second
+
+// callOff ends a room to which the second member has not come. Its first one,
+// who may be away, is named to Config.Absent: it deserves the next partner.
+// r.mu is held.
+func (r *registry) callOff(rm *room, now time.Time, n *news) {
+	first := &rm.seats[0]
+	rm.over, rm.absent = true, true
+	n.absence = &absence{room: rm.alias, clientID: first.ClientID, addr: first.addr}
+	n.ended = r.end(rm)
+	if first.state == away {
+		n.gone = append(n.gone, first.visit)
+	} else if first.greeted {
+		n.bye = first.farewell()
+	}
+	r.free(first, now)
+}

@@ -1,0 +1,110 @@
+package signal
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// news is what a change in the rooms means for others. It is gathered while
+// the registry is locked and told when it is not.
+type news struct {
+	bye      farewell
+	replaced *wsconn.Conn // the old connection of a member that has come back
+	ended    string       // a room that somebody has left for good
+	absence  *absence     // of the second member of a match
+	gone     []visit      // stays that have ended, for the webhook
+	renewal  *renewal     // credentials that end soon
+}
+
+// farewell is how a member learns that its room is over. The zero value is
+// for nobody.
+type farewell struct {
+	conn   *wsconn.Conn
+	silent bool   // a standalone member is told nothing: its chat goes on
+	why    string // of the bye
+	reason string // of the close frame
+}
+
+// absence is what Config.Absent is told.
+type absence struct {
+	room, clientID string
+	addr           netip.Addr
+}
+
+// farewell is that of the member who sits there, or did last. registry.mu is
+// held.
+func (s *seat) farewell() farewell {
+	f := s.room.farewell(s.owner.conn)
+	f.silent = s.standalone
+	return f
+}
+
+// farewell says what has ended a room. registry.mu is held.
+func (rm *room) farewell(conn *wsconn.Conn) farewell {
+	if rm.absent {
+		return farewell{conn: conn, why: wire.ByeAbsent, reason: wire.ReasonAbsent}
+	}
+	return farewell{conn: conn, reason: wire.ReasonLeft}
+}
+
+// tell passes news on. It never waits for a member.
+func (r *Rooms) tell(n news) {
+	if conn := n.replaced; conn != nil {
+		conn.Close(wire.CloseNormal, wire.ReasonReplaced)
+	}
+	if conn := n.bye.conn; conn != nil {
+		if !n.bye.silent {
+			_ = conn.Post(wsconn.JSON(wire.Bye{Type: wire.SignalBye, Reason: n.bye.why})) // its reader learns of an end by itself
+		}
+		conn.Close(wire.CloseNormal, n.bye.reason)
+	}
+	if n.renewal != nil {
+		r.renew(n.renewal)
+	}
+	for _, stay := range n.gone {
+		r.hooks.gone(stay)
+	}
+	if a := n.absence; a != nil {
+		r.absences.Add(1)
+		if r.cfg.Absent != nil {
+			r.cfg.Absent(a.room, a.clientID, a.addr)
+		}
+	}
+	if n.ended != "" && r.cfg.Ended != nil {
+		r.cfg.Ended(n.ended)
+	}
+}
+
+// attend does what is due.
+func (r *Rooms) attend(now time.Time) {
+	for {
+		n, some := r.due(now)
+		if !some {
+			return
+		}
+		r.tell(n)
+	}
+}
+
+// due rings the earliest alarm that is due; false if none is.
+func (r *registry) due(now time.Time) (n news, some bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	al := r.agenda.next(now)
+	switch {
+	case al == nil:
+		return n, false
+	case al.seat != nil && al.seat.state == away:
+		r.abandon(al.seat, now, &n)
+	case al.seat != nil:
+		n.renewal = al.seat.renewal()
+	case al.room.over:
+		r.forget(al.room)
+	default:
+		r.callOff(al.room, now, &n)
+	}
+	return n, true
+}

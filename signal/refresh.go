@@ -1,0 +1,54 @@
+package signal
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// minRefresh is how soon after one Refresh, or accept, the next may come,
+// however short the life of credentials is.
+const minRefresh = 500 * time.Millisecond
+
+// refreshAt is when the credentials that end at expires are to be replaced:
+// after three quarters of their life, one tick of Serve less. The zero time is
+// never.
+func refreshAt(now, expires time.Time) time.Time {
+	if expires.IsZero() {
+		return time.Time{}
+	}
+	life := time.Until(expires)
+	return now.Add(max(life*3/4-tickEvery, minRefresh))
+}
+
+// renewal is a member whose credentials end soon.
+type renewal struct {
+	seat    *seat
+	conn    *wsconn.Conn
+	owner   *member
+	partner netip.Addr
+}
+
+// renewal is that of a seat. registry.mu is held.
+func (s *seat) renewal() *renewal {
+	return &renewal{seat: s, conn: s.owner.conn, owner: s.owner, partner: s.room.opposite(s).addr}
+}
+
+// renew sends a member fresh credentials, again and again for as long as it
+// sits there. They know the address of a partner who came later.
+func (r *Rooms) renew(n *renewal) {
+	servers, expires := r.iceServers(n.seat, n.partner, nil)
+	r.refreshes.Add(1)
+	_ = n.conn.Post(wsconn.JSON(wire.Refresh{Type: wire.SignalICEServers, ICEServers: servers, ExpiresAt: expires.UTC()})) // its reader learns of an end by itself
+	r.renewAgain(n, refreshAt(time.Now(), expires))
+}
+
+func (r *registry) renewAgain(n *renewal, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n.seat.owner == n.owner && n.seat.state == here && !at.IsZero() {
+		r.agenda.set(&n.seat.alarm, at)
+	}
+}

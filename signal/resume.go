@@ -1,0 +1,144 @@
+package signal
+
+import (
+	"crypto/subtle"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// holdFor is how long a seat is held for a member whose socket is lost.
+const holdFor = 30 * time.Second
+
+// resume asks a seat back. Neither the age of the room's id nor the webhook is
+// asked again: the token says that the client was let in before, and the
+// webhook still knows it by the same connectionId. Who has no right to a seat
+// learns no more than anybody who registers.
+func (m *member) resume(reg *registration) {
+	s, n, verdict := m.rooms.comeBack(reg, m)
+	m.rooms.tell(n)
+	switch verdict {
+	case seated:
+		m.stay(s.standalone)
+		m.returned = true
+		m.rooms.resumed.Add(1)
+		m.greet(s, wire.Accept{Type: wire.SignalAccept, Resumed: true}, s.grant)
+	case roomFull:
+		if _, ok := m.rooms.admit(reg.RoomID); ok {
+			m.reject(wire.RejectFull, wire.RejectFull)
+			return
+		}
+		m.reject(wire.RejectNotFound, wire.RejectNotFound)
+	case roomOver:
+		m.reject(wire.RejectNotFound, wire.RejectNotFound)
+	case tooLate: // it was told bye, or the server goes
+	}
+}
+
+// comeBack puts a connection on the seat that it asks back. An old connection
+// that seems to be there still is replaced; if the seat was given up, its
+// member is told what it has missed.
+func (r *registry) comeBack(reg *registration, m *member) (s *seat, n news, v verdict) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rm := r.rooms[reg.RoomID]
+	switch {
+	case r.closed:
+		return nil, n, tooLate
+	case rm == nil:
+		return nil, n, roomOver
+	}
+	s = rm.seatOf(reg)
+	switch {
+	case s == nil && rm.taken == len(rm.seats):
+		return nil, n, roomFull
+	case s == nil:
+		return nil, n, roomOver
+	case s.state == left:
+		n.bye = rm.farewell(m.conn)
+		return nil, n, tooLate
+	case s.state == here:
+		n.replaced = s.owner.conn
+	}
+	s.state = s.state.after(returns)
+	s.lastToken = reg.ResumeToken
+	r.agenda.cancel(&s.alarm)
+	s.conn.Store(nil) // what comes from now on is kept until accept was sent
+	s.seize(m)
+	return s, n, seated
+}
+
+// seatOf is the seat to which a client shows the token: the one it was sent
+// last or, if that accept has been lost, the one before.
+func (rm *room) seatOf(reg *registration) *seat {
+	for i := range rm.taken {
+		s := &rm.seats[i]
+		fits := same(s.token, reg.ResumeToken) | same(s.lastToken, reg.ResumeToken)
+		if s.said == reg.ClientID && fits == 1 {
+			return s
+		}
+	}
+	return nil
+}
+
+// same compares tokens in a time that says nothing of them. No token is none.
+func same(held, shown string) int {
+	if held == "" {
+		return 0
+	}
+	return subtle.ConstantTimeCompare([]byte(held), []byte(shown))
+}
+
+// confirm forgets the token before the last: the client has the new one, for
+// it has sent something after accept.
+func (r *registry) confirm(m *member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := m.seat.Load(); s.owner == m {
+		s.lastToken = ""
+	}
+}
+
+// keepFor keeps a message for a member that is away, or could not be written
+// to on the connection failed. If that is too much, its seat is given up.
+func (r *Rooms) keepFor(to *seat, text []byte, failed *wsconn.Conn) {
+	switch back, fits := to.keep(text, failed); {
+	case !fits:
+		r.tell(r.giveUp(to))
+	case back != nil:
+		_ = back.Send(text) // it has just come, and its reader learns of an end by itself
+	}
+}
+
+// giveUp frees the seat of a member that is not there.
+func (r *registry) giveUp(s *seat) (n news) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.abandon(s, now, &n)
+	return n
+}
+
+// abandon is giveUp, with r.mu held.
+func (r *registry) abandon(s *seat, now time.Time, n *news) {
+	if s.state == away {
+		n.gone = append(n.gone, s.visit) // else the connection's end will say so
+	}
+	r.release(s, now, n)
+}
+
+// abandonAll gives up every seat whose member is away, when the server goes.
+func (r *registry) abandonAll() (n news) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rm := range r.rooms {
+		for i := range rm.seats {
+			if rm.seats[i].state == away {
+				r.abandon(&rm.seats[i], now, &n)
+			}
+		}
+	}
+	return n
+}
