@@ -1,180 +1,16 @@
 package signal
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"net"
-	"net/http"
-	"net/netip"
-	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/pipenet"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
-
-// world is a set of rooms on a listener. Ids that begin with "room" admit.
-type world struct {
-	rooms *Rooms
-	ended chan string
-	dial  func(context.Context) (net.Conn, error)
-	stop  func()
-}
-
-var errForged = errors.New("forged")
-
-func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error)) *world {
-	t.Helper()
-	ended := make(chan string, 16)
-	w := &world{dial: dial, ended: ended, rooms: New(Config{
-		Ended: func(room string) {
-			select {
-			case ended <- room:
-			default: // a test that does not look
-			}
-		},
-		Admit: func(id string) (time.Time, error) {
-			if !strings.HasPrefix(id, "room") {
-				return time.Time{}, errForged
-			}
-			return time.Now().Add(time.Minute), nil
-		},
-		ICEServers: func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			if partner.IsValid() && (side != wire.SideB || !partner.IsLoopback()) {
-				t.Errorf("the partner of %s came from %v", side, partner)
-			}
-			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478"}, Username: room + "." + string(side), Credential: "secret"}}, time.Time{}
-		},
-	})}
-	server := &http.Server{Handler: w.rooms, ReadHeaderTimeout: 5 * time.Second}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { _ = w.rooms.Serve(ctx) })
-	running.Go(func() { _ = server.Serve(l) })
-	w.stop = func() {
-		cancel()
-		_ = server.Close()
-		running.Wait()
-	}
-	return w
-}
-
-func onPipes(t *testing.T) *world {
-	t.Helper()
-	l := pipenet.Listen()
-	return newWorld(t, l, l.Dial)
-}
-
-func onLoopback(t *testing.T) *world {
-	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newWorld(t, l, func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
-	})
-}
-
-// client is a member as the rooms see one. It always reads, and answers pings
-// unless it is mute.
-type client struct {
-	t     *testing.T
-	ws    *websocket.Conn
-	mute  bool
-	mu    sync.Mutex  // held while writing
-	got   chan string // what came, but pings; closed at the end
-	pongs chan struct{}
-	ends  chan struct{} // closed at the end, after err is set
-	err   error         // how it ended
-}
-
-func (w *world) connect(t *testing.T, mute bool) *client {
-	t.Helper()
-	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx) }}
-	ws, resp, err := dialer.DialContext(t.Context(), "ws://chat.example.org/signaling", nil)
-	if err != nil {
-		t.Fatalf("dial: %v", err)
-	}
-	_ = resp.Body.Close()
-	c := &client{t: t, ws: ws, mute: mute, got: make(chan string, 1024), pongs: make(chan struct{}, 1), ends: make(chan struct{})}
-	ws.SetPongHandler(func(string) error { c.pongs <- struct{}{}; return nil })
-	go c.read()
-	return c
-}
-
-// settle returns when the server has handled everything that was sent.
-func (c *client) settle() {
-	c.write(websocket.PingMessage, "")
-	<-c.pongs
-}
-
-func (c *client) read() {
-	defer close(c.ends)
-	defer close(c.got)
-	for {
-		typ, text, err := c.ws.ReadMessage()
-		switch {
-		case err != nil:
-			c.err = err
-			_ = c.ws.Close()
-			return
-		case typ != websocket.TextMessage:
-			c.t.Errorf("a message of type %d came, want text", typ)
-		case string(text) != `{"type":"ping"}`+"\n":
-			c.got <- string(text)
-		case !c.mute:
-			c.write(websocket.TextMessage, `{"type":"pong"}`)
-		}
-	}
-}
-
-func (c *client) send(text string) { c.write(websocket.TextMessage, text) }
-
-// write may fail: the server closes on those who are at fault.
-func (c *client) write(typ int, text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_ = c.ws.WriteMessage(typ, []byte(text))
-}
-
-// mustClose holds the connection to end with a code and a reason, and nothing
-// more to come before.
-func (c *client) mustClose(code wire.CloseCode, reason string) {
-	c.t.Helper()
-	for text := range c.got {
-		c.t.Errorf("%s came before the end", text)
-	}
-	<-c.ends
-	closed, ok := errors.AsType[*websocket.CloseError](c.err)
-	if !ok || closed.Code != int(code) || closed.Text != reason {
-		c.t.Errorf("the connection ended with %v, want close %d %q", c.err, code, reason)
-	}
-}
-
-func (c *client) register(room string) wire.Accept {
-	c.t.Helper()
-	c.send(`{"type":"register","roomId":"` + room + `","clientId":"me"}`)
-	return c.accept()
-}
-
-func (c *client) accept() (a wire.Accept) {
-	c.t.Helper()
-	text := <-c.got
-	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Type != wire.SignalAccept || !strings.HasSuffix(text, "}\n") {
-		c.t.Fatalf("got %q (%v), want accept", text, err)
-	}
-	return a
-}
 
 func TestTwoAreIntroduced(t *testing.T) {
 	t.Parallel()
@@ -206,11 +42,8 @@ func TestTwoAreIntroduced(t *testing.T) {
 			t.Errorf("sent %q in a binary frame, the other one got %q", text, got)
 		}
 	}
-	_ = a.ws.NetConn().Close()
-	if got := <-b.got; got != `{"type":"bye"}`+"\n" {
-		t.Errorf("when the other one had left came %q, want bye", got)
-	}
-	b.mustClose(wire.CloseNormal, wire.ReasonLeft)
+	a.lose()
+	b.mustBye()
 	w.stop()
 }
 
@@ -242,12 +75,9 @@ func TestARoomHasTwoSeatsEver(t *testing.T) {
 	a.register("room1")
 	b.register("room1")
 	c.send(`{"type":"register","roomId":"room1"}`)
-	if got := <-c.got; got != `{"type":"reject","reason":"full"}`+"\n" {
-		t.Errorf("a third client got %q, want reject full", got)
-	}
-	c.mustClose(wire.CloseNormal, wire.RejectFull)
+	c.mustReject(wire.RejectFull)
 
-	_ = a.ws.NetConn().Close()
+	a.lose()
 	<-b.ends
 	d := w.connect(t, false)
 	d.send(`{"type":"register","roomId":"room1"}`)
@@ -256,7 +86,7 @@ func TestARoomHasTwoSeatsEver(t *testing.T) {
 	}
 	e, f := w.connect(t, false), w.connect(t, false)
 	e.register("room2")
-	_ = e.ws.NetConn().Close()
+	e.lose()
 	await(t, func() bool { return w.rooms.Stats().Rooms == 0 })
 	f.send(`{"type":"register","roomId":"room2"}`)
 	if got := <-f.got; got != `{"type":"reject","reason":"not-found"}`+"\n" {
@@ -378,14 +208,12 @@ func TestARoomEndsWhenSomebodyLeavesIt(t *testing.T) {
 	a, b := w.connect(t, false), w.connect(t, false)
 	a.register("room-lost")
 	b.register("room-lost")
-	_ = a.ws.NetConn().Close()
+	a.lose()
 	<-b.ends // which answers the close frame of the server
 	c, d := w.connect(t, false), w.connect(t, false)
 	c.register("room-left")
 	d.register("room-left")
-	c.mu.Lock()
-	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1001, ""), time.Now().Add(time.Second))
-	c.mu.Unlock()
+	c.leave()
 	if room := <-w.ended; room != "room-left" {
 		t.Errorf("%s has ended, want room-left", room)
 	}
@@ -404,10 +232,7 @@ func TestNothingIsLeft(t *testing.T) {
 	for i := range 1000 {
 		c := w.connect(t, false)
 		c.send(`{"type":"register","roomId":"room` + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676)) + `"}`)
-		if tcp, ok := c.ws.NetConn().(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-			_ = tcp.Close()
-		}
+		c.reset()
 		<-c.ends
 	}
 	await(t, func() bool { return w.rooms.Stats().Connected == 0 && runtime.NumGoroutine() <= goroutines+5 })
@@ -419,46 +244,4 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Errorf("%d rooms are remembered after their ids have expired", n)
 	}
 	w.stop()
-}
-
-// FuzzTypeOf holds the short cut of typeOf to what encoding/json reads.
-func FuzzTypeOf(f *testing.F) {
-	f.Add([]byte(`{"type":"offer","sdp":"v=0"}`))
-	f.Add([]byte(`{"type":"offerx"}`))
-	f.Add([]byte(` { "type" : "pong" } `))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		typ, ok := typeOf(in)
-		var m map[string]json.RawMessage
-		isObject := json.Unmarshal(in, &m) == nil && m != nil
-		if ok && (!isObject || typ == "") {
-			t.Fatalf("typeOf(%q) = %q, though it is no object with a type", in, typ)
-		}
-		if written, err := json.Marshal(map[string]string{"type": typ}); ok && err == nil {
-			if again, _ := typeOf(written); again != typ {
-				t.Fatalf("typeOf(%s) = %q, want %q", written, again, typ)
-			}
-		}
-	})
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return 0 // not Linux: only goroutines are counted
-	}
-	return len(list)
-}
-
-// await returns when cond holds.
-func await(t *testing.T, cond func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(10 * time.Second)
-	for !cond() {
-		if now := <-tick.C; now.After(deadline) {
-			t.Fatal("not within 10 s")
-		}
-	}
 }

@@ -1,0 +1,104 @@
+package signal
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// minting makes credentials that say what they were minted from.
+func minting(ttl time.Duration) func(*Config) {
+	return func(c *Config) {
+		c.ICEServers = func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			expires := time.Now().Add(ttl).Truncate(time.Second)
+			if ttl == 0 {
+				expires = time.Time{}
+			}
+			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478"}, Username: fmt.Sprint(room, ".", string(side), ".", partner), Credential: "secret"}}, expires
+		}
+	}
+}
+
+// refreshed is the next message, which is a Refresh.
+func (c *client) refreshed() (r wire.Refresh) {
+	c.t.Helper()
+	text := <-c.got
+	if err := json.Unmarshal([]byte(text), &r); err != nil || r.Type != wire.SignalICEServers || len(r.ICEServers) == 0 {
+		c.t.Fatalf("got %q (%v), want fresh ICE servers", text, err)
+	}
+	return r
+}
+
+func TestCredentialsAreReplacedBeforeTheyEnd(t *testing.T) {
+	t.Parallel()
+	for _, ttl := range []time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 10 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			w := onPipes(t, minting(ttl))
+			<-time.After(700 * time.Millisecond) // expiries are cut to seconds
+			a, b, plain := w.connect(t, false), w.connect(t, false), w.connect(t, false)
+			a.registerExt("room1", "alice")
+			b.registerExt("room1", "bob")
+			plain.register("room2")
+			other := w.connect(t, false)
+			other.register("room2")
+			expires := time.Now().Add(ttl).Truncate(time.Second)
+			for range 5 {
+				for _, c := range []*client{a, b} {
+					side := map[*client]string{a: "a", b: "b"}[c]
+					fresh := c.refreshed()
+					if want := "room1." + side + "." + pipeAddr.String(); fresh.ICEServers[0].Username != want {
+						t.Errorf("ttl %v: credentials for %s, want %s", ttl, fresh.ICEServers[0].Username, want)
+					}
+					if left := time.Until(expires); left <= 0 || ttl > time.Minute && left < ttl/4-time.Second {
+						t.Errorf("ttl %v: fresh credentials come %v before the old ones end", ttl, left)
+					}
+					if !fresh.ExpiresAt.After(expires) && ttl > time.Minute {
+						t.Errorf("ttl %v: the new ones end at %v, the old ones at %v", ttl, fresh.ExpiresAt, expires)
+					}
+					if c == b {
+						expires = fresh.ExpiresAt
+					}
+				}
+			}
+			if len(plain.got) != 0 || len(other.got) != 0 {
+				t.Error("who has not announced it was sent something")
+			}
+			if n := w.rooms.Stats().Refreshes; n < 10 {
+				t.Errorf("%d refreshes were counted, want 10", n)
+			}
+			a.leave()
+			for text := range b.got {
+				if text == bye {
+					break
+				}
+			}
+			<-b.ends
+			sent := w.rooms.Stats().Refreshes
+			<-time.After(2 * ttl)
+			if n := w.rooms.Stats().Refreshes; n != sent {
+				t.Errorf("after both had left, %d more were sent", n-sent)
+			}
+			w.stop()
+		})
+	}
+}
+
+func TestCredentialsWithoutAnEndAreKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, minting(0))
+		a, b := w.connect(t, false), w.connect(t, false)
+		a.registerExt("room1", "alice")
+		b.registerExt("room1", "bob")
+		<-time.After(24 * time.Hour)
+		if len(a.got) != 0 || len(b.got) != 0 {
+			t.Error("credentials that never end were replaced")
+		}
+		w.stop()
+	})
+}
