@@ -124,8 +124,13 @@ func (w *world) connect(t *testing.T, mute bool) *client {
 
 // settle returns when the server has handled everything that was sent.
 func (c *client) settle() {
+	c.t.Helper()
 	c.write(websocket.PingMessage, "")
-	<-c.pongs
+	select {
+	case <-c.pongs:
+	case <-c.ends:
+		c.t.Fatalf("the connection ended with %v", c.err)
+	}
 }
 
 func (c *client) read() {
