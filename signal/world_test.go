@@ -108,7 +108,8 @@ type client struct {
 	err   error         // how it ended
 }
 
-func (w *world) connect(t *testing.T, mute bool) *client {
+// upgrade opens a WebSocket that nobody reads yet.
+func (w *world) upgrade(t *testing.T) *websocket.Conn {
 	t.Helper()
 	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx) }}
 	ws, resp, err := dialer.DialContext(t.Context(), "ws://chat.example.org/signaling", nil)
@@ -116,10 +117,29 @@ func (w *world) connect(t *testing.T, mute bool) *client {
 		t.Fatalf("dial: %v", err)
 	}
 	_ = resp.Body.Close()
+	return ws
+}
+
+func (w *world) connect(t *testing.T, mute bool) *client {
+	t.Helper()
+	ws := w.upgrade(t)
 	c := &client{t: t, ws: ws, mute: mute, got: make(chan string, 1024), pongs: make(chan struct{}, 1), ends: make(chan struct{})}
 	ws.SetPongHandler(func(string) error { c.pongs <- struct{}{}; return nil })
 	go c.read()
 	return c
+}
+
+// deaf seats a client that reads its accept and then nothing more.
+func (w *world) deaf(t *testing.T, room string) *websocket.Conn {
+	t.Helper()
+	ws := w.upgrade(t)
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"register","roomId":"`+room+`"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, text, err := ws.ReadMessage(); err != nil || !strings.HasPrefix(string(text), `{"type":"accept"`) {
+		t.Fatalf("got %q, %v; want accept", text, err)
+	}
+	return ws
 }
 
 // settle returns when the server has handled everything that was sent.
