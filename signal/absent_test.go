@@ -31,7 +31,7 @@ func TestWhoMeetsNobodyIsToldAfter10Seconds(t *testing.T) {
 		if took := time.Since(start); took < 10*time.Second || took > 10*time.Second+tickEvery {
 			t.Errorf("told after %v, want 10s", took)
 		}
-		if got, want := <-absent, "room1 me "+pipeAddr.String(); got != want {
+		if got, want := <-absent, "room1 me "+pipeAddr(1).String(); got != want {
 			t.Errorf("Absent(%s), want %s", got, want)
 		}
 		if room := <-w.ended; room != "room1" {

@@ -3,6 +3,7 @@ package signal
 import (
 	"bytes"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 )
@@ -12,11 +13,26 @@ import (
 const (
 	maxKeptMessages = 64
 	maxKeptBytes    = 128 << 10
+	maxKeptInAll    = 64 << 20 // bytes, for everybody together
 )
 
+// mailBudget is how much is kept for everybody.
+type mailBudget struct{ bytes atomic.Int64 }
+
+// take tells whether n bytes more may be kept; negative gives them back.
+func (m *mailBudget) take(n int) bool {
+	if m.bytes.Add(int64(n)) <= maxKeptInAll || n < 0 {
+		return true
+	}
+	m.bytes.Add(int64(-n))
+	return false
+}
+
 // mailbox keeps messages for a member that is away, or was not sent its accept
-// yet. The zero value is empty.
+// yet. It is empty, with a budget.
 type mailbox struct {
+	budget *mailBudget // never changes
+
 	mu     sync.Mutex // guards the fields below, and that seat.conn is set only while nothing is kept
 	kept   [][]byte
 	bytes  int
@@ -36,7 +52,7 @@ func (s *seat) keep(text []byte, failed *wsconn.Conn) (back *wsconn.Conn, fits b
 	if b.closed {
 		return nil, true
 	}
-	if len(b.kept) == maxKeptMessages || b.bytes+len(text) > maxKeptBytes {
+	if len(b.kept) == maxKeptMessages || b.bytes+len(text) > maxKeptBytes || !b.budget.take(len(text)) {
 		return nil, false
 	}
 	b.kept = append(b.kept, bytes.Clone(text))
@@ -67,8 +83,7 @@ func (s *seat) take(conn *wsconn.Conn) [][]byte {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	kept := b.kept
-	b.kept, b.bytes = nil, 0
+	kept := b.empty()
 	if len(kept) == 0 {
 		s.conn.Store(conn)
 		b.closed = b.closed || !s.resume
@@ -81,8 +96,12 @@ func (s *seat) putBack(texts [][]byte) {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
 	for _, text := range texts {
 		b.bytes += len(text)
+		b.budget.bytes.Add(int64(len(text))) // which it was part of before
 	}
 	b.kept = append(texts, b.kept...)
 }
@@ -91,5 +110,14 @@ func (s *seat) putBack(texts [][]byte) {
 func (b *mailbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.kept, b.bytes, b.closed = nil, 0, true
+	b.empty()
+	b.closed = true
+}
+
+// empty takes everything out. b.mu is held.
+func (b *mailbox) empty() [][]byte {
+	kept := b.kept
+	b.budget.take(-b.bytes)
+	b.kept, b.bytes = nil, 0
+	return kept
 }

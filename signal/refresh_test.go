@@ -41,17 +41,24 @@ func TestCredentialsAreReplacedBeforeTheyEnd(t *testing.T) {
 			w := onPipes(t, minting(ttl))
 			<-time.After(700 * time.Millisecond) // expiries are cut to seconds
 			a, b, plain := w.connect(t, false), w.connect(t, false), w.connect(t, false)
-			a.registerExt("room1", "alice")
-			b.registerExt("room1", "bob")
+			if name := a.registerExt("room1", "alice").ICEServers[0].Username; name != "room1.a.invalid IP" {
+				t.Errorf("ttl %v: the first credentials are for %s, though nobody else has come", ttl, name)
+			}
+			if name := b.registerExt("room1", "bob").ICEServers[0].Username; name != "room1.b."+pipeAddr(1).String() {
+				t.Errorf("ttl %v: the second credentials are for %s, not for the first member", ttl, name)
+			}
 			plain.register("room2")
 			other := w.connect(t, false)
 			other.register("room2")
 			expires := time.Now().Add(ttl).Truncate(time.Second)
 			for range 5 {
 				for _, c := range []*client{a, b} {
-					side := map[*client]string{a: "a", b: "b"}[c]
+					want := "room1.a." + pipeAddr(2).String()
+					if c == b {
+						want = "room1.b." + pipeAddr(1).String()
+					}
 					fresh := c.refreshed()
-					if want := "room1." + side + "." + pipeAddr.String(); fresh.ICEServers[0].Username != want {
+					if fresh.ICEServers[0].Username != want {
 						t.Errorf("ttl %v: credentials for %s, want %s", ttl, fresh.ICEServers[0].Username, want)
 					}
 					if left := time.Until(expires); left <= 0 || ttl > time.Minute && left < ttl/4-time.Second {

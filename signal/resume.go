@@ -2,14 +2,18 @@ package signal
 
 import (
 	"crypto/subtle"
+	"slices"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// holdFor is how long a seat is held for a member whose socket is lost.
-const holdFor = 30 * time.Second
+// The bounds of holding seats for members whose sockets are lost.
+const (
+	holdFor = 30 * time.Second
+	maxHeld = 1 << 14 // seats at once; whoever is lost then has left
+)
 
 // resume asks a seat back. Neither the age of the room's id nor the webhook is
 // asked again: the token says that the client was let in before, and the
@@ -61,7 +65,7 @@ func (r *registry) comeBack(reg *registration, m *member) (s *seat, n news, v ve
 	case s.state == here:
 		n.replaced = s.owner.conn
 	}
-	s.state = s.state.after(returns)
+	r.move(s, returns)
 	s.lastToken = reg.ResumeToken
 	r.agenda.cancel(&s.alarm)
 	s.conn.Store(nil) // what comes from now on is kept until accept was sent
@@ -133,11 +137,9 @@ func (r *registry) abandonAll() (n news) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, rm := range r.rooms {
-		for i := range rm.seats {
-			if rm.seats[i].state == away {
-				r.abandon(&rm.seats[i], now, &n)
-			}
+	for _, al := range slices.Clone(r.agenda.alarms) { // where all who are away are
+		if al.seat != nil && al.seat.state == away {
+			r.abandon(al.seat, now, &n)
 		}
 	}
 	return n

@@ -241,8 +241,15 @@ func TestTooMuchMailGivesTheSeatUp(t *testing.T) {
 				if !w.isAway("room1") {
 					t.Errorf("the seat was given up after %d messages that fit", fit)
 				}
+				start := time.Now()
 				b.send(message)
 				b.mustBye()
+				if took := time.Since(start); took != 0 {
+					t.Errorf("the seat was given up after %v, want at once", took)
+				}
+				if kept := w.rooms.kept.bytes.Load(); kept != 0 {
+					t.Errorf("%d bytes are kept for nobody", kept)
+				}
 				again := w.connect(t, false)
 				again.comeBack("room1", "alice", tokenA)
 				again.mustBye()
@@ -326,8 +333,44 @@ func TestWhoIsAtFaultIsNotHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := onPipes(t)
 		a, b, _, _ := w.pair(t, "room1")
+		a.ws.SetCloseHandler(func(int, string) error { return nil }) // its own end is not a close frame
+		start := time.Now()
 		a.send(`{"type":"teapot"}`)
 		b.mustBye()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("bye after %v, want at once", took)
+		}
+		w.stop()
+	})
+}
+
+// TestOnlySoManySeatsAreHeld holds that sockets which are gone cannot fill the
+// memory: neither their seats nor what is kept for them.
+func TestOnlySoManySeatsAreHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t)
+		a, b, _, _ := w.pair(t, "room1")
+		c, d, _, _ := w.pair(t, "room2")
+		c.lose()
+		synctest.Wait()
+		if held := w.rooms.held; held != 1 {
+			t.Errorf("%d seats are held, want 1", held)
+		}
+		w.rooms.held = maxHeld
+		start := time.Now()
+		a.lose()
+		b.mustBye()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("one seat too many was held for %v", took)
+		}
+		w.rooms.held = 1
+		w.rooms.kept.bytes.Store(maxKeptInAll)
+		d.send(`{"type":"offer"}`)
+		d.mustBye()
+		if took := time.Since(start); took != 0 || w.rooms.held != 0 || w.rooms.kept.bytes.Load() != maxKeptInAll {
+			t.Errorf("one message too many was kept for %v, %d seats are held", took, w.rooms.held)
+		}
 		w.stop()
 	})
 }

@@ -41,7 +41,21 @@ type registry struct {
 	rooms  map[string]*room
 	agenda agenda
 	open   int  // rooms with somebody in them
+	held   int  // seats whose member is away
 	closed bool // shutting down: who leaves is not missed
+
+	kept mailBudget // of all mailboxes
+}
+
+// move takes a seat from state to state. r.mu is held.
+func (r *registry) move(s *seat, event seatEvent) {
+	if s.state == away {
+		r.held--
+	}
+	s.state = s.state.after(event)
+	if s.state == away {
+		r.held++
+	}
 }
 
 // verdict is what became of a registration.
@@ -81,7 +95,7 @@ func (r *registry) enter(door admission, m *member, c claim, g *grant) (*seat, v
 	case !rm.named:
 		r.agenda.set(&rm.alarm, now.Add(commitWithin))
 	}
-	s.state = s.state.after(takes)
+	r.move(s, takes)
 	s.claim, s.grant = c, g
 	s.seize(m)
 	return s, seated
@@ -97,6 +111,7 @@ func (r *registry) build(door admission, id string, now time.Time) *room {
 	for i := range rm.seats {
 		rm.seats[i].room = rm
 		rm.seats[i].alarm.seat = &rm.seats[i]
+		rm.seats[i].mail.budget = &r.kept
 	}
 	rm.alarm.room = rm
 	r.rooms[id] = rm
@@ -161,8 +176,8 @@ func (r *registry) leave(m *member, final, said bool) (n news) {
 	case s == nil:
 		n.gone = append(n.gone, m.asked)
 	case s.owner != m: // it sits there on another connection
-	case s.resume && s.state == here && !final && !r.closed:
-		s.state = s.state.after(loses)
+	case s.resume && s.state == here && !final && !r.closed && r.held < maxHeld:
+		r.move(s, loses)
 		s.conn.Store(nil)
 		r.agenda.set(&s.alarm, now.Add(holdFor))
 	default:
@@ -209,7 +224,7 @@ func (r *registry) release(s *seat, now time.Time, n *news) {
 // free ends what a seat was for. A room that is over and empty is remembered
 // while somebody may still come to it. r.mu is held.
 func (r *registry) free(s *seat, now time.Time) {
-	s.state = s.state.after(leaves)
+	r.move(s, leaves)
 	s.conn.Store(nil)
 	s.mail.close()
 	r.agenda.cancel(&s.alarm)

@@ -348,3 +348,17 @@ func TestReportsThatNobodyTakes(t *testing.T) {
 		}
 	})
 }
+
+// TestAnAnswerThatComesTooLate is for somebody who has just gone.
+func TestAnAnswerThatComesTooLate(t *testing.T) {
+	t.Parallel()
+	rooms := New(Config{})
+	m := &member{rooms: rooms}
+	rooms.tell(rooms.leave(m, true, true))
+	if s, verdict := rooms.enter(admission{expires: time.Now().Add(time.Minute)}, m, claim{visit: visit{RoomID: "room1"}}, nil); s != nil || verdict != tooLate {
+		t.Errorf("enter = %v, %d; want no seat", s, verdict)
+	}
+	if rooms.Stats().Rooms != 0 || len(rooms.rooms) != 0 {
+		t.Error("a room was made for nobody")
+	}
+}

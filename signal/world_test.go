@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,8 +30,8 @@ type world struct {
 
 var errForged = errors.New("forged")
 
-// pipeAddr is where clients on pipes come from.
-var pipeAddr = netip.AddrFrom4([4]byte{127, 0, 0, 9})
+// pipeAddr is where the n-th client on pipes comes from.
+func pipeAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, byte(n)}) }
 
 func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error), options ...func(*Config)) *world {
 	t.Helper()
@@ -59,9 +60,10 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 		set(&cfg)
 	}
 	w := &world{dial: dial, ended: ended, rooms: New(cfg)}
+	var came atomic.Int64
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		if req.RemoteAddr == "pipe" {
-			req.RemoteAddr = pipeAddr.String() + ":50000"
+			req.RemoteAddr = pipeAddr(int(came.Add(1))).String() + ":50000"
 		}
 		w.rooms.ServeHTTP(rw, req)
 	})}
