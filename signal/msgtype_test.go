@@ -32,7 +32,7 @@ func TestAMessageHasOneType(t *testing.T) {
 		``:                                                               "",
 	} {
 		if typ, ok := typeOf([]byte(text)); typ != want || ok != (want != "") {
-			t.Errorf("typeOf(%s) = %q, %v; want %q", text, typ, ok, want)
+			t.Errorf("typeOf(%q) = %q, %v; want %q", text, typ, ok, want)
 		}
 	}
 }

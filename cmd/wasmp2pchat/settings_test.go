@@ -48,6 +48,8 @@ func TestSettingsAreRead(t *testing.T) {
 		"WASMP2PCHAT_WS_RATE_PER_IP=0",
 		"WASMP2PCHAT_WS_MAX_MESSAGE=128KiB",
 		"WASMP2PCHAT_TRUSTED_PROXIES=10.0.0.0/8",
+		"WASMP2PCHAT_SIGNAL_OPEN_ROOMS=true",
+		"WASMP2PCHAT_SIGNAL_AUTHN_WEBHOOK_URL=https://app:hunter2@app.example.org/authn",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +65,9 @@ func TestSettingsAreRead(t *testing.T) {
 	}
 	if c.WS.RatePerIP != 0 || c.WS.MaxMessage != 128<<10 || len(c.TrustedProxies) != 1 || c.AllowedOrigins[0] != "https://example.org" {
 		t.Errorf("settings = %+v", c)
+	}
+	if hook := c.Signal.AuthnWebhookURL; !c.Signal.OpenRooms || !strings.Contains(string(hook), "hunter2") || strings.Contains(fmt.Sprint(hook), "hunter2") {
+		t.Errorf("open rooms %v, webhook %v; want both as given, and no password when it is printed", c.Signal.OpenRooms, hook)
 	}
 	for _, s := range list {
 		if s.name == "WASMP2PCHAT_ROOM_SECRET" && s.source != file {
@@ -105,6 +110,8 @@ func TestFaultsAreListedTogether(t *testing.T) {
 		"TURN_RELAY_PORTS=9-1":              `WASMP2PCHAT_TURN_RELAY_PORTS: read "9-1", want two ports such as 49152-65535`,
 		"ROOM_SECRET=hunter2":               `WASMP2PCHAT_ROOM_SECRET: read "[redacted]", want a secret of at least 16 characters, such as openssl rand -hex 16 prints`,
 		"TURN_SECRETS_FILE=/does/not/exist": "WASMP2PCHAT_TURN_SECRETS_FILE: open /does/not/exist: no such file or directory",
+		"SIGNAL_AUTHN_WEBHOOK_URL=app:80":   `WASMP2PCHAT_SIGNAL_AUTHN_WEBHOOK_URL: read "app:80", want a URL such as https://app.example.org/ayame/authn`,
+		"SIGNAL_OPEN_ROOMS=perhaps":         `WASMP2PCHAT_SIGNAL_OPEN_ROOMS: read "perhaps", want true or false`,
 		"ALLOWED_ORIGINS=example.org":       `WASMP2PCHAT_ALLOWED_ORIGINS: read "example.org", want origins such as https://example.org, without a path, or *`,
 	} {
 		_, _, err := loadConfig([]string{prefix + entry, prefix + "TURN_MAX_ALLOCATIONS=0"})
