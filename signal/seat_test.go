@@ -3,9 +3,13 @@ package signal
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 func TestTheStatesOfASeat(t *testing.T) {
@@ -66,5 +70,62 @@ func TestAlarmsRingInOrder(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("%d alarms rang, want the %d that were set", len(got), len(want))
+	}
+}
+
+// TestNobodyIsToldByeBeforeAccept lets the first member leave, and speak,
+// while the second is being greeted.
+func TestNobodyIsToldByeBeforeAccept(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*client){"leaves": (*client).leave, "stays": func(*client) {}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				minted := make(chan struct{})
+				w := onPipes(t, func(c *Config) {
+					c.ICEServers = func(_ string, side wire.Side, _ netip.Addr) ([]wire.ICEServer, time.Time) {
+						if side == wire.SideB {
+							<-minted
+						}
+						return nil, time.Time{}
+					}
+				})
+				a, b := w.connect(t, false), w.connect(t, false)
+				a.register("room1")
+				b.send(`{"type":"register","roomId":"room1"}`)
+				synctest.Wait()
+				a.send(`{"type":"offer"}`) // nobody has told it that somebody is there
+				end(a)
+				synctest.Wait()
+				close(minted)
+				if !b.accept().IsExistClient {
+					t.Error("the second was not told to make the offer")
+				}
+				if name == "leaves" {
+					b.mustBye()
+				} else {
+					b.send(`{"type":"offer","by":"b"}`)
+					a.mustGet(`{"type":"offer","by":"b"}`)
+				}
+				w.stop()
+			})
+		})
+	}
+}
+
+// TestWhoDoesNotComeBackIsKeptNothing holds that mail is for those who will
+// read it: before accept for everybody, later for who can come back.
+func TestWhoDoesNotComeBackIsKeptNothing(t *testing.T) {
+	t.Parallel()
+	for _, resume := range []bool{true, false} {
+		var budget mailBudget
+		s := &seat{claim: claim{resume: resume}, mail: mailbox{budget: &budget}}
+		if back, fits := s.keep([]byte("early"), nil); back != nil || !fits || budget.bytes.Load() != 5 {
+			t.Errorf("keep before accept = %v, %v, %d bytes; want it kept", back, fits, budget.bytes.Load())
+		}
+		s.take(nil)
+		s.take(nil) // nothing more: the connection takes its place
+		if _, fits := s.keep([]byte("late"), nil); !fits || budget.bytes.Load() != map[bool]int64{true: 4, false: 0}[resume] {
+			t.Errorf("resume %v: %d bytes are kept", resume, budget.bytes.Load())
+		}
 	}
 }
