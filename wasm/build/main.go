@@ -24,7 +24,7 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "wasm/build:", err)
-		os.Exit(1) //nolint:forbidigo // this is main; the rule knows only those under cmd
+		os.Exit(1)
 	}
 }
 
