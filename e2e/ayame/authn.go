@@ -79,7 +79,7 @@ func (s *suite) authnAnswers() []row {
 			run: func(v *visit) string {
 				v.authn.answer(v.room, says(http.StatusOK, answer))
 				_, accept := v.connect().accepted(v.room, "")
-				return fmt.Sprintf("iceServers %s, authzMetadata %s", orNone(accept.ICEServers), orNone(accept.AuthzMetadata))
+				return fmt.Sprintf("iceServers: %s, authzMetadata: %s", origin(accept.ICEServers, ice), orNone(accept.AuthzMetadata))
 			},
 		}
 	}
@@ -94,12 +94,14 @@ func (s *suite) authnAnswers() []row {
 			},
 		}
 	}
+	empty := given("allowed, with an empty list of ICE servers", "", `{"allowed":true,"iceServers":[]}`, "iceServers: [], authzMetadata: none")
+	empty.better = []better{{"iceServers: its own, authzMetadata: none", "an empty list adds nothing to the relay that comes with the server"}}
 	return []row{
-		given("allowed, with ICE servers", "iceServers, to the client", `{"allowed":true,"iceServers":`+ice+`}`, "iceServers "+ice+", authzMetadata none"),
-		given("allowed, with metadata", "authzMetadata: any, to the client", `{"allowed":true,"iceServers":`+ice+`,"authzMetadata":{"a":["b",1]}}`, "iceServers "+ice+`, authzMetadata {"a":["b",1]}`),
-		given("allowed, with null as metadata", "", `{"allowed":true,"iceServers":`+ice+`,"authzMetadata":null}`, "iceServers "+ice+", authzMetadata none"),
-		given("allowed, with an empty list of ICE servers", "", `{"allowed":true,"iceServers":[]}`, "iceServers [], authzMetadata none"),
-		given("allowed, with a reason and fields that nobody knows", "", `{"allowed":true,"reason":"r","x":1,"iceServers":`+ice+`}`, "iceServers "+ice+", authzMetadata none"),
+		empty,
+		given("allowed, with ICE servers", "iceServers, to the client", `{"allowed":true,"iceServers":`+ice+`}`, "iceServers: the webhook's, authzMetadata: none"),
+		given("allowed, with metadata", "authzMetadata: any, to the client", `{"allowed":true,"iceServers":`+ice+`,"authzMetadata":{"a":["b",1]}}`, `iceServers: the webhook's, authzMetadata: {"a":["b",1]}`),
+		given("allowed, with null as metadata", "", `{"allowed":true,"iceServers":`+ice+`,"authzMetadata":null}`, "iceServers: the webhook's, authzMetadata: none"),
+		given("allowed, with a reason and fields that nobody knows", "", `{"allowed":true,"reason":"r","x":1,"iceServers":`+ice+`}`, "iceServers: the webhook's, authzMetadata: none"),
 		refused("not allowed, with a reason", `{"allowed":false,"reason":"somebody else's room"}`, "reject somebody else's room, close 1000"),
 		refused("not allowed, without a reason", `{"allowed":false}`, "reject InternalServerError, close 1000"),
 		{
@@ -111,6 +113,21 @@ func (s *suite) authnAnswers() []row {
 				return c.nextTwo() + fmt.Sprintf("; %d calls", len(v.called(v.authn, v.room, 3)))
 			},
 		},
+	}
+}
+
+// origin says where the ICE servers of an accept are from.
+func origin(servers json.RawMessage, webhook string) string {
+	var got, given any
+	_ = json.Unmarshal(servers, &got)           // then they differ
+	_ = json.Unmarshal([]byte(webhook), &given) // the same
+	switch list, _ := got.([]any); {
+	case len(list) == 0:
+		return orNone(servers)
+	case reflect.DeepEqual(got, given):
+		return "the webhook's"
+	default:
+		return "its own"
 	}
 }
 

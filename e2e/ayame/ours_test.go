@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,7 +26,8 @@ import (
 func startOurs(t *testing.T, l net.Listener, change func(*signal.Config)) (stop func()) {
 	t.Helper()
 	cfg := signal.Config{
-		Admit: func(string) (time.Time, error) { return time.Now().Add(time.Minute), nil },
+		Admit:    func(string) (time.Time, error) { return time.Time{}, errors.New("no room of ours") },
+		OpenRoom: rand.Text,
 		ICEServers: func(room string, side wire.Side, _ netip.Addr) ([]wire.ICEServer, time.Time) {
 			return []wire.ICEServer{{URLs: []string{"turn:192.0.2.1:3478"}, Username: room + "." + string(side), Credential: "c"}}, time.Now().Add(time.Minute)
 		},
@@ -85,10 +88,10 @@ func right(t *testing.T, results []result, reasons ...string) {
 // TestOursIsAnAyameServer plays every row that need not wait, webhooks too.
 func TestOursIsAnAyameServer(t *testing.T) {
 	t.Parallel()
-	authn, _ := webhook(t)
-	disconnect, _ := webhook(t)
+	authn, authnURL := webhook(t)
+	disconnect, disconnectURL := webhook(t)
 	l := listen(t)
-	stop := startOurs(t, l, func(*signal.Config) {})
+	stop := startOurs(t, l, func(cfg *signal.Config) { cfg.AuthnURL, cfg.DisconnectURL = authnURL, disconnectURL })
 	defer stop()
 	s := &suite{
 		url:   &url.URL{Scheme: "ws", Host: l.Addr().String(), Path: "/signaling"},
@@ -96,6 +99,24 @@ func TestOursIsAnAyameServer(t *testing.T) {
 		authn: authn, disconnect: disconnect,
 	}
 	right(t, s.run(t.Context()), "slow")
+}
+
+// TestOursGivesUpOnAWebhook plays the one row that takes 5 s of real time.
+func TestOursGivesUpOnAWebhook(t *testing.T) {
+	t.Parallel()
+	authn, authnURL := webhook(t)
+	l := listen(t)
+	stop := startOurs(t, l, func(cfg *signal.Config) { cfg.AuthnURL = authnURL })
+	defer stop()
+	s := &suite{
+		url:  &url.URL{Scheme: "ws", Host: l.Addr().String(), Path: "/signaling"},
+		slow: true, patience: 10 * time.Second, dial: new(net.Dialer).DialContext, authn: authn,
+	}
+	for _, r := range s.authnFaults() {
+		if r.slow {
+			right(t, []result{s.play(t.Context(), &r)})
+		}
+	}
 }
 
 // TestOursTakesWhatTheReferenceTakes holds the setting that makes messages as

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -72,25 +73,31 @@ func rooms() []row {
 // connected.
 func standalone() []row {
 	const yes = `,"standalone":true`
+	stays := []better{{"nothing", "the other one may not know yet that the two are connected, and have candidates to send"}}
 	return []row{
 		{
 			does: "connected, from one who registered as standalone", reference: "close 1000",
 			run: func(v *visit) string { a := v.join(yes); a.send(`{"type":"connected"}`); return a.next() },
 		},
 		{
-			does: "connected, from one of two who are standalone: what the other one hears", reference: "close 1000",
-			run: func(v *visit) string { a, b := v.pair(yes); a.send(`{"type":"connected"}`); return b.next() },
+			does: "connected, from one of two who are standalone: what the other one hears", reference: "close 1000", better: stays,
+			run: func(v *visit) string { a, b := v.pair(yes); a.send(`{"type":"connected"}`); a.next(); return b.hears() },
 		},
 		{
-			does: "one of two who are standalone is lost: what the other one hears", reference: "close 1000",
-			run: func(v *visit) string { a, b := v.pair(yes); a.cut(); return b.next() },
+			does: "one of two who are standalone is lost: what the other one hears", reference: "close 1000", better: stays,
+			run: func(v *visit) string { a, b := v.pair(yes); a.cut(); return b.hears() },
 		},
 		{
 			does: "connected, from one who is standalone: what another one hears who is not", spec: "bye: sent when one of the two has ended", reference: byeClose,
+			better: []better{{"nothing", "the two are connected; a client that is told bye would hang up"}},
 			run: func(v *visit) string {
 				a, b := v.join(yes), v.join("")
 				a.send(`{"type":"connected"}`)
-				return b.nextTwo()
+				a.next()
+				if did := b.hears(); did != "bye" {
+					return did
+				}
+				return "bye, " + b.next()
 			},
 		},
 		{
@@ -101,5 +108,19 @@ func standalone() []row {
 				return ignored(passes(a, b, websocket.MessageText, candidate(1)), passes(b, a, websocket.MessageText, candidate(2)))
 			},
 		},
+	}
+}
+
+// hears is the next thing that a client is told for what another one has
+// done, or nothing, if a second passes.
+func (c *client) hears() string {
+	f, none := c.receiveWithin(time.Second)
+	switch none {
+	case "":
+		return describe(f.text)
+	case "nothing in 1s":
+		return "nothing"
+	default:
+		return none
 	}
 }
