@@ -130,10 +130,15 @@ func (s *seat) seize(m *member) {
 func (r *registry) prepare(s *seat, m *member, token string) (partner netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	first := s.room.opposite(s)
 	if s.owner == m {
 		s.token = token
+		if first.state.occupied() && first.greeted {
+			s.other.Store(first) // before accept is sent: the offer may come while we still are at it
+			first.other.Store(s) // what he says is kept until then
+		}
 	}
-	return s.room.opposite(s).addr
+	return first.addr
 }
 
 // introduce makes known that a member was greeted: from now on the two send
