@@ -6,9 +6,12 @@ BIN       := bin/wasmp2pchat
 CLIENT    := wasm/dist/index.html
 TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wasmp2pchat/tools
 LINT      := $(TOOLS)/golangci-lint-v2.15.0
+SDKVERSION := 2025.1.1
+SDKSHA512  := 31e1a94366f7e058f10890a876f3a82af8b139a4e5d4653097adb1d5a1894bc9722374c8cfdb4125ce6bee1e0325edcec84e45d516cad446e89c2a49fe73827b
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 TAGS      := netns,browser,interop,load
+SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./peer ./wasm/app
 
@@ -58,8 +61,8 @@ interop: client system/coturn ## coturn's own tools against our relay
 netns: system/lab ## real NATs in network namespaces (root)
 	$(GO) test -count=1 -race -tags netns ./internal/natlab
 
-browser: client system/lab system/chromium ## two Chromium behind two NATs (root)
-	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e
+browser: client system/lab system/chromium $(SDK) ## two Chromium behind two NATs (root), and others' client: the Ayame SDK
+	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK)
 
 # ---- by hand ----
 
@@ -94,6 +97,16 @@ $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
 
+# The SDK is fetched with npm, as those who use it do, and used unchanged. Where
+# npm is missing its tests skip (or fail, with CI=true).
+$(SDK): | system/npm
+	@command -v npm >/dev/null || exit 0; set -e; mkdir -p $(TOOLS); \
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	npm pack --silent --no-update-notifier --cache "$$dir/cache" --pack-destination "$$dir" @open-ayame/ayame-web-sdk@$(SDKVERSION) >/dev/null; \
+	echo "$(SDKSHA512)  $$dir/open-ayame-ayame-web-sdk-$(SDKVERSION).tgz" | sha512sum --check --quiet; \
+	tar -xzOf "$$dir/open-ayame-ayame-web-sdk-$(SDKVERSION).tgz" package/dist/ayame.mjs > "$$dir/ayame.mjs"; \
+	mv "$$dir/ayame.mjs" $@
+
 # apt installs Debian packages if a command is missing and we are root; others
 # are told what to install, and tests skip (or fail, with CI=true).
 define apt
@@ -106,8 +119,9 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/coturn system/lab system/chromium
+.PHONY: system/node system/npm system/coturn system/lab system/chromium
 system/node: ; $(call apt,node,nodejs)
+system/npm: ; $(call apt,npm,npm)
 system/coturn: ; $(call apt,turnutils_uclient,coturn)
 system/lab: ; $(call apt,ip nft,iproute2 nftables)
 system/chromium: ; $(call apt,chromium,chromium fonts-dejavu-core)

@@ -16,6 +16,7 @@ import (
 // TestMain builds the server once, for all tests.
 func TestMain(m *testing.M) {
 	binary := flag.String("server", "", "the wasmp2pchat to test; empty means to build ./cmd/wasmp2pchat")
+	flag.String("sdk", "", "ayame.mjs of the npm package @open-ayame/ayame-web-sdk; empty means none")
 	flag.String("screenshots", "", "folder for pictures of the page; empty means none")
 	flag.Parse()
 	if *binary == "" {

@@ -14,8 +14,7 @@ func times() []row {
 			run: func(v *visit) string { return v.pingInterval() },
 		},
 		{
-			does: "a client that does not register, but answers pings", reference: "ping",
-			better: []better{{"close 1000", "who has not registered after 5 s costs nothing more"}},
+			does: "a client that has not registered: the first it hears", reference: "ping",
 			run: func(v *visit) string {
 				f, none := v.connectMute().receiveWithin(8 * time.Second)
 				return none + describeIf(f.text)
@@ -29,6 +28,11 @@ func times() []row {
 				c.register(v.room, "")
 				return c.endsAfter()
 			},
+		},
+		{
+			does: "a client that says nothing at all, not even pong", spec: pings, reference: "close 1000 after 60s",
+			better: []better{{"close 1000 after 5s", "who has not registered after 5 s costs nothing more"}},
+			run:    func(v *visit) string { return v.connectMute().endsAfter() },
 		},
 		{
 			does: "a standalone client: pings in 12 s", reference: "none",
