@@ -25,6 +25,8 @@
 //	leave_test.go        NEXT, STOP, and tabs that are closed
 //	native_test.go       a browser and a terminal
 //	local_test.go        make run, and what it looks like
+//	sdk_test.go          others' client: the official Ayame SDK
+//	conformance_test.go  the suite of e2e/ayame against the built program
 //	world_test.go        a laboratory with a server and two people in it
 //	tab_test.go          a page as its reader sees it
 //	witness_test.go      what the browser did meanwhile

@@ -95,7 +95,10 @@ func (s *suite) authnAnswers() []row {
 		}
 	}
 	empty := given("allowed, with an empty list of ICE servers", "", `{"allowed":true,"iceServers":[]}`, "iceServers: [], authzMetadata: none")
-	empty.better = []better{{"iceServers: its own, authzMetadata: none", "an empty list adds nothing to the relay that comes with the server"}}
+	empty.better = []better{
+		{"iceServers: its own, authzMetadata: none", "an empty list adds nothing to the relay that comes with the server"},
+		{"iceServers: none, authzMetadata: none", "to the SDK an empty list is no list"},
+	}
 	return []row{
 		empty,
 		given("allowed, with ICE servers", "iceServers, to the client", `{"allowed":true,"iceServers":`+ice+`}`, "iceServers: the webhook's, authzMetadata: none"),

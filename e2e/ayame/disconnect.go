@@ -2,7 +2,7 @@ package main
 
 import (
 	"net/http"
-	"strings"
+	"time"
 )
 
 // disconnects are what the webhook is told when a connection ends.
@@ -70,8 +70,12 @@ func (s *suite) disconnects() []row {
 	}
 }
 
-// settle lets somebody come and go whom the webhook hears of: by then it has
-// heard of those who ended before. It is false if it hears of nobody.
+// unexpectedly is how long a call is waited for that need not come, after one
+// has come that must.
+const unexpectedly = time.Second
+
+// settle lets somebody come and go whom the webhook hears of. It is false if
+// it hears of nobody.
 func (v *visit) settle() bool {
 	after := v.room + "-after"
 	c := v.connect()
@@ -88,7 +92,7 @@ func (v *visit) neverRegistered() string {
 	if !v.settle() {
 		return "no call, not even for one who had a seat"
 	}
-	after, _ := v.disconnect.of("")
+	after := v.calledWithin(v.disconnect, "", len(before)+1, unexpectedly)
 	switch {
 	case len(after) == len(before):
 		return "no call"
@@ -99,7 +103,7 @@ func (v *visit) neverRegistered() string {
 	}
 }
 
-// rejected refuses one as the third.
+// rejected refuses one as the third. The two others stay.
 func (v *visit) rejected() string {
 	v.pair("")
 	c := v.connect()
@@ -108,11 +112,9 @@ func (v *visit) rejected() string {
 	if !v.settle() {
 		return "no call, not even for one who had a seat"
 	}
-	calls, _ := v.disconnect.of(v.room)
-	for _, call := range calls {
-		if strings.Contains(call.body, `"clientId":"third"`) {
-			return "a call"
-		}
+	calls := v.calledWithin(v.disconnect, v.room, 1, unexpectedly)
+	if len(calls) == 0 {
+		return "no call"
 	}
-	return "no call"
+	return "a call"
 }

@@ -102,7 +102,11 @@ func (h *hook) of(room string) (list []call, news <-chan struct{}) {
 
 // called waits until a room has had n calls.
 func (v *visit) called(h *hook, room string, n int) []call {
-	late := time.NewTimer(v.patience)
+	return v.calledWithin(h, room, n, v.patience)
+}
+
+func (v *visit) calledWithin(h *hook, room string, n int, d time.Duration) []call {
+	late := time.NewTimer(d)
 	defer late.Stop()
 	for {
 		list, news := h.of(room)
