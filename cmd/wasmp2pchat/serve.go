@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
@@ -45,7 +45,9 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	var lobby *match.Lobby
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
-		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers("s"), Ended: relay.EndRoom,
+		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers("s"),
+		Ended:    relay.EndRoom,
+		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
 		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
@@ -66,13 +68,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 
-	mux := http.NewServeMux()
-	mux.Handle("GET /matchmaking", guard.Wrap(lobby))
-	mux.Handle("GET /signaling", guard.Wrap(rooms))
-	mux.Handle("GET /.ok", empty())
-	mux.Handle("GET /version", versionHandler(page))
-	mux.Handle("/", page)
-	web, err := listenHTTP(ctx, cfg.Addr, mux, log.With("svc", "web"))
+	web, err := listenHTTP(ctx, cfg.Addr, routes(guard.Wrap(lobby), guard.Wrap(rooms), page), log.With("svc", "web"))
 	if err != nil {
 		return listenHint(err, "ADDR")
 	}

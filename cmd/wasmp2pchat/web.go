@@ -50,6 +50,17 @@ func listenHTTP(ctx context.Context, addr listenAddr, handler http.Handler, log 
 	}}, nil
 }
 
+// routes is what answers where on the public port.
+func routes(lobby, rooms http.Handler, page *wasm.Page) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /matchmaking", lobby)
+	mux.Handle("GET /signaling", rooms)
+	mux.Handle("GET /.ok", empty())
+	mux.Handle("GET /version", versionHandler(page))
+	mux.Handle("/", page)
+	return mux
+}
+
 // serve answers until ctx ends, then lets requests under way finish.
 func (s *httpServer) serve(ctx context.Context) error {
 	if s.server == nil {
