@@ -179,3 +179,19 @@ func TestAProxyThatIsNotTrustedIsNamedOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestARequestThatIsNoWebSocket(t *testing.T) {
+	t.Parallel()
+	hub := NewHub(Config{})
+	guard := NewGuard(Limits{})
+	w := httptest.NewRecorder()
+	guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hub.Accept(w, r, func(*Conn) Session { t.Error("a session was opened"); return nil })
+	})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "Bad Request") {
+		t.Errorf("status %d %q, want 400", w.Code, w.Body)
+	}
+	if open := guard.Stats().Open; open != 0 {
+		t.Errorf("the guard counts %d connections, want 0", open)
+	}
+}
