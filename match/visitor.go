@@ -29,6 +29,10 @@ type visitor struct {
 // Message takes the request, and reports before and after it. Whatever else
 // clients say after it does not count.
 func (v *visitor) Message(text []byte) {
+	v.conn.Aside(func() { v.hear(text) })
+}
+
+func (v *visitor) hear(text []byte) {
 	said, err := parse(text)
 	switch {
 	case v.ticket != nil && (err != nil || said.report == nil):
@@ -125,7 +129,7 @@ func (v *visitor) Idle() {
 	if v.alone.Swap(false) {
 		v.again()
 	}
-	v.lobby.pool.Offer(v.ticket)
+	v.conn.Aside(func() { v.lobby.pool.Offer(v.ticket) })
 }
 
 // again takes a visitor back whose partner has not come: to be offered before
@@ -177,7 +181,7 @@ func (v *visitor) Meet(both Meeting) error {
 	if l.cfg.ICEServers != nil {
 		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.Room, both.Side, both.Partner.Addr)
 	}
-	if err := v.conn.Send(wsconn.JSON(m)); err != nil {
+	if err := v.conn.SendJSON(&m); err != nil {
 		if both.Side == wire.SideA {
 			l.meetings.cancel(both.Room) // the other one is told nothing
 		}

@@ -36,7 +36,7 @@ func (m *member) Message(text []byte) {
 	case !ok:
 		m.fault(wire.ReasonBadJSON)
 	case typ == wire.SignalRegister:
-		m.register(text)
+		m.conn.Aside(func() { m.register(text) })
 	case !m.registered && typ != wire.SignalPong:
 		m.fault(wire.ReasonNoRegister)
 	case typ == wire.SignalOffer, typ == wire.SignalAnswer, typ == wire.SignalCandidate:
@@ -80,7 +80,7 @@ func (m *member) relay(text []byte) {
 
 func (m *member) reject(reason, closeReason string) {
 	m.rooms.rejected.Add(1)
-	_ = m.conn.Send(wsconn.JSON(wire.Reject{Type: wire.SignalReject, Reason: reason})) // the connection ends anyway
+	_ = m.conn.SendJSON(&wire.Reject{Type: wire.SignalReject, Reason: reason}) // the connection ends anyway
 	m.conn.Close(wire.CloseNormal, closeReason)
 }
 

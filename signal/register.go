@@ -10,7 +10,6 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -160,7 +159,7 @@ func (m *member) greet(s *seat, a wire.Accept, g *grant) {
 	if g != nil {
 		answer.AuthzMetadata = g.authz
 	}
-	_ = m.conn.Send(wsconn.JSON(answer)) // our own reader learns of an end by itself
+	_ = m.conn.SendJSON(&answer) // our own reader learns of an end by itself
 	s.connect(m.conn)
 	m.rooms.tell(m.rooms.introduce(s, m, refreshAt(time.Now(), expires)))
 }

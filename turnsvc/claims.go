@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,24 +30,34 @@ type Claims struct {
 // tagBytes of a MAC are enough where one guess costs one request.
 const tagBytes = 8
 
-// format writes the claims as the minter of a secret does.
-func (c Claims) format(secret string) string {
-	parts := []string{c.Room, c.Side}
+// appendTo writes the claims; mac is a tagMAC of the secret.
+func (c Claims) appendTo(b []byte, mac hash.Hash) []byte {
+	b = append(append(append(b, c.Room...), '.'), c.Side...)
 	for _, addr := range c.Partner {
 		if addr.IsValid() {
-			parts = append(parts, tag(secret, c.Room, addr))
+			b = appendTag(append(b, '.'), mac, c.Room, addr)
 		}
 	}
-	return strings.Join(parts, ".")
+	return b
 }
 
 // tag stands for an address in the claims of a room.
 func tag(secret, room string, addr netip.Addr) string {
-	mac := hmac.New(sha256.New, []byte(secret))
+	return string(appendTag(nil, tagMAC(secret), room, addr))
+}
+
+// tagMAC makes the tags of a secret.
+func tagMAC(secret string) hash.Hash { return hmac.New(sha256.New, []byte(secret)) }
+
+func appendTag(b []byte, mac hash.Hash, room string, addr netip.Addr) []byte {
+	var sum [sha256.Size]byte
 	ip := addr.Unmap().As16()
-	mac.Write([]byte("wasmp2pchat turn peer 1\x00" + room + "\x00"))
+	mac.Reset()
+	for _, part := range []string{"wasmp2pchat turn peer 1\x00", room, "\x00"} {
+		_, _ = io.WriteString(mac, part) // never fails
+	}
 	mac.Write(ip[:])
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:tagBytes])
+	return base64.RawURLEncoding.AppendEncode(b, mac.Sum(sum[:0])[:tagBytes])
 }
 
 // member is a user as the relay knows one: a side of a room or, where plain

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -77,9 +79,17 @@ func now(clock func() time.Time) time.Time {
 }
 
 func password(secret, username string) string {
-	mac := hmac.New(sha1.New, []byte(secret))
-	mac.Write([]byte(username))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return passwordOf(passwordMAC(secret), username)
+}
+
+// passwordMAC makes the passwords of a secret.
+func passwordMAC(secret string) hash.Hash { return hmac.New(sha1.New, []byte(secret)) }
+
+func passwordOf(mac hash.Hash, username string) string {
+	var sum [sha1.Size]byte
+	mac.Reset()
+	_, _ = io.WriteString(mac, username) // never fails
+	return base64.StdEncoding.EncodeToString(mac.Sum(sum[:0]))
 }
 
 func formatUsername(expiry int64, claims string) string {

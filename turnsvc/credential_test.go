@@ -2,6 +2,7 @@ package turnsvc
 
 import (
 	"errors"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -95,6 +96,24 @@ func TestIssuer(t *testing.T) {
 	}
 	if _, _, expires := (Issuer{Now: at(1000)}).Credentials(""); !expires.Equal(time.Unix(1600, 0)) {
 		t.Errorf("without a TTL Credentials end at %v, want after 10 min", expires)
+	}
+}
+
+// TestMinter holds that what is prepared once mints what is made each time.
+func TestMinter(t *testing.T) {
+	t.Parallel()
+	i := Issuer{Secret: "new", Now: at(1000), URLs: []string{"stun:192.0.2.1:3478", "turn:192.0.2.1:3478?transport=udp"}}
+	m := i.Minter()
+	for _, claims := range []Claims{
+		{Room: "room", Side: "ma", Partner: []netip.Addr{netip.MustParseAddr("198.51.100.7")}},
+		{Room: "another", Side: "sb", Partner: []netip.Addr{{}}},
+		{Room: strings.Repeat("r", 200), Side: "mb", Partner: []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:198.51.100.7")}},
+	} {
+		username, proof, expires := i.RoomCredential(claims)
+		want := []wire.ICEServer{{URLs: i.URLs[:1]}, {URLs: i.URLs[1:], Username: username, Credential: proof}}
+		if servers, until := m.RoomServers(claims); !reflect.DeepEqual(servers, want) || !until.Equal(expires) {
+			t.Errorf("RoomServers(%+v) = %+v until %v, want %+v until %v", claims, servers, until, want, expires)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func inRooms(t *testing.T) *service {
 // member dials a client with a credential for one side of a room.
 func (s *service) member(t *testing.T, room, side string, partner ...netip.Addr) *client {
 	t.Helper()
-	return s.dial(t, "udp", Claims{Room: room, Side: side, Partner: partner}.format("new"))
+	return s.dial(t, "udp", string(Claims{Room: room, Side: side, Partner: partner}.appendTo(nil, tagMAC("new"))))
 }
 
 func TestOnlyThePartnerCanBeReached(t *testing.T) {
@@ -161,7 +161,7 @@ func TestRevocationIsBounded(t *testing.T) {
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	home, elsewhere := netip.MustParseAddr("51.51.51.101"), netip.MustParseAddr("51.51.51.102")
-	claims := Claims{Room: "room", Side: "a", Partner: []netip.Addr{{}, home, netip.MustParseAddr("2a0a:5151::7")}}.format("secret")
+	claims := string(Claims{Room: "room", Side: "a", Partner: []netip.Addr{{}, home, netip.MustParseAddr("2a0a:5151::7")}}.appendTo(nil, tagMAC("secret")))
 	m := readMember(claims, "secret")
 	if m.owner != "room.a" || m.room != "room" || m.side != "a" || len(m.tags) != 2 {
 		t.Errorf("readMember(%q) = %+v", claims, m)

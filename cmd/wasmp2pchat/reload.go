@@ -14,27 +14,28 @@ import (
 // mint makes TURN credentials with the newest secret, which may change while the
 // server serves.
 type mint struct {
-	issuer atomic.Pointer[turnsvc.Issuer]
+	issuer turnsvc.Issuer
+	minter atomic.Pointer[turnsvc.Minter]
 }
 
 func newMint(issuer turnsvc.Issuer) *mint {
-	m := new(mint)
-	m.issuer.Store(&issuer)
+	m := &mint{issuer: issuer}
+	m.minter.Store(issuer.Minter())
 	return m
 }
 
 // setSecret makes the newest secret the one that signs.
 func (m *mint) setSecret(secret string) {
-	issuer := *m.issuer.Load()
+	issuer := m.issuer
 	issuer.Secret = secret
-	m.issuer.Store(&issuer)
+	m.minter.Store(issuer.Minter())
 }
 
 // iceServers mints for the rooms of one service. Its name is part of the side:
 // who is first in the lobby may be second in signaling.
 func (m *mint) iceServers(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
 	return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-		return m.issuer.Load().RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
+		return m.minter.Load().RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
 	}
 }
 

@@ -49,6 +49,7 @@ func child(kind string, secure bool) error {
 	if err != nil {
 		return err
 	}
+	listener = wsconn.Watch(listener)
 	scheme := "http"
 	if secure {
 		scheme = "https"
@@ -93,12 +94,12 @@ func obey(order string) error {
 // ours is wired as cmd/wasmp2pchat/serve.go does it, with the credentials of a
 // relay that nobody asks.
 func ours(ctx context.Context) http.Handler {
-	issuer := turnsvc.Issuer{Secret: "a secret for benchmarks", TTL: 10 * time.Minute, URLs: []string{
+	minter := turnsvc.Issuer{Secret: "a secret for benchmarks", TTL: 10 * time.Minute, URLs: []string{
 		"stun:127.0.0.1:3478", "turn:127.0.0.1:3478?transport=udp", "turn:127.0.0.1:3478?transport=tcp",
-	}}
+	}}.Minter()
 	credentials := func(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
 		return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			return issuer.RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
+			return minter.RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
 		}
 	}
 	keys := roomkey.New("a secret for benchmarks")

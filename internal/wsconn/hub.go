@@ -69,6 +69,7 @@ type Hub struct {
 	inboxes  inboxPool
 	readers  readerPool
 	pages    pagePool
+	asides   asides
 	running  sync.WaitGroup // readers and flushes; added to under mu, while not closing
 
 	mu      sync.Mutex // guards the fields below; never held while sending
@@ -162,6 +163,7 @@ func (h *Hub) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 			h.close()
 			h.running.Wait()
+			h.asides.close()
 			return nil
 		case <-tick.C:
 			h.sweep(i)

@@ -10,10 +10,22 @@ import (
 // which no message of ours may do.
 func JSON(v any) []byte {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
+	encode(&b, v)
+	return b.Bytes()
+}
+
+// SendJSON is Send of JSON(v).
+func (c *Conn) SendJSON(v any) error {
+	page := c.hub.pages.take()
+	defer c.hub.pages.give(page)
+	encode(page, v)
+	return c.Send(page.Bytes())
+}
+
+func encode(b *bytes.Buffer, v any) {
+	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		panic("wsconn: a message of ours does not marshal: " + err.Error())
 	}
-	return b.Bytes()
 }
