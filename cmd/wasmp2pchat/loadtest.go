@@ -61,6 +61,7 @@ func loadtestFlags(w world) (cfg swarm.Config, asJSON bool, err error) {
 	scenario := fs.String("scenario", string(swarm.Match), "match, session, signaling, relay, idle or chat")
 	fs.IntVar(&cfg.Peers, "peers", 0, fmt.Sprintf("clients in all, at most %d (default %d); chat: at most %d (default %d)", swarm.MaxPeers, swarm.DefaultPeers, maxChatters, defaultChatters))
 	fs.IntVar(&cfg.AtOnce, "at-once", 0, fmt.Sprintf("session, signaling: clients under way at a time, at most %d (default %d)", swarm.MaxAtOnce, swarm.DefaultAtOnce))
+	fs.IntVar(&cfg.UnderWay, "under-way", swarm.DefaultUnderWay, fmt.Sprintf("relay: messages under way in each room at a time, at most %d", swarm.MaxUnderWay))
 	fs.IntVar(&cfg.Messages, "messages", swarm.DefaultMessages, fmt.Sprintf("relay: that each client sends, at most %d; beyond 80 at the pace that servers allow", swarm.MaxMessages))
 	fs.DurationVar(&cfg.For, "for", swarm.DefaultFor, fmt.Sprintf("end then at the latest, idle exactly then; at most %v", swarm.MaxFor))
 	fs.BoolVar(&cfg.Insecure, "insecure", false, "https: take any certificate, as test servers have")

@@ -26,6 +26,7 @@ const (
 	relayedPerCore
 	relayedPerSecond
 	relayP99
+	singlyPerCore
 	microsPerSession
 	microsPerStory
 	idleBytes
@@ -45,6 +46,7 @@ func figures() [figureCount]figure {
 		relayedPerCore:   {name: "relay: messages per core-second", goal: 95_000, whole: true},
 		relayedPerSecond: {name: "relay: messages a second, wall clock", whole: true},
 		relayP99:         {name: "relay: peer to peer, p99, ms"},
+		singlyPerCore:    {name: "relay: the same, one under way in each room", whole: true},
 		microsPerSession: {name: "session: CPU, µs (2 connects, 10 messages, bye)", goal: 260, most: true, whole: true},
 		microsPerStory:   {name: "session: CPU, µs, the finding included (4 connects)", whole: true},
 		idleBytes:        {name: "idle: RSS per connection, kB", goal: 7.5, most: true},

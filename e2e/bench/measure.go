@@ -91,7 +91,12 @@ func (s *server) busy(ctx context.Context, into *samples) error {
 		into.add(matchP99, used.report.Latency.P99.Seconds()*1000)
 		into.add(clientPerPair, micros(used.client, used.report.Count))
 	}
-	used, err := s.load(ctx, swarm.Config{Scenario: swarm.Relay, Peers: relayPeers})
+	used, err := s.load(ctx, swarm.Config{Scenario: swarm.Relay, Peers: relayPeers, UnderWay: 1})
+	if err != nil {
+		return err
+	}
+	into.add(singlyPerCore, float64(used.report.Count)/used.cpu.Seconds())
+	used, err = s.load(ctx, swarm.Config{Scenario: swarm.Relay, Peers: relayPeers})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,23 +14,26 @@ const (
 	pace           = time.Second / 18
 )
 
-// relay is the scenario relay: in every room at the same time, a candidate
-// goes to and fro until each side has sent its messages.
+// relay is the scenario relay: in every room at the same time, candidates go to
+// and fro, some of them under way at a time, until each side has sent its
+// messages.
 func (c *crowd) relay(ctx context.Context) {
 	t := newTemplate(c.mask, "candidate", iceText)
 	var playing sync.WaitGroup
 	rooms := c.gather(ctx, func(r *room) {
-		r.first.sent = 1 // it serves
+		r.served = make(chan struct{})
 		for _, s := range []*seat{r.first, r.second} {
+			s.sentAt = make([]atomic.Int64, min(c.cfg.UnderWay, c.cfg.Messages))
 			playing.Go(func() { c.rally(ctx, t, r, s) })
 		}
 	})
 	c.enter("relaying")
 	c.measure(func() {
 		for _, r := range rooms {
-			frame := t.stamp(nil, r.first.number, 0)
-			r.sentAt.Store(int64(time.Since(c.born)))
-			_ = r.first.ws.send(frame) // its reader learns of an end by itself
+			for seq := range r.atOnce() {
+				c.hit(ctx, t, r, r.first, seq)
+			}
+			close(r.served)
 		}
 		playing.Wait()
 	})
@@ -61,27 +65,31 @@ func (c *crowd) hold(ctx context.Context, s *seat) {
 	}
 }
 
-// rally is one side of the ping-pong in a room, after the first one has served.
+// rally is one side of the game in a room: who receives a message sends the
+// next of his own.
 func (c *crowd) rally(ctx context.Context, t *template, r *room, s *seat) {
-	total := uint32(2 * c.cfg.Messages)
-	turn := uint32(1) // of the message that comes next
-	if s.second {
-		turn = 0
+	ahead, other := uint32(0), r.first
+	if s == r.first {
+		ahead, other = r.atOnce(), r.second // which it has served
+		select {
+		case <-r.served:
+		case <-ctx.Done():
+		}
 	}
-	for ; turn < total; turn += 2 {
+	for seq := range uint32(c.cfg.Messages) {
 		message, err := s.ws.next()
 		if err != nil {
 			c.missing(ctx, "cut while it relayed", err)
 			return
 		}
-		if !c.check(t, s, turn, message) {
+		if !c.check(t, s, seq, message) {
 			c.fault(ctx, "a message that was lost, changed, or not for this room", nil)
 			return
 		}
-		c.latency.Observe(s.ws.arrived.Sub(c.born) - time.Duration(r.sentAt.Load()))
+		c.latency.Observe(s.ws.arrived.Sub(c.born) - time.Duration(other.sentAt[seq%r.atOnce()].Load()))
 		c.done.Add(1)
-		if turn+1 < total {
-			c.hit(ctx, t, r, s, turn+1)
+		if next := seq + ahead; next < uint32(c.cfg.Messages) {
+			c.hit(ctx, t, r, s, next)
 		}
 	}
 }
@@ -99,7 +107,7 @@ func (c *crowd) hit(ctx context.Context, t *template, r *room, s *seat, seq uint
 	}
 	s.sent++
 	s.frame = t.stamp(s.frame[:0], s.number, seq)
-	r.sentAt.Store(int64(time.Since(c.born)))
+	s.sentAt[seq%r.atOnce()].Store(int64(time.Since(c.born)))
 	_ = s.ws.send(s.frame) // its reader learns of an end by itself
 }
 

@@ -18,13 +18,18 @@ type seat struct {
 	sent   int       // messages
 	began  time.Time // when the first or second was sent
 	frame  []byte    // kept for the next message
+
+	sentAt []atomic.Int64 // relay: when the messages under way were sent, in nanoseconds since the crowd was born
 }
 
 // room is two who have joined.
 type room struct {
 	first, second *seat
-	sentAt        atomic.Int64 // when the message under way was sent, in nanoseconds since the crowd was born
+	served        chan struct{} // relay: closed when the first messages are under way
 }
+
+// atOnce is how many messages are under way in a room.
+func (r *room) atOnce() uint32 { return uint32(len(r.first.sentAt)) }
 
 // join takes a seat in a room; nil if there is none.
 func (c *crowd) join(ctx context.Context, roomID string) *seat {

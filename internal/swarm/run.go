@@ -29,11 +29,13 @@ const (
 	MaxPeers    = 50_000
 	MaxAtOnce   = 1000
 	MaxMessages = 10_000
+	MaxUnderWay = 64 // more would overflow the queue of a client
 	MaxFor      = 10 * time.Minute
 
 	DefaultPeers    = 1000
 	DefaultAtOnce   = 128
 	DefaultMessages = 80
+	DefaultUnderWay = 8 // as many as the candidates that trickle ICE sends at once
 	DefaultFor      = 30 * time.Second
 
 	// patience is how long nothing may happen before a run is given up.
@@ -49,6 +51,7 @@ type Config struct {
 	Scenario Scenario
 	Peers    int           // clients in all, an even number of 2 to MaxPeers; DefaultPeers
 	AtOnce   int           // session, signaling: clients under way at a time; DefaultAtOnce
+	UnderWay int           // relay: messages under way in each room; DefaultUnderWay
 	Messages int           // relay: that each client sends; beyond 80 at 18 a second, as servers limit it; DefaultMessages
 	For      time.Duration // the run ends then at the latest, idle exactly then; DefaultFor
 	Patience time.Duration // nothing happens for so long: it is over; 10 s
@@ -73,6 +76,7 @@ func (c *Config) complete() error {
 	def(&c.Peers, DefaultPeers)
 	def(&c.AtOnce, DefaultAtOnce)
 	def(&c.Messages, DefaultMessages)
+	def(&c.UnderWay, DefaultUnderWay)
 	def(&c.For, DefaultFor)
 	def(&c.Patience, patience)
 	switch {
@@ -80,6 +84,8 @@ func (c *Config) complete() error {
 		return fmt.Errorf("want an even number of 2 to %d peers, not %d", MaxPeers, c.Peers)
 	case c.AtOnce < 2 || c.AtOnce > MaxAtOnce:
 		return fmt.Errorf("want 2 to %d at once, not %d", MaxAtOnce, c.AtOnce)
+	case c.UnderWay < 1 || c.UnderWay > MaxUnderWay:
+		return fmt.Errorf("want 1 to %d messages under way, not %d", MaxUnderWay, c.UnderWay)
 	case c.Messages < 1 || c.Messages > MaxMessages:
 		return fmt.Errorf("want 1 to %d messages, not %d", MaxMessages, c.Messages)
 	case c.For < 0 || c.For > MaxFor:

@@ -174,16 +174,17 @@ func TestAMessageIsAsLongAsTheDocumentsSay(t *testing.T) {
 func TestConfigsOutOfBounds(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{
-		"one peer":       {Peers: 1},
-		"three peers":    {Peers: 3},
-		"too many peers": {Peers: MaxPeers + 2},
-		"too many":       {AtOnce: MaxAtOnce + 1},
-		"too much":       {Messages: MaxMessages + 1},
-		"too long":       {For: MaxFor + 1},
-		"no URL":         {URL: "chat.example.org"},
-		"another scheme": {URL: "ftp://127.0.0.1:1"},
-		"with a query":   {URL: "http://127.0.0.1:1/?a=b"},
-		"with a user":    {URL: "http://a@127.0.0.1:1/"},
+		"one peer":           {Peers: 1},
+		"three peers":        {Peers: 3},
+		"too many peers":     {Peers: MaxPeers + 2},
+		"too many":           {AtOnce: MaxAtOnce + 1},
+		"too much":           {Messages: MaxMessages + 1},
+		"too much under way": {UnderWay: MaxUnderWay + 1},
+		"too long":           {For: MaxFor + 1},
+		"no URL":             {URL: "chat.example.org"},
+		"another scheme":     {URL: "ftp://127.0.0.1:1"},
+		"with a query":       {URL: "http://127.0.0.1:1/?a=b"},
+		"with a user":        {URL: "http://a@127.0.0.1:1/"},
 	} {
 		if cfg.URL == "" {
 			cfg.URL = "http://127.0.0.1:1"
