@@ -23,6 +23,7 @@ func TestLayers(t *testing.T) {
 		"internal/pipenet":    {},
 		"internal/natlab":     {},
 		"internal/swarm":      {},
+		"internal/thrift":     {},
 		"match":               {"wire", "internal/wsconn"},
 		"match/pooltest":      {"match", "wire"},
 		"signal":              {"wire", "internal/wsconn"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
@@ -86,6 +87,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		{"relay", relay.Serve}, // two people may still be talking through it
 		{"admin", admin.serve},
 		{"reload", reloader(w, relay, credentials, log)},
+		{"memory", thrift.Serve},
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/seedlike"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
@@ -112,8 +113,9 @@ func ours(ctx context.Context) http.Handler {
 		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		Log:        log,
 	})
-	go func() { _ = lobby.Serve(ctx) }() // both end with the process
+	go func() { _ = lobby.Serve(ctx) }() // all end with the process
 	go func() { _ = rooms.Serve(ctx) }()
+	go func() { _ = thrift.Serve(ctx) }()
 	guard := wsconn.NewGuard(wsconn.Limits{Log: log})
 	mux := http.NewServeMux()
 	mux.Handle("GET /matchmaking", guard.Wrap(lobby))

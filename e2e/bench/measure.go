@@ -23,6 +23,8 @@ const (
 	warmPeers     = 2000
 	phaseTimeout  = time.Minute
 	settleTimeout = 15 * time.Second
+
+	pauseAfterJoin = 15 * time.Second
 )
 
 // spent is what a server did in the measured parts of a run.
@@ -143,6 +145,10 @@ func (s *server) idle(ctx context.Context, into *samples, asIs, collected int) e
 	case <-held:
 	case err := <-ended:
 		return errors.Join(errors.New("idle: ended before all had joined"), err)
+	}
+	select { // until everybody was pinged, and what joining has cost was given back
+	case <-time.After(pauseAfterJoin):
+	case <-ctx.Done():
 	}
 	before, err := s.settled(ctx)
 	err = errors.Join(err, s.collect(ctx))
