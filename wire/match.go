@@ -11,7 +11,7 @@ import (
 const (
 	MatchWaiting  = "WAITING"  // Online, Waiting and Wait count; sent to those who asked
 	MatchFound    = "MATCH"    // a partner was found; every other field may count
-	MatchError    = "ERROR"    // Reason says why, then the server closes
+	MatchError    = "ERROR"    // Reason says why, then the server closes; but for ErrorUnknownRoom
 	MatchTimeout  = "TIMEOUT"  // nobody came, the server closes
 	MatchReported = "REPORTED" // a Report was taken
 )

@@ -63,7 +63,7 @@ type Accept struct {
 	IsExistUser   bool        `json:"isExistUser"`
 
 	ResumeToken string `json:"resumeToken,omitempty"` // to those who announced ExtResume; a new one each time
-	Resumed     bool   `json:"resumed,omitempty"`     // this is the old seat, and nothing was lost
+	Resumed     bool   `json:"resumed,omitempty"`     // this is the old seat; what came meanwhile follows
 }
 
 // Bye tells who stays that the other one has left; then the server closes.
