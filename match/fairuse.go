@@ -8,7 +8,8 @@ import (
 )
 
 // Who skips often waits before he is offered to anybody: a level that each
-// request raises by one falls by one every SkipEvery.
+// skip raises by one falls by one every SkipEvery. A request waits as long as
+// the skip that it will be.
 //
 //	level  0…10  …11  …12  …13  …14  …15  …16  …17, never higher
 //	wait   0     1 s  2 s  4 s  8 s  16 s 32 s 60 s
@@ -127,30 +128,44 @@ func (s *turnstile) leave(addr netip.Addr) {
 	}
 }
 
-// skip counts that somebody asks for the next partner, and says how long he
-// has to wait before he is offered to anybody.
-func (s *turnstile) skip(p Party, now time.Time) time.Duration {
-	if s.rules.SkipEvery == 0 {
-		return 0
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	highest := s.raise(s.users.touch(p.User, now), 1, now)
-	if p.Device != "" {
-		highest = max(highest, s.raise(s.devices.touch(p.Device, now), 1, now))
-	}
-	if people := s.rules.PeoplePerAddr; people > 0 {
-		highest = max(highest, s.raise(s.addrs.touch(subscriber(p.Addr), now), people, now))
-	}
+// skip counts that somebody is through with a request: he was matched, or has
+// left before. Requests that wait side by side are no skips: a crowd is bounded
+// by other rules.
+func (s *turnstile) skip(p Party, now time.Time) {
+	s.levels(p, now, func(l *level, people float64) {
+		l.height = min(l.height+1/people, highestSkips)
+	})
+}
+
+// coolDown is how long somebody who asks has to wait before he is offered to
+// anybody.
+func (s *turnstile) coolDown(p Party, now time.Time) time.Duration {
+	highest := 0.0
+	s.levels(p, now, func(l *level, people float64) {
+		highest = max(highest, min(l.height+1/people, highestSkips))
+	})
 	return waitAt(highest)
 }
 
-// raise counts one skip against a level that so many people share, and returns
-// how high each of them stands.
-func (s *turnstile) raise(l *level, people int, now time.Time) float64 {
-	l.fall(now, s.rules.SkipEvery)
-	l.height = min(l.height+1/float64(people), highestSkips)
-	return l.height
+// levels goes through the levels that somebody has a part in, and how many
+// people share each.
+func (s *turnstile) levels(p Party, now time.Time, each func(l *level, people float64)) {
+	if s.rules.SkipEvery == 0 {
+		return
+	}
+	visit := func(l *level, people float64) {
+		l.fall(now, s.rules.SkipEvery)
+		each(l, people)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	visit(s.users.touch(p.User, now), 1)
+	if p.Device != "" {
+		visit(s.devices.touch(p.Device, now), 1)
+	}
+	if people := s.rules.PeoplePerAddr; people > 0 {
+		visit(s.addrs.touch(subscriber(p.Addr), now), float64(people))
+	}
 }
 
 // waitAt is the wait of a level, as the table at the top has it.

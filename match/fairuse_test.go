@@ -71,6 +71,21 @@ func TestWhoGoesOnNowAndThenNeverWaits(t *testing.T) {
 	})
 }
 
+// TestWaitingSideBySideIsNoSkip holds that only who is through with a request
+// has skipped: a load test with one user id, or somebody with many tabs, has not.
+func TestWaitingSideBySideIsNoSkip(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := openSite(t, Config{FairUse: FairUse{SkipEvery: SkipEvery, PeoplePerAddr: PeoplePerAddr}})
+		for i := range 100 {
+			if m := s.from("192.0.2.1").connect(t, asks("me")).must(wire.MatchWaiting); m.Wait != 0 {
+				t.Errorf("tab %d waits %d s", i+1, m.Wait)
+			}
+		}
+		s.stop()
+	})
+}
+
 // TestACooldownIsKept holds that nobody meets who cools down, that he is told
 // when it is over, and that it is no time of waiting.
 func TestACooldownIsKept(t *testing.T) {

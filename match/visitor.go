@@ -18,9 +18,10 @@ type visitor struct {
 	request wire.MatchRequest
 	ticket  *Ticket // nil until the request came
 
-	waits atomic.Bool   // he counts as one who waits
-	alone atomic.Bool   // his partner has not come: to be offered again
-	told  atomic.Uint64 // the numbers of the last WAITING message
+	waits   atomic.Bool   // he counts as one who waits
+	through atomic.Bool   // his request counts as a skip
+	alone   atomic.Bool   // his partner has not come: to be offered again
+	told    atomic.Uint64 // the numbers of the last WAITING message
 
 	room   string // that he was told of last; guarded by meetings.mu
 	closed bool   // guarded by meetings.mu
@@ -70,7 +71,7 @@ func (v *visitor) ask(request wire.MatchRequest) {
 		v.ticket.First = true
 		l.reoffers.Add(1)
 	} else {
-		coolUntil = later(coolUntil, now.Add(l.turnstile.skip(party, now)))
+		coolUntil = later(coolUntil, now.Add(l.turnstile.coolDown(party, now)))
 	}
 	if coolUntil.After(now) {
 		v.ticket.NotBefore, v.ticket.Since = coolUntil, coolUntil // a cool-down is no waiting
@@ -119,6 +120,13 @@ func (v *visitor) settle() {
 	}
 }
 
+// skip counts, once, that he is through with his request.
+func (v *visitor) skip() {
+	if v.through.CompareAndSwap(false, true) {
+		v.lobby.turnstile.skip(v.ticket.Party, time.Now())
+	}
+}
+
 // Idle offers the ticket when all that the client sent was handled: whoever
 // asks and leaves in one breath is not offered, and who was silent is offered
 // again when he answers.
@@ -150,6 +158,7 @@ func (v *visitor) Closed(bool) {
 	v.lobby.pool.Cancel(v.ticket)
 	v.lobby.meetings.part(v)
 	v.settle()
+	v.skip()
 }
 
 // Presence implements Visitor.
@@ -173,6 +182,7 @@ func (v *visitor) Probe() { v.conn.Ping() }
 func (v *visitor) Meet(both Meeting) error {
 	l := v.lobby
 	v.settle()
+	v.skip()
 	l.meetings.note(v, both)
 	m := wire.MatchMessage{
 		Type: wire.MatchFound, RoomID: both.Room, UserID: v.request.UserID, CreatedAt: both.At.UTC(),
