@@ -1,6 +1,9 @@
 package wsconn
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // maxAsides is how many goroutines are kept for Aside while nobody uses them.
 const maxAsides = 64
@@ -15,6 +18,7 @@ type asides struct {
 
 	mu     sync.Mutex // guards the fields below
 	idle   []*aside   // who was used last is used next
+	unused int        // of them, at the beginning, since the last trim
 	closed bool
 }
 
@@ -41,6 +45,7 @@ func (p *asides) take() *aside {
 	if n := len(p.idle); n > 0 {
 		a := p.idle[n-1]
 		p.idle = p.idle[:n-1]
+		p.unused = min(p.unused, n-1)
 		return a
 	}
 	a := &aside{work: make(chan func()), done: make(chan struct{})}
@@ -58,6 +63,17 @@ func (p *asides) give(a *aside) {
 	p.idle = append(p.idle, a)
 }
 
+// trim ends those that were not used since it was called last.
+func (p *asides) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.idle[:p.unused] {
+		close(a.work)
+	}
+	p.idle = slices.Delete(p.idle, 0, p.unused)
+	p.unused = len(p.idle)
+}
+
 // close ends them all, when no reader is left that could use one.
 func (p *asides) close() {
 	p.mu.Lock()
@@ -65,7 +81,7 @@ func (p *asides) close() {
 	for _, a := range p.idle {
 		close(a.work)
 	}
-	p.idle = nil
+	p.idle, p.unused = nil, 0
 	p.mu.Unlock()
 	p.running.Wait()
 }

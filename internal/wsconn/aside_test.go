@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestAsideNeverWaitsForAnother holds that one who is stuck aside keeps nobody
@@ -28,13 +29,33 @@ func TestAsideNeverWaitsForAnother(t *testing.T) {
 		}
 		close(release)
 		callers.Wait()
-		if n := len(h.asides.idle); n != maxAsides {
+		if n := h.asides.kept(); n != maxAsides {
 			t.Errorf("%d goroutines are kept, want %d", n, maxAsides)
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		stop()
-		if err := h.Serve(ctx); err != nil { // the bubble fails if a goroutine is left
-			t.Error(err)
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = h.Serve(ctx) }) // the bubble fails if a goroutine is left
+		<-time.After(h.cfg.PingEvery / parts)
+		synctest.Wait()
+		c.Aside(func() {}) // one of them is in use
+		<-time.After(h.cfg.PingEvery / parts)
+		synctest.Wait()
+		if n := h.asides.kept(); n != 1 {
+			t.Errorf("%d are kept after a while, want the one in use", n)
 		}
+		<-time.After(2 * h.cfg.PingEvery / parts)
+		synctest.Wait()
+		if n := h.asides.kept(); n != 0 {
+			t.Errorf("%d are kept though none is used", n)
+		}
+		c.Aside(func() {})
+		stop()
+		serving.Wait()
 	})
+}
+
+func (p *asides) kept() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle)
 }

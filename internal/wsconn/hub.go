@@ -167,6 +167,7 @@ func (h *Hub) Serve(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			h.sweep(i)
+			h.asides.trim()
 		}
 	}
 }
