@@ -15,6 +15,8 @@
 //	wire              every message and close code that two processes exchange
 //	internal/roomkey  room ids: unguessable, signed, short-lived
 //	internal/wsconn   the server-side WebSocket and its limits
+//	internal/durable  small files that are whole whatever happens
+//	internal/thrift   memory that a calm server gives back
 //	match             the waiting pool and its WebSocket
 //	match/pooltest    what every waiting pool promises, as tests
 //	signal            rooms and the Ayame protocol
@@ -31,6 +33,7 @@
 //	internal/natlab   real NATs in network namespaces
 //	internal/swarm    a crowd of light clients that measures a server
 //	e2e               two browsers behind two NATs
+//	e2e/ayame         the Ayame protocol, line by line, against any server
 //	e2e/bench         what pairing and signaling cost, beside a server like the first one
 //	e2e/bench/seedlike
 //	                  that server; nothing links it

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
 )
 
 const (
@@ -161,8 +163,6 @@ func (b *Bans) save() error {
 	return err
 }
 
-// writeBans puts the file beside its place and moves it there, so that
-// whatever happens it is whole, the old one or the new one.
 func writeBans(path string, saved savedBans) error {
 	text, err := json.Marshal(saved)
 	if err != nil {
@@ -171,27 +171,5 @@ func writeBans(path string, saved savedBans) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	name := filepath.Base(path)
-	err = writeSynced(root, name+".new", append(text, '\n'))
-	if err == nil {
-		err = root.Rename(name+".new", name)
-	}
-	return errors.Join(err, root.Close())
-}
-
-// writeSynced returns when the disk has the text.
-func writeSynced(root *os.Root, name string, text []byte) error {
-	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return durable.Write(path, append(text, '\n'))
 }

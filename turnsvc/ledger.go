@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
 )
 
 // ledgerMonths bounds how many months a ledger remembers, for the operator.
@@ -71,33 +73,7 @@ func (l ledger) format() []byte {
 	return append(text, '\n')
 }
 
-// write puts the ledger beside its place and moves it there, so that whatever
-// happens the file is whole, the old one or the new one.
-func (l ledger) write(path string) error {
-	root, err := os.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	name := filepath.Base(path)
-	err = writeSynced(root, name+".new", l.format())
-	if err == nil {
-		err = root.Rename(name+".new", name)
-	}
-	return errors.Join(err, root.Close())
-}
-
-// writeSynced returns when the disk has the text.
-func writeSynced(root *os.Root, name string, text []byte) error {
-	f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
+func (l ledger) write(path string) error { return durable.Write(path, l.format()) }
 
 // trim forgets the oldest months, but not the present one: with a clock that was
 // wrong once, it may be among them.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
 )
 
 // secrets is what the services sign with.
@@ -67,8 +69,7 @@ func budgetFile(cfg *config) string {
 	return filepath.Join(cfg.StateDir, "turn-budget")
 }
 
-// makeSecret writes a new secret beside its place and moves it there, so that
-// a full disk leaves no half of one behind.
+// makeSecret writes a new secret.
 func makeSecret(path string) (string, error) {
 	var random [32]byte
 	rand.Read(random[:]) // never fails
@@ -76,10 +77,7 @@ func makeSecret(path string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", stateHint(fmt.Errorf("make the state folder: %w", err))
 	}
-	if err := os.WriteFile(path+".new", []byte(text+"\n"), 0o600); err != nil {
-		return "", stateHint(fmt.Errorf("write a generated secret: %w", err))
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := durable.Write(path, []byte(text+"\n")); err != nil {
 		return "", stateHint(fmt.Errorf("write a generated secret: %w", err))
 	}
 	return text, nil
