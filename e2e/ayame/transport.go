@@ -43,15 +43,7 @@ func (s *suite) transport() []row {
 		},
 		{
 			does: "register in a binary frame", spec: "JSON in data frames", reference: "accept first, as text",
-			run: func(v *visit) string {
-				c := v.connect()
-				c.write(websocket.MessageBinary, `{"type":"register","roomId":"`+v.room+`"}`)
-				f, none := c.receive()
-				if none != "" {
-					return none
-				}
-				return describe(f.text) + map[bool]string{true: ", as binary", false: ", as text"}[f.binary]
-			},
+			run: binary,
 		},
 		{
 			does: "register in three fragments (RFC 6455 §5.4)", reference: "accept first",
@@ -126,4 +118,15 @@ func (v *visit) largest() string {
 		words = append(words, fmt.Sprintf("%d%s: %s", size, map[bool]string{true: " bytes"}[size == v.limit], c.next()))
 	}
 	return strings.Join(words, "; ")
+}
+
+// binary registers in a binary frame.
+func binary(v *visit) string {
+	c := v.connect()
+	c.write(websocket.MessageBinary, `{"type":"register","roomId":"`+v.room+`"}`)
+	f, none := c.receive()
+	if none != "" {
+		return none
+	}
+	return describe(f.text) + map[bool]string{true: ", as binary", false: ", as text"}[f.binary]
 }
