@@ -47,7 +47,7 @@ type config struct {
 		Avoid       time.Duration `env:"AVOID"         envDefault:"10m"   help:"the same two do not meet again so soon; 0: they may at once"`
 		MaxPerIP    int           `env:"MAX_PER_IP"    envDefault:"50"    help:"visitors who wait at once per address (/64 for IPv6); 0, or WS_MAX_PER_IP=0: no limit"`
 		OffersPerIP rate          `env:"OFFERS_PER_IP" envDefault:"120/m" help:"requests for a partner per address, in bursts of half a minute's worth; 0, or WS_MAX_PER_IP=0: no limit"`
-		Crowd       int           `env:"CROWD"         envDefault:"8"     help:"more than these who wait at one address share one place in the queue; 0, for a school behind one NAT, or WS_MAX_PER_IP=0: no limit"`
+		Crowd       int           `env:"CROWD"         envDefault:"32"     help:"more than these who wait at one address share one place in the queue; 0, for a school behind one NAT, or WS_MAX_PER_IP=0: no limit"`
 	} `envPrefix:"MATCH_"`
 
 	Signal struct {

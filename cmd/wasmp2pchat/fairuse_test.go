@@ -97,7 +97,7 @@ func TestLimitsPerAddressCanBeLifted(t *testing.T) {
 		rules match.FairUse
 		crowd int
 	}{
-		"MATCH_MAX_PER_IP=50": {match.FairUse{MaxPerAddr: 50, OffersPerAddr: 2, SkipEvery: match.SkipEvery, PeoplePerAddr: match.PeoplePerAddr}, 8},
+		"MATCH_MAX_PER_IP=50": {match.FairUse{MaxPerAddr: 50, OffersPerAddr: 2, SkipEvery: match.SkipEvery, PeoplePerAddr: match.PeoplePerAddr}, 32},
 		"WS_MAX_PER_IP=0":     {match.FairUse{SkipEvery: match.SkipEvery}, 0},
 		"MATCH_CROWD=0":       {match.FairUse{MaxPerAddr: 50, OffersPerAddr: 2, SkipEvery: match.SkipEvery, PeoplePerAddr: match.PeoplePerAddr}, 0},
 	} {
