@@ -33,7 +33,8 @@ func (m *mailBudget) take(n int) bool {
 type mailbox struct {
 	budget *mailBudget // never changes
 
-	mu     sync.Mutex // guards the fields below, and that seat.conn is set only while nothing is kept
+	mu     sync.Mutex   // guards the fields below, and that seat.conn is set only while nothing is kept
+	heir   *wsconn.Conn // the only one that seat.conn may become: the latest
 	kept   [][]byte
 	bytes  int
 	closed bool // nothing is kept: its member does not come back, or has not
@@ -60,8 +61,18 @@ func (s *seat) keep(text []byte, failed *wsconn.Conn) (back *wsconn.Conn, fits b
 	return nil, true
 }
 
+// expect has everything kept until conn is connected, and no other.
+func (s *seat) expect(conn *wsconn.Conn) {
+	b := &s.mail
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heir = conn
+	s.conn.Store(nil)
+}
+
 // connect sends what was kept, in order, and then lets messages go to conn
-// directly. If conn is lost meanwhile, what was not sent is kept again.
+// directly. If conn is lost meanwhile, what was not sent is kept again, or goes
+// to the connection that has replaced it.
 func (s *seat) connect(conn *wsconn.Conn) {
 	for {
 		kept := s.take(conn)
@@ -69,20 +80,29 @@ func (s *seat) connect(conn *wsconn.Conn) {
 			return
 		}
 		for i, text := range kept {
-			if conn.Send(text) != nil {
-				s.putBack(kept[i:])
-				return
+			if conn.Send(text) == nil {
+				continue
 			}
+			if back := s.putBack(kept[i:], conn); back != nil {
+				for _, text := range kept[i:] {
+					_ = back.Send(text) // its reader learns of an end by itself
+				}
+			}
+			return
 		}
 	}
 }
 
 // take empties the mailbox; if it is empty, conn takes its place. Who cannot
-// come back needs it no more.
+// come back needs it no more. A connection that was replaced before its accept
+// had quite been sent gets nothing.
 func (s *seat) take(conn *wsconn.Conn) [][]byte {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.heir != conn {
+		return nil
+	}
 	kept := b.empty()
 	if len(kept) == 0 {
 		s.conn.Store(conn)
@@ -91,19 +111,25 @@ func (s *seat) take(conn *wsconn.Conn) [][]byte {
 	return kept
 }
 
-// putBack keeps messages that could not be sent, before those that came since.
-func (s *seat) putBack(texts [][]byte) {
+// putBack keeps messages that could not be sent on the connection failed,
+// before those that came since. It returns the connection that the seat has by
+// now, if it has one, and keeps nothing then.
+func (s *seat) putBack(texts [][]byte, failed *wsconn.Conn) (back *wsconn.Conn) {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if conn := s.conn.Load(); conn != nil && conn != failed {
+		return conn
+	}
 	if b.closed {
-		return
+		return nil
 	}
 	for _, text := range texts {
 		b.bytes += len(text)
 		b.budget.bytes.Add(int64(len(text))) // which it was part of before
 	}
 	b.kept = append(texts, b.kept...)
+	return nil
 }
 
 // close forgets what was kept; nothing is kept any more.

@@ -68,7 +68,6 @@ func (r *registry) comeBack(reg *registration, m *member) (s *seat, n news, v ve
 	r.move(s, returns)
 	s.lastToken = reg.ResumeToken
 	r.agenda.cancel(&s.alarm)
-	s.conn.Store(nil) // what comes from now on is kept until accept was sent
 	s.seize(m)
 	return s, n, seated
 }

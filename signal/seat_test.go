@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -127,5 +128,34 @@ func TestWhoDoesNotComeBackIsKeptNothing(t *testing.T) {
 		if _, fits := s.keep([]byte("late"), nil); !fits || budget.bytes.Load() != map[bool]int64{true: 4, false: 0}[resume] {
 			t.Errorf("resume %v: %d bytes are kept", resume, budget.bytes.Load())
 		}
+	}
+}
+
+// TestAReplacedConnectionGetsNothing holds that a connection whose accept had
+// not quite been sent when its client came back on another one takes nothing
+// from that one: neither its place nor its messages.
+func TestAReplacedConnectionGetsNothing(t *testing.T) {
+	t.Parallel()
+	var budget mailBudget
+	s := &seat{claim: claim{resume: true}, mail: mailbox{budget: &budget}}
+	old, again := new(wsconn.Conn), new(wsconn.Conn)
+	s.expect(old)
+	s.expect(again)
+	if _, fits := s.keep([]byte("offer"), nil); !fits {
+		t.Fatal("an offer is not kept")
+	}
+	if kept := s.take(old); kept != nil {
+		t.Errorf("the old connection takes %q", kept)
+	}
+	if kept := s.take(again); len(kept) != 1 {
+		t.Errorf("the new connection takes %q, want the offer", kept)
+	}
+	s.take(again)
+	s.take(old)
+	if s.conn.Load() != again {
+		t.Error("messages do not go to the new connection")
+	}
+	if back := s.putBack([][]byte{[]byte("candidate")}, old); back != again || budget.bytes.Load() != 0 {
+		t.Errorf("what could not be sent to the old connection goes to %p, want the new one, %p", back, again)
 	}
 }

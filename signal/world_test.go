@@ -198,10 +198,24 @@ func (c *client) mustClose(code wire.CloseCode, reason string) {
 	}
 }
 
+// patience is longer than anything that these tests wait for.
+const patience = 5 * time.Minute
+
+// next is the next message, if one comes.
+func (c *client) next() (text string, ok bool) {
+	c.t.Helper()
+	select {
+	case text, ok = <-c.got:
+	case <-time.After(patience):
+		c.t.Fatal("nothing comes")
+	}
+	return text, ok
+}
+
 // mustGet holds the next message to be this one.
 func (c *client) mustGet(want string) {
 	c.t.Helper()
-	if got, ok := <-c.got; !ok || got != want {
+	if got, ok := c.next(); !ok || got != want {
 		c.t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -261,7 +275,7 @@ func (c *client) comeBack(room, id, token string) {
 
 func (c *client) accept() (a wire.Accept) {
 	c.t.Helper()
-	text, ok := <-c.got
+	text, ok := c.next()
 	if !ok {
 		<-c.ends
 		c.t.Fatalf("the connection ended with %v, want accept", c.err)
