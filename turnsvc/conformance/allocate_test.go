@@ -95,7 +95,7 @@ func familyRows() []row {
 			if r := c.allocate(family(ipv6)); r.relay() != "IPv6 relay" {
 				return list(r, r.relay())
 			}
-			p := newPeer(c.t, "::1")
+			p := c.newPeer("::1")
 			return talk(c, p)
 		}, want: "ping arrives, data pong | 440", stock: "success, IPv4 relay", config: bothFamilies},
 	}
@@ -181,7 +181,7 @@ func lifetimeRows() []row {
 		}, want: "437", stock: "silence"},
 		{name: "a Refresh with an unknown attribute that must be understood", probe: life(refresh, unknownRequired()), want: "420 for 0002", stock: "success, 600 s"},
 		{name: "the relay is gone after Refresh 0", probe: func(c *client) string {
-			p := newPeer(c.t, "127.0.0.1")
+			p := c.newPeer("127.0.0.1")
 			relay := c.mustAllocate()
 			c.permit(p.addr)
 			c.ask(refresh, lifetime(0))

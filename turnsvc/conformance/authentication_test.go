@@ -177,9 +177,9 @@ func overtimeRows() []row {
 		rows = append(rows, row{
 			name: method.name + " on a live allocation after the credential's time",
 			probe: func(c *client) string {
-				c.username, c.password = c.credential("ann", 2*time.Second)
+				c.username, c.password = c.credential("ann", 8*time.Second)
 				c.mustAllocate()
-				wait(3100 * time.Millisecond) // stock pion gives it a second more
+				wait(9100 * time.Millisecond) // stock pion gives it a second more
 				return method.ask(c).String()
 			}, want: method.want, stock: "400 unsigned", slow: true,
 		})

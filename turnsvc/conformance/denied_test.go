@@ -84,7 +84,7 @@ func anybody(*turnsvc.Config) {}
 // force sends to a peer under another of its addresses.
 func force(ip, as string) func(*client) string {
 	return func(c *client) string {
-		p := newPeer(c.t, ip)
+		p := c.newPeer(ip)
 		to := p.addr
 		if as != "" {
 			to = netip.AddrPortFrom(netip.MustParseAddr(as), to.Port())
@@ -123,10 +123,6 @@ func relayToRelay(c *client) string {
 	bob.permit(a)
 	c.sendTo(b, "hello")
 	c.barrier()
-	got, err := bob.read(patience)
-	if err != nil {
-		return "nothing arrives"
-	}
-	r := reply{raw: got}
-	return list("data "+string(r.get(attrData)), fmt.Sprint("from its relay: ", r.addr(attrPeer) == a))
+	heard := bob.hears()
+	return list(heard, fmt.Sprint("from its relay: ", reply{raw: bob.heard}.addr(attrPeer) == a))
 }

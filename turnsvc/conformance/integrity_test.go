@@ -20,7 +20,7 @@ func integrityRows() []row {
 		}, want: "success, token: false", stock: "success, token: true"},
 		{name: "a peer behind MESSAGE-INTEGRITY", probe: func(c *client) string {
 			c.mustAllocate()
-			p := newPeer(c.t, "127.0.0.1")
+			p := c.newPeer("127.0.0.1")
 			r := c.exchange(with(c.signed(createPermission, peerIP("127.0.0.2")), peerAt(p.addr)), c.key())
 			c.sendTo(p.addr, "ping")
 			c.barrier()

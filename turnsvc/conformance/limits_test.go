@@ -85,7 +85,7 @@ func idle(c *client) string {
 	for range 1000 {
 		last = c.dial("tcp", "127.0.0.1", "ann")
 	}
-	state := last.ends(time.Second)
+	state := last.ends(c.wait(time.Second, "open"))
 	if r := c.dial("tcp", "127.0.0.2", "bob").allocate(); !r.succeeded() {
 		return "the last is " + state + ", others get " + r.String()
 	}
@@ -133,7 +133,7 @@ func flood(c *client, n int, next func() []byte) string {
 		}
 		answers += stranger.count(50)
 	}
-	answers += stranger.count(n)
+	answers += stranger.count(n - answers)
 	s := fmt.Sprint(answers, " answered")
 	switch {
 	case answers > n*9/10:
@@ -148,7 +148,7 @@ func flood(c *client, n int, next func() []byte) string {
 // count receives up to n messages.
 func (c *client) count(n int) (received int) {
 	for ; received < n; received++ {
-		if _, err := c.read(hesitation / 5); err != nil {
+		if _, err := c.read(c.wait(hesitation/5, "throttled")); err != nil {
 			break
 		}
 	}

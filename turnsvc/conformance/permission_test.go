@@ -11,28 +11,28 @@ func dataRows() []row {
 	return []row{
 		{name: "data there and back in indications", probe: func(c *client) string {
 			c.mustAllocate()
-			return talk(c, newPeer(c.t, "127.0.0.1"))
+			return talk(c, c.newPeer("127.0.0.1"))
 		}, want: "ping arrives, data pong", stock: "ping arrives, data pong"},
 		{name: "data there and back over TCP", probe: func(c *client) string {
 			c = c.dial("tcp", "127.0.0.1", "ann")
 			c.mustAllocate()
-			return talk(c, newPeer(c.t, "127.0.0.1"))
+			return talk(c, c.newPeer("127.0.0.1"))
 		}, want: "ping arrives, data pong", stock: "ping arrives, data pong"},
 		{name: "Send without a permission", probe: func(c *client) string {
 			c.mustAllocate()
-			p := newPeer(c.t, "127.0.0.1")
+			p := c.newPeer("127.0.0.1")
 			c.sendTo(p.addr, "ping")
 			c.barrier()
 			return p.hears()
 		}, want: "nothing arrives", stock: "nothing arrives"},
 		{name: "a peer without a permission", probe: func(c *client) string {
-			p := newPeer(c.t, "127.0.0.1")
+			p := c.newPeer("127.0.0.1")
 			p.from = c.mustAllocate()
 			p.says("let me in")
 			return c.hears()
 		}, want: "nothing arrives", stock: "nothing arrives"},
 		{name: "Send without an allocation", probe: func(c *client) string {
-			p := newPeer(c.t, "127.0.0.1")
+			p := c.newPeer("127.0.0.1")
 			c.sendTo(p.addr, "ping")
 			c.send(channelData(0x4000, "ping"))
 			c.barrier()
@@ -52,7 +52,7 @@ func permissionRows() []row {
 		{name: "CreatePermission with an unknown attribute that must be understood", probe: permission(peerIP("127.0.0.1"), unknownRequired()), want: "420 for 0002", stock: "success"},
 		{name: "two permissions in one request", probe: func(c *client) string {
 			c.mustAllocate()
-			a, b := newPeer(c.t, "127.0.0.1"), newPeer(c.t, "127.0.0.2")
+			a, b := c.newPeer("127.0.0.1"), c.newPeer("127.0.0.2")
 			c.permit(a.addr, b.addr)
 			c.sendTo(a.addr, "ping")
 			c.sendTo(b.addr, "pong")
@@ -61,7 +61,7 @@ func permissionRows() []row {
 		}, want: "ping arrives, pong arrives", stock: "ping arrives, pong arrives"},
 		{name: "a permission among refused ones is not installed", probe: func(c *client) string {
 			c.mustAllocate()
-			p := newPeer(c.t, "127.0.0.1")
+			p := c.newPeer("127.0.0.1")
 			r := c.ask(createPermission, peerAt(p.addr), peerIP("10.0.0.1"))
 			c.sendTo(p.addr, "ping")
 			c.barrier()
@@ -69,11 +69,11 @@ func permissionRows() []row {
 		}, want: "403, nothing arrives", stock: "success, ping arrives", config: loopbackAllowed},
 		{name: "the same permission alone is installed", probe: func(c *client) string {
 			c.mustAllocate()
-			return talk(c, newPeer(c.t, "127.0.0.1"))
+			return talk(c, c.newPeer("127.0.0.1"))
 		}, want: "ping arrives, data pong", stock: "ping arrives, data pong", config: loopbackAllowed},
 		{name: "a permission before a broken one is not installed", probe: func(c *client) string {
 			c.mustAllocate()
-			p := newPeer(c.t, "127.0.0.1")
+			p := c.newPeer("127.0.0.1")
 			r := c.ask(createPermission, peerAt(p.addr), attr(attrPeer, 0, 1, 2, 3))
 			c.sendTo(p.addr, "ping")
 			c.barrier()
@@ -100,7 +100,7 @@ func permission(parts ...part) func(*client) string {
 func sendWith(more ...part) func(*client) string {
 	return func(c *client) string {
 		c.mustAllocate()
-		p := newPeer(c.t, "127.0.0.1")
+		p := c.newPeer("127.0.0.1")
 		c.permit(p.addr)
 		c.sendTo(p.addr, "ping", more...)
 		c.barrier()
@@ -159,7 +159,7 @@ func twoChannels(n uint16, ip string) func(*client) string {
 func bound(act func(*client, *peer)) func(*client) string {
 	return func(c *client) string {
 		c.mustAllocate()
-		p := newPeer(c.t, "127.0.0.1")
+		p := c.newPeer("127.0.0.1")
 		if r := c.bind(0x4000, p.addr); !r.succeeded() {
 			return r.String()
 		}
@@ -176,7 +176,7 @@ func overChannel(network string) func(*client) string {
 
 func channelTalk(c *client) string {
 	c.mustAllocate()
-	p := newPeer(c.t, "127.0.0.1")
+	p := c.newPeer("127.0.0.1")
 	c.bind(0x4000, p.addr)
 	c.send(channelData(0x4000, "ping"))
 	c.barrier()

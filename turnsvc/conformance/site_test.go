@@ -23,6 +23,7 @@ const (
 type site struct {
 	t             *testing.T
 	udp, tcp, tls netip.AddrPort
+	expects       string // what the table says that it answers
 }
 
 // credential mints what the TURN REST API mints, good until it expires.

@@ -88,7 +88,9 @@ func (o *outcome) ask(t *testing.T) {
 	var asking sync.WaitGroup
 	asking.Go(func() {
 		t.Run("ours", func(t *testing.T) {
-			if o.ours = o.row.probe(ours(t, o.row.config).dial("udp", "127.0.0.1", "ann")); !right(o.ours, o.row.want) {
+			s := ours(t, o.row.config)
+			s.expects = o.row.want
+			if o.ours = o.row.probe(s.dial("udp", "127.0.0.1", "ann")); !right(o.ours, o.row.want) {
 				t.Errorf("the answer is %q, want %q", o.ours, o.row.want)
 			}
 		})
@@ -98,7 +100,9 @@ func (o *outcome) ask(t *testing.T) {
 	} else {
 		asking.Go(func() {
 			t.Run("stock", func(t *testing.T) {
-				if o.stock = o.row.probe(stock(t).dial("udp", "127.0.0.1", "ann")); o.stock != o.row.stock {
+				s := stock(t)
+				s.expects = o.row.stock
+				if o.stock = o.row.probe(s.dial("udp", "127.0.0.1", "ann")); o.stock != o.row.stock {
 					t.Errorf("stock pion answers %q, not %q as the table says", o.stock, o.row.stock)
 				}
 			})
@@ -107,9 +111,10 @@ func (o *outcome) ask(t *testing.T) {
 	asking.Wait()
 }
 
-// table prints what was answered, one row a line.
+// table prints what was answered, one row a line, and once more at the end what
+// is wrong.
 func table(outcomes []*outcome) string {
-	var b strings.Builder
+	var b, wrong strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	good, last := 0, ""
 	for _, o := range outcomes {
@@ -121,11 +126,16 @@ func table(outcomes []*outcome) string {
 		if right(o.ours, o.row.want) {
 			mark = "ok"
 			good++
+		} else {
+			fmt.Fprintf(&wrong, "%s/%s: %s, want %s\n", o.section, o.row.name, o.ours, o.row.want)
+		}
+		if o.stock != o.row.stock {
+			fmt.Fprintf(&wrong, "%s/%s: stock pion says %s, no longer %s\n", o.section, o.row.name, o.stock, o.row.stock)
 		}
 		fmt.Fprintf(w, "%-5s %s\t%s\t%s\t%s\n", mark, o.row.name, o.ours, o.row.want, o.stock)
 	}
 	_ = w.Flush() // a Builder takes everything
-	fmt.Fprintf(&b, "\n%d of %d rows are right\n", good, len(outcomes))
+	fmt.Fprintf(&b, "\n%d of %d rows are right\n%s", good, len(outcomes), wrong.String())
 	return b.String()
 }
 

@@ -26,7 +26,7 @@ func tlsRows() []row {
 		{name: "a length that overflows inside TLS", probe: func(c *client) string {
 			c = c.overTLS()
 			c.send(append(unhex("0001ffec2112a442"), make([]byte, 12)...))
-			return c.ends(time.Second)
+			return c.ends(c.wait(time.Second, "open"))
 		}, want: "closed"},
 		{name: "a plain request on the port for TLS", probe: atTLSPort(segment(message(binding))), want: "closed"},
 		{name: "HTTP on the port for TLS", probe: atTLSPort(segment([]byte("GET / HTTP/1.1\r\n\r\n"))), want: "closed"},
