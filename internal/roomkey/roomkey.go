@@ -16,6 +16,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"hash"
+	"sync"
 	"time"
 )
 
@@ -46,17 +48,16 @@ var (
 // Keys mints and verifies the room ids of one secret. It is safe for
 // concurrent use.
 type Keys struct {
-	key [sha256.Size]byte
+	macs sync.Pool // of hash.Hash: an HMAC that has taken in its key
 }
 
 // New returns the keys of a secret. The same secret may serve other purposes
 // too: what is signed with here is derived from it.
 func New(secret string) *Keys {
-	k := new(Keys)
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("wasmp2pchat room id 1"))
-	mac.Sum(k.key[:0])
-	return k
+	derive := hmac.New(sha256.New, []byte(secret))
+	derive.Write([]byte("wasmp2pchat room id 1"))
+	key := derive.Sum(nil)
+	return &Keys{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
 // Mint returns a new room id that admits for Lifetime.
@@ -64,7 +65,8 @@ func (k *Keys) Mint() string {
 	id := make([]byte, randomBytes, idBytes)
 	rand.Read(id) // never fails
 	id = binary.BigEndian.AppendUint64(id, uint64(time.Now().Add(Lifetime).Unix()))
-	return encoding().EncodeToString(append(id, k.mac(id)...))
+	mac := k.mac(id)
+	return encoding().EncodeToString(append(id, mac[:]...))
 }
 
 // Verify tells until when a room id admits, or why it does not: ErrForged or
@@ -78,7 +80,7 @@ func (k *Keys) Verify(id string) (expires time.Time, err error) {
 		return time.Time{}, ErrForged
 	}
 	signed, mac := raw[:randomBytes+expiryBytes], raw[randomBytes+expiryBytes:]
-	if !hmac.Equal(mac, k.mac(signed)) {
+	if right := k.mac(signed); !hmac.Equal(mac, right[:]) {
 		return time.Time{}, ErrForged
 	}
 	expires = time.Unix(int64(binary.BigEndian.Uint64(signed[randomBytes:])), 0).Add(Skew)
@@ -88,10 +90,13 @@ func (k *Keys) Verify(id string) (expires time.Time, err error) {
 	return expires, nil
 }
 
-func (k *Keys) mac(signed []byte) []byte {
-	mac := hmac.New(sha256.New, k.key[:])
+func (k *Keys) mac(signed []byte) [macBytes]byte {
+	mac, _ := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(mac)
+	var sum [sha256.Size]byte
+	mac.Reset()
 	mac.Write(signed)
-	return mac.Sum(nil)[:macBytes]
+	return [macBytes]byte(mac.Sum(sum[:0]))
 }
 
 // encoding is strict: a second spelling of an id would be a second room.
