@@ -95,12 +95,14 @@ func (p *Memory) offer(t *Ticket, o *outcome) {
 		return
 	}
 	p.enlist(t, now)
-	if !p.isHere(t, now, o) {
-		return
-	}
 	p.move(t, offered)
+	first := m.first
 	if w := p.arrive(t, now, o); w != nil {
-		p.pair(w, t, now, o)
+		if p.isHere(t, now, o) {
+			p.pair(w, t, now, o)
+		} else {
+			m.first = first // it has not waited
+		}
 		return
 	}
 	if !m.greeted || now-m.told >= NewsEvery {
