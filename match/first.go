@@ -15,6 +15,9 @@ type said struct {
 // parse reads a message of a client. What it does not know in it is dropped,
 // so nothing that was said in a room gets any further with a report.
 func parse(text []byte) (said, error) {
+	if request, ok := readRequest(text); ok {
+		return checked(request)
+	}
 	var m struct {
 		Type   string `json:"type"`
 		RoomID string `json:"room_id"`
@@ -28,10 +31,15 @@ func parse(text []byte) (said, error) {
 		report := wire.Report{Type: m.Type, RoomID: m.RoomID, UserID: m.UserID, Reason: m.Reason}
 		return said{report: &report}, report.Check()
 	}
-	if err := m.Check(); err != nil {
+	return checked(m.MatchRequest)
+}
+
+// checked is a request within the limits.
+func checked(request wire.MatchRequest) (said, error) {
+	if err := request.Check(); err != nil {
 		return said{}, err
 	}
-	tags, err := Tags(m.Tags)
-	m.Tags = tags
-	return said{request: m.MatchRequest}, err
+	tags, err := Tags(request.Tags)
+	request.Tags = tags
+	return said{request: request}, err
 }

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"math"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,8 @@ import (
 type visitor struct {
 	lobby *Lobby
 	conn  *wsconn.Conn
+
+	heard []byte // what the client said and nobody has looked at yet; the reader's own
 
 	// Written by the reader before the ticket is offered, read-only after.
 	request wire.MatchRequest
@@ -27,14 +30,25 @@ type visitor struct {
 	closed bool   // guarded by meetings.mu
 }
 
-// Message takes the request, and reports before and after it. Whatever else
-// clients say after it does not count.
+// Message keeps what the client says until the reader rests or hears more: then
+// one visit to a large stack does for that and for the offer.
 func (v *visitor) Message(text []byte) {
-	v.conn.Aside(func() { v.hear(text) })
+	v.catchUp()
+	v.heard = bytes.Clone(text)
 }
 
-func (v *visitor) hear(text []byte) {
-	said, err := parse(text)
+// catchUp hears what was kept.
+func (v *visitor) catchUp() {
+	if v.heard != nil {
+		v.conn.Aside(v.hear)
+	}
+}
+
+// hear takes the request, and reports before and after it. Whatever else
+// clients say after it does not count.
+func (v *visitor) hear() {
+	said, err := parse(v.heard)
+	v.heard = nil
 	switch {
 	case v.ticket != nil && (err != nil || said.report == nil):
 	case err != nil:
@@ -131,13 +145,22 @@ func (v *visitor) skip() {
 // asks and leaves in one breath is not offered, and who was silent is offered
 // again when he answers.
 func (v *visitor) Idle() {
+	if v.heard != nil || v.ticket != nil {
+		v.conn.Aside(v.rest)
+	}
+}
+
+func (v *visitor) rest() {
+	if v.heard != nil {
+		v.hear()
+	}
 	if v.ticket == nil {
 		return
 	}
 	if v.alone.Swap(false) {
 		v.again()
 	}
-	v.conn.Aside(func() { v.lobby.pool.Offer(v.ticket) })
+	v.lobby.pool.Offer(v.ticket)
 }
 
 // again takes a visitor back whose partner has not come: to be offered before
@@ -152,6 +175,7 @@ func (v *visitor) again() {
 
 // Closed takes the ticket back: who has left is matched with nobody.
 func (v *visitor) Closed(bool) {
+	v.catchUp()
 	if v.ticket == nil {
 		return
 	}
@@ -191,7 +215,8 @@ func (v *visitor) Meet(both Meeting) error {
 	if l.cfg.ICEServers != nil {
 		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.Room, both.Side, both.Partner.Addr)
 	}
-	if err := v.conn.SendJSON(&m); err != nil {
+	var space [2 << 10]byte // enough for a name, twelve URLs and two credentials
+	if err := v.conn.Send(appendFound(space[:0], &m)); err != nil {
 		if both.Side == wire.SideA {
 			l.meetings.cancel(both.Room) // the other one is told nothing
 		}
