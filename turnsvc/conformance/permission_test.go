@@ -31,6 +31,11 @@ func dataRows() []row {
 			p.says("let me in")
 			return c.hears()
 		}, want: "nothing arrives", stock: "nothing arrives"},
+		{name: "Send to an empty XOR-PEER-ADDRESS that ends the message", probe: func(c *client) string {
+			c.mustAllocate()
+			c.send(message(send|indication, text(attrData, "ping"), attr(attrPeer)))
+			return c.ask(refresh).String()
+		}, want: "success", stock: "(panics)"},
 		{name: "Send without an allocation", probe: func(c *client) string {
 			p := c.newPeer("127.0.0.1")
 			c.sendTo(p.addr, "ping")
