@@ -16,30 +16,31 @@ func TestLayers(t *testing.T) {
 	t.Parallel()
 	const everything = "*"
 	table := map[string][]string{
-		"":                    {},
-		"wire":                {},
-		"internal/roomkey":    {},
-		"internal/wsconn":     {"wire"},
-		"internal/pipenet":    {},
-		"internal/natlab":     {},
-		"internal/durable":    {},
-		"internal/swarm":      {},
-		"internal/thrift":     {},
-		"match":               {"wire", "internal/wsconn", "internal/durable"},
-		"match/pooltest":      {"match", "wire"},
-		"signal":              {"wire", "internal/wsconn"},
-		"turnsvc":             {"wire", "turnsvc/gate", "internal/durable"},
-		"turnsvc/gate":        {},
-		"turnsvc/conformance": {"turnsvc", "turnsvc/gate", "wire"},
-		"peer":                {"wire"},
-		"wasm":                {},
-		"wasm/app":            {"peer"},
-		"wasm/build":          {},
-		"cmd/wasmp2pchat":     {everything},
-		"e2e":                 {everything},
-		"e2e/bench":           {everything},
-		"e2e/bench/seedlike":  {},
-		"e2e/ayame":           {}, // it shares nothing with what it tests
+		"":                      {},
+		"wire":                  {},
+		"internal/roomkey":      {},
+		"internal/wsconn":       {"wire"},
+		"internal/pipenet":      {},
+		"internal/natlab":       {},
+		"internal/durable":      {},
+		"internal/swarm":        {},
+		"internal/thrift":       {},
+		"internal/edge/address": {},
+		"match":                 {"wire", "internal/wsconn", "internal/durable"},
+		"match/pooltest":        {"match", "wire"},
+		"signal":                {"wire", "internal/wsconn"},
+		"turnsvc":               {"wire", "turnsvc/gate", "internal/durable"},
+		"turnsvc/gate":          {},
+		"turnsvc/conformance":   {"turnsvc", "turnsvc/gate", "wire"},
+		"peer":                  {"wire"},
+		"wasm":                  {},
+		"wasm/app":              {"peer"},
+		"wasm/build":            {},
+		"cmd/wasmp2pchat":       {everything},
+		"e2e":                   {everything},
+		"e2e/bench":             {everything},
+		"e2e/bench/seedlike":    {},
+		"e2e/ayame":             {}, // it shares nothing with what it tests
 	}
 	for _, pkg := range packages(t) {
 		allowed, known := table[pkg]
@@ -63,6 +64,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 	homes := map[string][]string{
 		"github.com/pion/turn/":          {"turnsvc"},
 		"github.com/pion/dtls/":          {"turnsvc/gate"},
+		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address"}, // an agent of its own: one binding request, no TURN
 		"github.com/pires/go-proxyproto": {"turnsvc/gate"},
 		"github.com/pion/webrtc/":        {"peer"},
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
