@@ -12,6 +12,7 @@ func fromInterfaces(texts ...string) report {
 }
 func fromDNS(texts ...string) report { return report{"DNS", kindDNS, addrs(texts...)} }
 func fromAWS(texts ...string) report { return report{"metadata (aws)", kindMetadata, addrs(texts...)} }
+
 func fromSTUN(texts ...string) report {
 	return report{"stun stun.example.org:3478", kindSTUN, addrs(texts...)}
 }

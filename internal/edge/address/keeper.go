@@ -121,7 +121,7 @@ func (k *Keeper) Find(ctx context.Context) (Addresses, error) {
 		k.families[i] = held{choice: *told.Of(f)}
 	}
 	k.cfg.Log.Info("addresses found", "ipv4", k.families[0].choice, "ipv6", k.families[1].choice)
-	k.publish(&v)
+	k.publish(v.contradictions(told))
 	return told, nil
 }
 
@@ -178,7 +178,9 @@ func (k *Keeper) round(ctx context.Context) time.Duration {
 		changed = h.offer(*told.Of(f), gone) || changed
 		pending = pending || h.next != nil
 	}
-	k.publish(&v)
+	// What disagrees is what disagrees with this round: a change that is yet to
+	// be seen twice is no contradiction.
+	k.publish(v.contradictions(told))
 	if changed {
 		now := k.Current()
 		k.cfg.Log.Info("addresses changed: new visitors are told the new ones",
@@ -191,11 +193,9 @@ func (k *Keeper) round(ctx context.Context) time.Duration {
 	return jitter(checkEvery)
 }
 
-// publish lets others see what is held and what disagrees with it, and logs
-// what is new.
-func (k *Keeper) publish(v *view) {
+// publish lets others see what is held and what disagrees, and logs what is new.
+func (k *Keeper) publish(contradictions []Contradiction) {
 	now := Addresses{IPv4: k.families[0].choice, IPv6: k.families[1].choice}
-	contradictions := v.contradictions(now)
 	k.state.Store(&state{now, contradictions})
 	k.alarms.private(k.cfg.Log, now)
 	k.alarms.contradictions(k.cfg.Log, contradictions)
