@@ -113,10 +113,17 @@ func try(conn net.Conn, request *stun.Message, until time.Time) (netip.Addr, err
 }
 
 // parseBinding reads the success response to one request (RFC 8489 §6.3.3,
-// §14.2). The old MAPPED-ADDRESS does not count: NATs rewrite it.
+// §14.2). The old MAPPED-ADDRESS does not count: NATs rewrite it. pion/stun
+// leaves two things to its callers: that the first two bits are zero (§5), and
+// that an attribute is as long as its family wants.
 func parseBinding(packet []byte, id [stun.TransactionIDSize]byte) (netip.Addr, bool) {
 	m := stun.Message{Raw: packet}
-	if err := m.Decode(); err != nil || m.Type != stun.BindingSuccess || m.TransactionID != id {
+	if err := m.Decode(); err != nil || packet[0] > 0x3f || m.Type != stun.BindingSuccess || m.TransactionID != id {
+		return netip.Addr{}, false
+	}
+	const headerBytes = 4 // of the attribute: a zero, the family, the port
+	value, err := m.Get(stun.AttrXORMappedAddress)
+	if err != nil || len(value) < headerBytes {
 		return netip.Addr{}, false
 	}
 	var mapped stun.XORMappedAddress
@@ -124,7 +131,7 @@ func parseBinding(packet []byte, id [stun.TransactionIDSize]byte) (netip.Addr, b
 		return netip.Addr{}, false
 	}
 	addr, ok := netip.AddrFromSlice(mapped.IP)
-	if !ok {
+	if !ok || len(value) != headerBytes+addr.BitLen()/8 {
 		return netip.Addr{}, false
 	}
 	return unicast(addr)

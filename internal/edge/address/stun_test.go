@@ -134,17 +134,29 @@ func TestAnswersThatDoNotFitAreNotBelieved(t *testing.T) {
 	binary.BigEndian.PutUint16(failed, 0x0111)
 	cookie := good()
 	cookie[4]++
+	// attribute is an XOR-MAPPED-ADDRESS of any length at the very end.
+	attribute := func(value ...byte) []byte {
+		m := stun.MustBuild(stun.NewTransactionIDSetter(request.TransactionID), stun.BindingSuccess)
+		m.Add(stun.AttrXORMappedAddress, value)
+		return slices.Clip(slices.Clone(m.Raw))
+	}
+	bits := good()
+	bits[0] |= 0x40
 	for name, packet := range map[string][]byte{
-		"another transaction":     binding(t, stun.MustBuild(stun.NewTransactionIDSetter(other), stun.BindingRequest).Raw, addr("203.0.113.5")),
-		"an error response":       failed,
-		"the request itself":      request.Raw,
-		"the wrong cookie":        cookie,
-		"only MAPPED-ADDRESS":     old.Raw,
-		"a loopback address":      binding(t, request.Raw, addr("127.0.0.1")),
-		"a multicast address":     binding(t, request.Raw, addr("ff02::1")),
-		"a cut packet":            good()[:22],
-		"nothing":                 {},
-		"bytes that are not STUN": bytes.Repeat([]byte{'A'}, 64),
+		"the first bits of ChannelData": bits,
+		"an empty attribute":            attribute(),
+		"a short attribute":             attribute(0, 1, 1, 1, 1, 1),
+		"a short IPv6 address":          attribute(0, 2, 1, 1, 1, 1, 1, 1),
+		"another transaction":           binding(t, stun.MustBuild(stun.NewTransactionIDSetter(other), stun.BindingRequest).Raw, addr("203.0.113.5")),
+		"an error response":             failed,
+		"the request itself":            request.Raw,
+		"the wrong cookie":              cookie,
+		"only MAPPED-ADDRESS":           old.Raw,
+		"a loopback address":            binding(t, request.Raw, addr("127.0.0.1")),
+		"a multicast address":           binding(t, request.Raw, addr("ff02::1")),
+		"a cut packet":                  good()[:22],
+		"nothing":                       {},
+		"bytes that are not STUN":       bytes.Repeat([]byte{'A'}, 64),
 	} {
 		if got, ok := parseBinding(packet, request.TransactionID); ok {
 			t.Errorf("%s: parseBinding() = %v, want nothing", name, got)
