@@ -42,11 +42,15 @@ func TestTheSourcesAreAskedEveryHalfMinute(t *testing.T) {
 	w := world{interfaces: addrs("203.0.113.9"), dns: addrs("203.0.113.9")}
 	kept(t, &w, nil, func(t *testing.T, _ *Keeper) {
 		pass(time.Hour)
-		asked := w.rounds()
+		asked, pauses := w.rounds(), map[time.Duration]bool{}
 		for i, at := range asked[1:] {
 			if pause := at.Sub(asked[i]); pause < 27*time.Second || pause > 33*time.Second {
 				t.Fatalf("asked after %v, want 30s ± 10 %%", pause)
 			}
+			pauses[at.Sub(asked[i])] = true
+		}
+		if len(pauses) < 10 {
+			t.Errorf("only %d different pauses in an hour: a fleet would ask all at once", len(pauses))
 		}
 		if n := len(asked); n < 109 || n > 134 {
 			t.Errorf("asked %d times in an hour", n)

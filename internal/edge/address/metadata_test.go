@@ -55,6 +55,40 @@ func TestAMachineWithoutAPublicAddressIsNotAFailure(t *testing.T) {
 	}
 }
 
+// TestGoodAnswersThatComeWronglyAreRefused: the addresses are right, but not
+// the way they come.
+func TestGoodAnswersThatComeWronglyAreRefused(t *testing.T) {
+	t.Parallel()
+	elsewhere := http.NewServeMux()
+	elsewhere.Handle("/", http.RedirectHandler("/elsewhere", http.StatusFound))
+	elsewhere.Handle("/elsewhere", answering("text/plain", "198.51.100.7"))
+	for name, c := range map[string]struct {
+		cloud   Cloud
+		service http.Handler
+		want    string
+	}{
+		"a redirect":    {Hetzner, elsewhere, "status 302"},
+		"a huge answer": {Hetzner, answering("text/plain", "198.51.100.7"+strings.Repeat(" ", maxAnswerBytes)), "larger than 65536 bytes"},
+		"somebody who is not Google": {GCP, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `[{"accessConfigs":[{"externalIp":"198.51.100.7"}]}]`)
+		}), "lacks Metadata-Flavor"},
+	} {
+		got, err := serve(t, c.service).ask(t.Context(), c.cloud)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: ask() = %v, %v, want an error with %q", name, got, err, c.want)
+		}
+	}
+}
+
+// TestMetadataKnowsNoProxy: the service is on this machine's own link.
+func TestMetadataKnowsNoProxy(t *testing.T) {
+	t.Parallel()
+	m := newMetadata(metadataURL, new(noDial).dial)
+	if transport, ok := m.client.Transport.(*http.Transport); !ok || transport.Proxy != nil {
+		t.Error("the client of metadata would ask a proxy")
+	}
+}
+
 // answering answers everything alike.
 func answering(contentType, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -68,9 +102,7 @@ func TestAnswersThatAreNoAddressesAreErrors(t *testing.T) {
 	t.Parallel()
 	services := map[string]http.Handler{
 		"a page":                    answering("text/html", "<html><body>Log in to the hotel's network</body></html>"),
-		"a huge answer":             answering("text/plain", strings.Repeat("1", maxAnswerBytes+1)),
 		"an error":                  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }),
-		"a redirect":                http.RedirectHandler("http://192.0.2.1/", http.StatusFound),
 		"a multicast address":       answering("text/plain", "224.0.0.1"),
 		"a link-local address":      answering("text/plain", "169.254.169.254"),
 		"an address with a zone":    answering("text/plain", "2001:db8::1%eth0"),

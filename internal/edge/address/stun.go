@@ -83,8 +83,12 @@ func (c stunClient) over(ctx context.Context, f Family, server string) (netip.Ad
 		if ctx.Err() != nil {
 			break
 		}
+		until := time.Now().Add(pause)
+		if end, ok := ctx.Deadline(); ok && end.Before(until) {
+			until = end // also when ctx ends between the look at it and the new deadline
+		}
 		var addr netip.Addr
-		if addr, err = try(conn, request, time.Now().Add(pause)); err == nil && f.has(addr) {
+		if addr, err = try(conn, request, until); err == nil && f.has(addr) {
 			return addr, nil
 		}
 		pause *= 2
