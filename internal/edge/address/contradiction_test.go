@@ -5,16 +5,28 @@ import (
 	"testing"
 )
 
-func TestContradictionsSayWhoSaysWhatAndWhatToDo(t *testing.T) {
+// disagreement is what is said against what clients are told.
+type disagreement struct {
+	view view
+	want []string
+}
+
+func checkDisagreements(t *testing.T, disagreements map[string]disagreement) {
+	t.Helper()
+	for name, c := range disagreements {
+		var got []string
+		for _, one := range c.view.contradictions(c.view.decide()) {
+			got = append(got, one.Text)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s:\n got %q\nwant %q", name, got, c.want)
+		}
+	}
+}
+
+func TestAWrongSettingIsReportedWithTheRightOne(t *testing.T) {
 	t.Parallel()
-	visited := see("", fromInterfaces("203.0.113.9"))
-	visited.visited = []visit{{addr("203.0.113.9"), 3}, {addr("192.168.1.5"), 3}, {addr("203.0.113.77"), 3}}
-	insideOnly := see("", fromInterfaces("172.17.0.2"))
-	insideOnly.visited = []visit{{addr("192.168.1.5"), 3}}
-	for name, c := range map[string]struct {
-		view view
-		want []string
-	}{
+	checkDisagreements(t, map[string]disagreement{
 		"a wrong setting": {
 			see("203.0.113.9", fromAWS("198.51.100.7"), fromSTUN("198.51.100.7"), fromInterfaces("10.0.0.5")),
 			[]string{"PUBLIC_IPS says 203.0.113.9, but metadata (aws) and stun stun.example.org:3478 say 198.51.100.7: set WASMP2PCHAT_PUBLIC_IPS=198.51.100.7 or remove it"},
@@ -27,11 +39,21 @@ func TestContradictionsSayWhoSaysWhatAndWhatToDo(t *testing.T) {
 			see("10.0.0.5", fromAWS("198.51.100.7"), fromInterfaces("10.0.0.5")),
 			[]string{"PUBLIC_IPS says 10.0.0.5, but metadata (aws) says 198.51.100.7: set WASMP2PCHAT_PUBLIC_IPS=198.51.100.7 or remove it"},
 		},
-		"a private setting on a router":           {see("192.168.1.1", fromInterfaces("192.168.1.1", "203.0.113.9")), nil},
-		"a setting that the cloud confirms":       {see("203.0.113.9", fromAWS("203.0.113.9"), fromInterfaces("198.51.100.3")), nil},
-		"a setting nobody says anything about":    {see("203.0.113.9", fromInterfaces("10.0.0.5")), nil},
-		"a setting for one family":                {see("203.0.113.9", fromInterfaces("203.0.113.9", "2001:db8::9")), nil},
-		"a wrong setting of one family":           {see("203.0.113.9,2001:db8::1", fromInterfaces("203.0.113.9", "2001:db8::9")), []string{"PUBLIC_IPS says 2001:db8::1, but interfaces say 2001:db8::9: set WASMP2PCHAT_PUBLIC_IPS=2001:db8::9 or remove it"}},
+		"a private setting on a router":        {see("192.168.1.1", fromInterfaces("192.168.1.1", "203.0.113.9")), nil},
+		"a setting that the cloud confirms":    {see("203.0.113.9", fromAWS("203.0.113.9"), fromInterfaces("198.51.100.3")), nil},
+		"a setting nobody says anything about": {see("203.0.113.9", fromInterfaces("10.0.0.5")), nil},
+		"a setting for one family":             {see("203.0.113.9", fromInterfaces("203.0.113.9", "2001:db8::9")), nil},
+		"a wrong setting of one family":        {see("203.0.113.9,2001:db8::1", fromInterfaces("203.0.113.9", "2001:db8::9")), []string{"PUBLIC_IPS says 2001:db8::1, but interfaces say 2001:db8::9: set WASMP2PCHAT_PUBLIC_IPS=2001:db8::9 or remove it"}},
+	})
+}
+
+func TestContradictionsSayWhoSaysWhatAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	visited := see("", fromInterfaces("203.0.113.9"))
+	visited.visited = []visit{{addr("203.0.113.9"), 3}, {addr("192.168.1.5"), 3}, {addr("203.0.113.77"), 3}}
+	insideOnly := see("", fromInterfaces("172.17.0.2"))
+	insideOnly.visited = []visit{{addr("192.168.1.5"), 3}}
+	checkDisagreements(t, map[string]disagreement{
 		"all agree":                               {see("", fromAWS("198.51.100.7"), fromSTUN("198.51.100.7"), fromInterfaces("10.0.0.5"), fromDNS("198.51.100.7")), nil},
 		"STUN sees another address of ours":       {see("", fromSTUN("203.0.113.8"), fromInterfaces("203.0.113.9", "203.0.113.8"), fromDNS("203.0.113.9")), nil},
 		"the name has an address that comes in":   {see("", fromAWS("203.0.113.9", "203.0.113.99"), fromInterfaces("203.0.113.9"), fromDNS("203.0.113.99")), nil},
@@ -65,15 +87,7 @@ func TestContradictionsSayWhoSaysWhatAndWhatToDo(t *testing.T) {
 			insideOnly,
 			[]string{"visitors of 3 networks reached this server at 192.168.1.5, but it says that it is 172.17.0.2: if that is true, add it to WASMP2PCHAT_PUBLIC_IPS"},
 		},
-	} {
-		var got []string
-		for _, one := range c.view.contradictions(c.view.decide()) {
-			got = append(got, one.Text)
-		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s:\n got %q\nwant %q", name, got, c.want)
-		}
-	}
+	})
 }
 
 // TestVisitorsChangeNothing: what they say is not in the decision.

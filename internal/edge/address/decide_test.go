@@ -32,13 +32,32 @@ func see(operator string, reports ...report) view {
 	return v
 }
 
-func TestWhatClientsAreTold(t *testing.T) {
+// decision is what clients are told, as the log writes it.
+type decision struct {
+	view       view
+	ipv4, ipv6 string
+	private    bool
+}
+
+func checkDecisions(t *testing.T, decisions map[string]decision) {
+	t.Helper()
+	for name, c := range decisions {
+		got := c.view.decide()
+		if text := got.IPv4.LogValue().String(); text != c.ipv4 {
+			t.Errorf("%s: IPv4 is %s, want %s", name, text, c.ipv4)
+		}
+		if text := got.IPv6.LogValue().String(); text != c.ipv6 {
+			t.Errorf("%s: IPv6 is %s, want %s", name, text, c.ipv6)
+		}
+		if got.isPrivate() != c.private {
+			t.Errorf("%s: private = %v, want %v", name, got.isPrivate(), c.private)
+		}
+	}
+}
+
+func TestPublicAddressesAreTold(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		view       view
-		ipv4, ipv6 string // as the log writes them
-		private    bool
-	}{
+	checkDecisions(t, map[string]decision{
 		"a cloud machine with a private interface": {
 			view: see("", fromAWS("198.51.100.7"), fromInterfaces("10.0.0.5")),
 			ipv4: "198.51.100.7 (metadata (aws); behind NAT)", ipv6: "none",
@@ -63,6 +82,12 @@ func TestWhatClientsAreTold(t *testing.T) {
 			view: see("", fromInterfaces("192.168.1.5", "172.17.0.1"), fromDNS("203.0.113.9")),
 			ipv4: "203.0.113.9 (DNS; behind NAT)", ipv6: "none",
 		},
+	})
+}
+
+func TestPrivateAddressesAreToldOnlyWhereNothingIsPublic(t *testing.T) {
+	t.Parallel()
+	checkDecisions(t, map[string]decision{
 		"a server at home without a name": {
 			view: see("", fromInterfaces("192.168.1.5", "172.17.0.1", "127.0.0.1")),
 			ipv4: "192.168.1.5 (interfaces)", ipv6: "none", private: true,
@@ -92,6 +117,12 @@ func TestWhatClientsAreTold(t *testing.T) {
 			ipv4: "127.0.0.1 (interfaces)", ipv6: "::1 (interfaces)", private: true,
 		},
 		"nothing but link-local": {view: see("", fromInterfaces("169.254.3.4", "fe80::1")), ipv4: "none", ipv6: "none"},
+	})
+}
+
+func TestSourcesAreWeighedAndTheOperatorWins(t *testing.T) {
+	t.Parallel()
+	checkDecisions(t, map[string]decision{
 		"two that agree beat one that is trusted more": {
 			view: see("", fromAWS("198.51.100.1"), fromSTUN("198.51.100.7"), fromInterfaces("10.0.0.5"), fromDNS("198.51.100.7")),
 			ipv4: "198.51.100.7 (stun stun.example.org:3478, DNS; behind NAT)", ipv6: "none",
@@ -124,18 +155,7 @@ func TestWhatClientsAreTold(t *testing.T) {
 			view: see("192.168.1.5", fromInterfaces("192.168.1.5", "203.0.113.9")),
 			ipv4: "192.168.1.5 (PUBLIC_IPS, interfaces)", ipv6: "none", private: true,
 		},
-	} {
-		got := c.view.decide()
-		if text := got.IPv4.LogValue().String(); text != c.ipv4 {
-			t.Errorf("%s: IPv4 is %s, want %s", name, text, c.ipv4)
-		}
-		if text := got.IPv6.LogValue().String(); text != c.ipv6 {
-			t.Errorf("%s: IPv6 is %s, want %s", name, text, c.ipv6)
-		}
-		if got.isPrivate() != c.private {
-			t.Errorf("%s: private = %v, want %v", name, got.isPrivate(), c.private)
-		}
-	}
+	})
 }
 
 func TestAddressesOfOursAreMarked(t *testing.T) {
