@@ -23,9 +23,11 @@ func TestLayers(t *testing.T) {
 		"internal/pipenet":      {},
 		"internal/natlab":       {},
 		"internal/durable":      {},
+		"internal/edge":         {},
+		"internal/edge/address": {},
+		"internal/edge/certs":   {"internal/durable"},
 		"internal/swarm":        {},
 		"internal/thrift":       {},
-		"internal/edge/address": {},
 		"match":                 {"wire", "internal/wsconn", "internal/durable"},
 		"match/pooltest":        {"match", "wire"},
 		"signal":                {"wire", "internal/wsconn"},
@@ -64,14 +66,15 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 	homes := map[string][]string{
 		"github.com/pion/turn/":          {"turnsvc"},
 		"github.com/pion/dtls/":          {"turnsvc/gate"},
+		"github.com/pires/go-proxyproto": {"turnsvc/gate", "internal/edge"},
 		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address"}, // an agent of its own: one binding request, no TURN
-		"github.com/pires/go-proxyproto": {"turnsvc/gate"},
 		"github.com/pion/webrtc/":        {"peer"},
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
 		"github.com/oklog/ulid/":         {"signal"},
-		"github.com/coder/websocket":     {"peer", "e2e/ayame", "e2e/bench/seedlike"}, // clients, and a server beside ours: not the library that ours is made with
+		"github.com/coder/websocket":     {"peer", "e2e", "e2e/ayame", "e2e/bench/seedlike"}, // clients, and a server beside ours: not the library that ours is made with
 		"github.com/caarlos0/env/":       {"cmd/wasmp2pchat"},
 		"github.com/prometheus/":         {"cmd/wasmp2pchat"},
+		"golang.org/x/crypto/":           {"internal/edge/certs"},
 		"github.com/andybalholm/brotli":  {"wasm/build"},
 		"github.com/chromedp/":           {"e2e"},
 		"golang.org/x/text/":             {"match"},
