@@ -128,12 +128,11 @@ func (d *Door) Serve(ctx context.Context) error {
 		d.close()
 	})
 	err := d.accept(ctx, &running)
-	ended := ctx.Err() != nil
+	if ctx.Err() != nil {
+		err = nil // it was we who closed the socket
+	}
 	cancel()
 	running.Wait()
-	if ended {
-		return nil
-	}
 	return err
 }
 
