@@ -79,7 +79,7 @@ func checkRoute(t *testing.T, config *tls.Config, kind int, seed uint64, says []
 	p.budget = []time.Duration{0, 3 * time.Second, 30 * time.Second}[p.rng.IntN(3)]
 	defer h.settled(t)
 	defer h.stop()
-	silent := p.rng.IntN(4) == 0 // then the client does not leave before the door does
+	p.stays = p.rng.IntN(4) == 0
 
 	var heard atomic.Int64 // of says, what the door has taken
 	var ready time.Time    // when the door knew enough
@@ -87,9 +87,6 @@ func checkRoute(t *testing.T, config *tls.Config, kind int, seed uint64, says []
 	go func() { // waited for by done
 		defer close(done)
 		ready = p.talk(protos, kind != plainKind, says, &heard)
-		if silent && ready.IsZero() {
-			<-time.After(2 * cfg.Opening)
-		}
 		_ = p.Close() // after close_notify, if TLS
 	}()
 	var out arrival
@@ -99,7 +96,7 @@ func checkRoute(t *testing.T, config *tls.Config, kind int, seed uint64, says []
 	}
 	if out.Conn == nil {
 		<-done
-		checkCut(t, h, ready, silent, p)
+		checkCut(t, h, ready, p)
 		return
 	}
 	got, err := io.ReadAll(out)
@@ -122,7 +119,7 @@ func checkRoute(t *testing.T, config *tls.Config, kind int, seed uint64, says []
 }
 
 // checkCut holds what must be so if nothing came out.
-func checkCut(t *testing.T, h *house, ready time.Time, silent bool, p *pauser) {
+func checkCut(t *testing.T, h *house, ready time.Time, p *pauser) {
 	s := h.Stats()
 	if !ready.IsZero() {
 		t.Errorf("it was clear whom it is for, and yet: %v", s.Refused)
@@ -130,7 +127,7 @@ func checkCut(t *testing.T, h *house, ready time.Time, silent bool, p *pauser) {
 	if s.Opening != 0 {
 		t.Errorf("still being opened: %+v", s)
 	}
-	if left := s.Refused[Gone]; left > 0 && (silent || p.failed) {
+	if left := s.Refused[Gone]; left > 0 && (p.stays || p.failed) {
 		t.Error("it is said to have left, and had not")
 	}
 	if p.failed && s.Refused[Slow] != 1 {
@@ -144,6 +141,7 @@ type pauser struct {
 	net.Conn
 	rng    *rand.Rand
 	budget time.Duration // of all pauses
+	stays  bool          // who has not said enough stays until the door closes
 	failed bool
 }
 
@@ -167,6 +165,14 @@ func (p *pauser) Write(b []byte) (n int, err error) {
 // if that never was.
 func (p *pauser) talk(protos []string, secure bool, says []byte, heard *atomic.Int64) (ready time.Time) {
 	conn := net.Conn(p)
+	defer func() {
+		if p.stays && ready.IsZero() {
+			<-time.After(time.Minute)
+		}
+		if c, ok := conn.(*tls.Conn); ok {
+			_ = c.CloseWrite() // it may have been cut
+		}
+	}()
 	if secure {
 		c := clientTLS(p, protos...)
 		if _, err := c.Write(nil); err != nil { // the handshake, and nothing more
@@ -175,7 +181,6 @@ func (p *pauser) talk(protos []string, secure bool, says []byte, heard *atomic.I
 		if len(protos) > 0 {
 			ready = time.Now()
 		}
-		defer func() { _ = c.CloseWrite() }() // it may have been cut
 		conn = c
 	}
 	for i := range says { // a record each, so that it is known how many were taken
