@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 
@@ -35,7 +36,7 @@ var (
 //
 // Nothing else that is served here begins so: a ClientHello begins with byte 22,
 // TURN with 0 or 1, and no method of HTTP with "PROX", not even PROPFIND.
-func readHeader(conn net.Conn) (client net.Addr, rest []byte, err error) {
+func readHeader(conn io.Reader) (client net.Addr, rest []byte, err error) {
 	r := bufio.NewReaderSize(conn, maxHeader)
 	found, err := awaitHeader(r)
 	if err != nil {
