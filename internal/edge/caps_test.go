@@ -184,3 +184,42 @@ func TestACrowdWaitsAndTheSilentMakeRoom(t *testing.T) {
 		h.settled(t)
 	})
 }
+
+// TestWhoWaitsGetsInAsSoonAsSomebodyIsThrough holds that the 2 s are a bound, not
+// a rhythm.
+func TestWhoWaitsGetsInAsSoonAsSomebodyIsThrough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStreet()
+		h := build(t, s, Config{MaxOpening: 1})
+		first := s.come(t, "192.0.2.1")
+		go func() { // ends with its write
+			<-time.After(time.Second)
+			_, _ = first.Write([]byte("G"))
+		}()
+		begin := time.Now()
+		second := s.come(t, "192.0.2.1")
+		if waited := time.Since(begin); waited != time.Second {
+			t.Errorf("the second got in after %v, want 1s, when the first was through", waited)
+		}
+		_ = second.Close()
+		_ = (<-h.arrivals).Close()
+		h.stop()
+		h.settled(t)
+	})
+}
+
+// TestWhoEntersAfterTheEndIsCut holds that nobody slips in while the door ends.
+func TestWhoEntersAfterTheEndIsCut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1)
+		q.cutAll()
+		server, _ := net.Pipe()
+		g := &guest{Conn: server}
+		q.enter(g)
+		if _, err := g.Read(make([]byte, 1)); err == nil || q.size() != 0 || q.leave(g) {
+			t.Errorf("Read = %v with %d in the queue, want that it was cut", err, q.size())
+		}
+	})
+}

@@ -16,7 +16,7 @@ func (d *Door) open(door context.Context, g *guest) {
 	defer cancel()
 	to, conn, err := d.identify(ctx, g)
 	switch inTime := d.opening.leave(g); {
-	case door.Err() != nil:
+	case !inTime && door.Err() != nil:
 		err = refuse(Unserved, errEnded)
 	case !inTime:
 		err = refuse(Crowded, err)

@@ -120,6 +120,7 @@ func checkRoute(t *testing.T, config *tls.Config, kind int, seed uint64, says []
 
 // checkCut holds what must be so if nothing came out.
 func checkCut(t *testing.T, h *house, ready time.Time, p *pauser) {
+	synctest.Wait()
 	s := h.Stats()
 	if !ready.IsZero() {
 		t.Errorf("it was clear whom it is for, and yet: %v", s.Refused)

@@ -115,6 +115,8 @@ func reason(err error) Reason {
 		return why
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return Slow
+	case errors.Is(err, context.Canceled): // by the end of the door, in a handshake
+		return Unserved
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return Gone
 	}
