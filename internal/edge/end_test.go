@@ -285,6 +285,7 @@ func TestCallbacksOfTLSHaveAContextThatEnds(t *testing.T) {
 		if err := clientTLS(client).HandshakeContext(t.Context()); err == nil || time.Since(begin) != DefaultOpening {
 			t.Errorf("handshake = %v after %v", err, time.Since(begin))
 		}
+		synctest.Wait()
 		h.stop()
 		h.settled(t)
 		if n := h.Stats().Refused[Slow]; n != 1 {

@@ -135,6 +135,7 @@ func TestACertificateAuthorityIsAnswered(t *testing.T) {
 				if _, err := client.Read(make([]byte, 1)); err == nil {
 					t.Error("something came after the handshake")
 				}
+				_, _ = io.Copy(io.Discard, client.NetConn()) // until the door has closed it, which is counted by then
 				_ = client.Close()
 			}
 			h.stop()

@@ -240,6 +240,9 @@ func TestWebSocketsKnowWhoHasLeft(t *testing.T) {
 						return s
 					})
 				}))
+				ctx, cancel := context.WithCancel(t.Context())
+				var serving sync.WaitGroup
+				serving.Go(func() { _ = hub.Serve(ctx) })
 				for range 30 {
 					socket := dial()
 					_, _ = io.WriteString(socket, c.proxy) // a socket takes that much at once
@@ -249,6 +252,8 @@ func TestWebSocketsKnowWhoHasLeft(t *testing.T) {
 					}
 					checkLeaving(t, conn, socket, name, leave, sessions)
 				}
+				cancel()
+				serving.Wait() // by then each of them is closed
 				stop()
 				(&house{Door: d}).settled(t)
 			})
