@@ -39,7 +39,8 @@ type Config struct {
 	Challenges []string
 
 	// Addresses are those that clients reach this server at. Domain must
-	// point to them before CA is asked; nil, or none known: not checked.
+	// point to them before CA is asked; nil, or none known: not checked. So
+	// they should be known when Serve is called.
 	Addresses func() []netip.Addr
 	// SkipDNSCheck is for who knows better: a CDN, a name server with two views.
 	SkipDNSCheck bool

@@ -238,6 +238,15 @@ func TestADomainThatPointsElsewhereIsToldAndNothingIsOrdered(t *testing.T) {
 	if status := k.Status(); status.Err != "" || len(status.Names) != 1 {
 		t.Errorf("once the domain points here: status %+v, want a certificate", status)
 	}
+
+	resolver.set(other)
+	k.Renew()
+	if again := clock.wait(t); again.length > time.Minute {
+		t.Errorf("when it points elsewhere anew: the first pause is %v, want a minute", again.length)
+	}
+	if lines := log.lines("level=WARN"); len(lines) != 1 || len(log.lines("level=ERROR")) != 9 {
+		t.Errorf("with a good certificate: %d warnings and %d errors, want one and the 9 from before", len(lines), len(log.lines("level=ERROR")))
+	}
 }
 
 func TestTheOtherChallengeIsTriedAfterOneThatFails(t *testing.T) {
