@@ -24,7 +24,8 @@ type ListenerConfig struct {
 
 // Listener accepts Streams within the limits of a Crowd. Only Close ends it:
 // when accept fails, because of too many open files for instance, it tries again
-// after a pause.
+// after a pause, and when somebody else closes what it listens on it waits for
+// Close, so that the Streams which are open stay.
 type Listener struct {
 	net.Listener
 	cfg    ListenerConfig
@@ -58,24 +59,31 @@ func (g *Listener) AcceptStream() (*Stream, error) {
 		switch {
 		case err == nil:
 			tired.Reset()
+			conn = swift(conn)
 			if s := g.admit(conn); s != nil {
 				return s, nil
 			}
 			g.cfg.Refused()
 			_ = conn.Close() // refused: how it ends is of no interest
-		case errors.Is(err, net.ErrClosed) || !tired.Wait(g.done):
+		case errors.Is(err, net.ErrClosed):
+			<-g.done
+			return nil, net.ErrClosed
+		case !tired.Wait(g.done):
 			return nil, net.ErrClosed
 		}
 	}
 }
 
-// admit counts conn, or returns nil if it is one too many.
+// admit counts conn, or returns nil if it is one too many, or comes from nowhere.
 func (g *Listener) admit(conn net.Conn) *Stream {
+	client := AddrPort(conn.RemoteAddr()).Addr()
+	if !client.IsValid() {
+		return nil
+	}
 	seat := g.cfg.Crowd.sit()
 	if seat == nil {
 		return nil
 	}
-	client := AddrPort(conn.RemoteAddr()).Addr()
 	proxied := g.trusts(client)
 	if !proxied && !seat.comesFrom(Source(client)) {
 		seat.leave()

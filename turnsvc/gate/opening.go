@@ -69,3 +69,12 @@ type abrupt struct{ *tls.Conn }
 
 // Close closes the connection below.
 func (a abrupt) Close() error { return a.NetConn().Close() }
+
+// swift is conn with a Close that does not wait. A wrapper around a tls.Conn is
+// left alone: what it does in its Close is its own business.
+func swift(conn net.Conn) net.Conn {
+	if c, ok := conn.(*tls.Conn); ok {
+		return abrupt{c}
+	}
+	return conn
+}
