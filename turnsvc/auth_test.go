@@ -139,7 +139,7 @@ func TestOnlyTheEndIsLeftInTheLastMoments(t *testing.T) {
 	r := &request{Message: new(stun.Message), client: netip.MustParseAddrPort("192.0.2.1:5000")}
 	u := &user{member: readMember("ann", "")}
 	g := newGrant(d, r, u.member, 1)
-	g.relays = s.relays[family4]
+	g.relays = s.homes.of(family4)
 	g.ends = time.Now().Add(lastMoments - time.Second)
 	d.hold(g)
 	peer := &stun.XORMappedAddress{IP: net.IPv4(8, 8, 8, 8), Port: 53}
@@ -216,7 +216,7 @@ func TestNothingIsOrderedOfAnAllocationThatEnds(t *testing.T) {
 		r.Message = stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(c.method, stun.ClassRequest)}, c.attrs...)...)
 		u := &user{member: readMember("ann", ""), key: []byte("key")}
 		g := newGrant(d, r, u.member, 1)
-		g.relays, g.ends = s.relays[family4], time.Now().Add(time.Hour)
+		g.relays, g.ends = s.homes.of(family4), time.Now().Add(time.Hour)
 		d.hold(g)
 		o, no := d.judge(r, u)
 		if no != nil {
@@ -266,7 +266,7 @@ func TestARoomThatEndsMeanwhile(t *testing.T) {
 	d := &door{PacketConn: new(sink), srv: s.Server, held: map[netip.AddrPort]*grant{}}
 	r := &request{Message: new(stun.Message), client: netip.MustParseAddrPort("192.0.2.1:5000")}
 	g := newGrant(d, r, readMember("room.a", "new"), 1)
-	g.relays = s.relays[family4]
+	g.relays = s.homes.of(family4)
 	d.order = &order{request: r, user: &user{member: g.member}, grant: g}
 	s.EndRoom("room")
 	if conn, _, err := d.AllocatePacketConn("udp4", 0); err == nil {

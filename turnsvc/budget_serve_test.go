@@ -57,7 +57,7 @@ func TestListenRefusesABrokenBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Listen(t.Context(), Config{
-		Secrets: []string{"secret"}, UDPAddr: "127.0.0.1:0", PublicIPs: addrs("127.0.0.1"),
+		Secrets: []string{"secret"}, UDPAddrs: []string{"127.0.0.1:0"}, PublicIPs: addrs("127.0.0.1"),
 		MonthlyBudget: 1, BudgetFile: path,
 	})
 	if err == nil || !strings.Contains(err.Error(), path) {

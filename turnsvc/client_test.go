@@ -29,7 +29,7 @@ type client struct {
 // dial connects a client over "udp" or "tcp", with fresh credentials for claims.
 func (s *service) dial(t testing.TB, network, claims string) *client {
 	t.Helper()
-	addr := s.udp.LocalAddr()
+	addr := s.udp[0].LocalAddr()
 	if network == "tcp" {
 		addr = s.tcp.Addr()
 	}

@@ -2,8 +2,11 @@ package turnsvc
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -18,9 +21,14 @@ type Config struct {
 	// Secrets are shared with the Issuers, newest first; all verify. At least one
 	// is required.
 	Secrets []string
-	// UDPAddr, TCPAddr and TLSAddr are listen addresses such as ":3478"; an empty
-	// one is off. At least one is required. DTLS listens where TLS does.
-	UDPAddr, TCPAddr, TLSAddr string
+	// UDPAddrs, TCPAddr and TLSAddr are listen addresses such as ":3478"; an empty
+	// one is off. At least one is required, or a Stream. DTLS listens where TLS
+	// does. The first of UDPAddrs must be free; the others, such as ":443", are
+	// done without when somebody has them or the system does not let us.
+	UDPAddrs         []string
+	TCPAddr, TLSAddr string
+	// Streams are further places that connections come from.
+	Streams []Stream
 	// TLS is required with TLSAddr. TLS 1.2 is the least whatever it says; DTLS
 	// takes its Certificates and GetCertificate.
 	TLS *tls.Config
@@ -34,9 +42,10 @@ type Config struct {
 	// their sum must stay below the limit of the process. From one client address
 	// there are at most twice MaxPerAddr.
 	MaxConns int
-	// PublicIPs are the addresses that clients reach, with 1:1 NAT the outer ones.
-	// Relayed transport addresses carry the first IPv4 address or, if there is
-	// none, the first IPv6 address. At least one is required.
+	// PublicIPs are the addresses that clients reach, with 1:1 NAT the outer ones;
+	// see SetPublicIPs. Relayed transport addresses carry the first one of the
+	// family that is asked for, of which IPv4 is the default unless there is none.
+	// At least one is required.
 	PublicIPs []netip.Addr
 	// RelayPorts bounds the ports of relayed transport addresses; zero:
 	// 49152-65535, as RFC 8656 §7.2 recommends.
@@ -67,11 +76,32 @@ type Config struct {
 	// DrainTimeout is how long live allocations may go on when Serve ends; zero:
 	// 30 s.
 	DrainTimeout time.Duration
+	// Offered is called when URLs has changed, by one goroutine of Serve; it must
+	// not wait. Nil is allowed.
+	Offered func()
 	// Log receives what happens; nil: nobody does.
 	Log *slog.Logger
 
 	now   func() time.Time // the time that credentials see; nil: time.Now
 	cores int              // how many UDP sockets share the clients; zero: GOMAXPROCS
+	roots *x509.CertPool   // what browsers trust; nil: what this machine does
+	blind bool             // Serve does not look whether clients can come: a test counts them
+}
+
+// A Stream is a listener whose connections somebody else has accepted, such as
+// the demultiplexer of the page's ports. They are treated as those to TCPAddr and
+// TLSAddr are, with the same limits in common.
+type Stream struct {
+	// Listener hands over connections that have a *net.TCPAddr at both ends: that
+	// of the client, whatever proxies were on the way, and that which the client
+	// asked. Their Close must not wait, except that of a *tls.Conn itself, which is
+	// passed by. Serve closes it when it ends; after a Listen that fails it is the
+	// caller's. If it is closed before, nobody is cut.
+	Listener net.Listener
+	// Secure says that the TLS handshake was done, with a certificate for Domain.
+	Secure bool
+	// Port is what clients are told; zero: that of the Listener.
+	Port uint16
 }
 
 func (c Config) withDefaults() Config {
@@ -85,17 +115,26 @@ func (c Config) withDefaults() Config {
 	c.MaxBitrate = or(c.MaxBitrate, DefaultBitrate)
 	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
 	c.CredentialTTL = or(c.CredentialTTL, 10*time.Minute)
+	if c.Offered == nil {
+		c.Offered = func() {}
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
-	c.PublicIPs = slices.Clone(c.PublicIPs)
-	for i, ip := range c.PublicIPs {
-		c.PublicIPs[i] = ip.Unmap()
-	}
+	c.PublicIPs = unmapped(c.PublicIPs)
 	return c
+}
+
+// unmapped is a copy of ips with IPv4 in its plain form.
+func unmapped(ips []netip.Addr) []netip.Addr {
+	list := make([]netip.Addr, len(ips))
+	for i, ip := range ips {
+		list[i] = ip.Unmap()
+	}
+	return list
 }
 
 // or is value, or instead of a zero one fallback.
@@ -116,13 +155,11 @@ func (c Config) validate() error {
 		}
 	}
 	check(len(c.Secrets) > 0 && !slices.Contains(c.Secrets, ""), "no secret, or an empty one")
-	check(c.UDPAddr != "" || c.TCPAddr != "" || c.TLSAddr != "", "no listen address")
+	check(c.listens(), "no listen address")
+	check(!slices.ContainsFunc(c.Streams, func(s Stream) bool { return s.Listener == nil }), "a stream without a listener")
 	check(c.TLSAddr == "" || c.TLS != nil, "a TLS address without a TLS configuration")
 	check(c.MaxConns > 0, "a negative limit of connections")
-	check(len(c.PublicIPs) > 0, "no public address")
-	for _, ip := range c.PublicIPs {
-		check(ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast(), "not a public address: "+ip.String())
-	}
+	faults = append(faults, faultyIPs(c.PublicIPs)...)
 	check(c.RelayPorts.valid(), "bad range of relay ports: "+c.RelayPorts.String())
 	check(min(c.MaxAllocations, c.MaxPerUser, c.MaxPerAddr) > 0, "a negative limit of allocations")
 	check(c.MaxBitrate < 0 || minBitrate <= c.MaxBitrate && c.MaxBitrate <= maxBitrate, "bad bitrate: "+c.MaxBitrate.String())
@@ -131,3 +168,27 @@ func (c Config) validate() error {
 	check(c.Peers <= PeersAny, "unknown peer policy")
 	return errors.Join(faults...)
 }
+
+// listens reports whether there is a place where clients can come in.
+func (c Config) listens() bool {
+	udp := slices.ContainsFunc(c.UDPAddrs, func(address string) bool { return address != "" })
+	return udp || c.TCPAddr != "" || c.TLSAddr != "" || len(c.Streams) > 0
+}
+
+// faultyIPs lists what is wrong with public addresses.
+func faultyIPs(ips []netip.Addr) (faults []error) {
+	if len(ips) == 0 {
+		faults = append(faults, errNoPublicIP)
+	}
+	for _, ip := range ips {
+		if !ip.IsValid() || ip.IsUnspecified() || ip.IsMulticast() {
+			faults = append(faults, fmt.Errorf("%w: %v", errNotPublicIP, ip))
+		}
+	}
+	return faults
+}
+
+var (
+	errNoPublicIP  = errors.New("no public address")
+	errNotPublicIP = errors.New("not a public address")
+)

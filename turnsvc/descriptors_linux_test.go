@@ -69,10 +69,10 @@ func serveWithFewDescriptors(t *testing.T) {
 	change := everywhere(t)
 	s := serve(t, func(c *Config) {
 		change(c)
-		c.UDPAddr, c.TCPAddr, c.TLSAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+		c.UDPAddrs, c.TCPAddr, c.TLSAddr = []string{"127.0.0.1:0"}, "127.0.0.1:0", "127.0.0.1:0"
 		c.MaxPerAddr = 1000
 	})
-	fmt.Fprintln(os.Stderr, s.udp.LocalAddr(), s.tcp.Addr(), s.tls.Addr())
+	fmt.Fprintln(os.Stderr, s.udp[0].LocalAddr(), s.tcp.Addr(), s.tls.Addr())
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		t.Fatal(err)
 	}

@@ -278,7 +278,7 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 	g := d.order.grant
 	r, token, err := d.srv.place(g)
 	if err != nil {
-		d.srv.count.ports.Add(1)
+		d.srv.portsRanOut(g.relays.family(), err)
 		return nil, nil, err
 	}
 	// Whoever revokes sees the member that has entered, or we see the revocation.

@@ -76,7 +76,7 @@ func TestServeAfterTheEndClosesTheSockets(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	s.stopped(t)
-	conn, err := net.ListenUDP("udp", s.udp.LocalAddr().(*net.UDPAddr))
+	conn, err := net.ListenUDP("udp", s.udp[0].LocalAddr().(*net.UDPAddr))
 	if err != nil {
 		t.Fatalf("the UDP port is still taken after Serve: %v", err)
 	}

@@ -39,7 +39,7 @@ func FuzzGate(f *testing.F) {
 	f.Add([]byte{0x40, 0, 0, 4, 1, 2, 3, 4}, false)
 	f.Add([]byte{0}, false)
 
-	s, err := Listen(f.Context(), Config{Secrets: []string{"new"}, UDPAddr: "127.0.0.1:0", PublicIPs: addrs("127.0.0.1", "::1"), Peers: PeersAny})
+	s, err := Listen(f.Context(), Config{Secrets: []string{"new"}, UDPAddrs: []string{"127.0.0.1:0"}, PublicIPs: addrs("127.0.0.1", "::1"), Peers: PeersAny})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func FuzzGate(f *testing.F) {
 			}
 			message = built.Raw
 			g := newGrant(d, &request{Message: new(stun.Message), client: client}, readMember("ann", "new"), 1)
-			g.relays, g.ends = s.relays[family4], time.Now().Add(time.Hour)
+			g.relays, g.ends = s.homes.of(family4), time.Now().Add(time.Hour)
 			if m.Type.Method != stun.MethodAllocate {
 				d.hold(g)
 			}

@@ -106,9 +106,9 @@ func (d *door) family(r *request) (*relays, *refusal) {
 	case nonsense || given && token:
 		return nil, refuse(stun.CodeBadRequest)
 	case !given:
-		family = family4 << 24
+		family = uint32(d.srv.homes.standard()) << 24
 	}
-	if home := d.srv.relays[byte(family>>24)]; home != nil {
+	if home := d.srv.homes.of(byte(family >> 24)); home != nil {
 		return home, nil
 	}
 	return nil, refuse(stun.CodeAddrFamilyNotSupported)
@@ -231,7 +231,7 @@ func (d *door) mayReach(g *grant, ip netip.Addr) bool {
 	switch {
 	case ip.Is4In6() || !g.relays.wall.grants(ip):
 		return false
-	case d.srv.cfg.Peers != PeersRoom || ip == g.relays.public: // the relay socket sees whose port it is
+	case d.srv.cfg.Peers != PeersRoom || d.srv.homes.view.Load().relayed(ip): // the relay socket sees whose port it is
 		return true
 	}
 	return g.knows(ip) || d.srv.rooms.sawPartner(&g.member, ip)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
@@ -15,10 +16,11 @@ const maxDTLS = 1000
 
 // sockets are where clients come in. What is off is nil.
 type sockets struct {
-	udp  gate.Sockets
-	tcp  *gate.Listener
-	tls  *gate.Listener
-	dtls *gate.Listener
+	udp     []gate.Sockets
+	tcp     *gate.Listener
+	tls     *gate.Listener
+	dtls    *gate.Listener
+	streams []*gate.Listener // those of Config.Streams
 }
 
 // listen opens the sockets of cfg. Those that are open when one fails are for
@@ -27,25 +29,47 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	cfg := s.cfg
 	limits := gate.Limits{Conns: cfg.MaxConns, ConnsPerAddr: 2 * cfg.MaxPerAddr}
 	crowd := gate.NewCrowd(limits)
-	if cfg.UDPAddr != "" {
-		if s.udp, err = gate.ListenUDP(ctx, cfg.UDPAddr, cfg.cores, s.refuseFrame); err != nil {
-			return err
-		}
+	if err := s.listenUDP(ctx); err != nil {
+		return err
 	}
 	if cfg.TCPAddr != "" {
 		if s.tcp, err = s.listenTCP(ctx, cfg.TCPAddr, crowd, nil); err != nil {
 			return err
 		}
 	}
-	if cfg.TLSAddr == "" {
-		return nil
+	if cfg.TLSAddr != "" {
+		if s.tls, err = s.listenTCP(ctx, cfg.TLSAddr, crowd, gate.TLS(cfg.TLS)); err != nil {
+			return err
+		}
+		limits.Conns = min(limits.Conns, maxDTLS)
+		if s.dtls, err = s.listenDTLS(ctx, gate.NewCrowd(limits)); err != nil {
+			return err
+		}
 	}
-	if s.tls, err = s.listenTCP(ctx, cfg.TLSAddr, crowd, gate.TLS(cfg.TLS)); err != nil {
-		return err
+	for _, stream := range cfg.Streams { // at last: if we fail they are the caller's
+		s.streams = append(s.streams, gate.NewListener(stream.Listener, gate.ListenerConfig{Crowd: crowd, Refused: s.refuseFrame}))
 	}
-	limits.Conns = min(limits.Conns, maxDTLS)
-	s.dtls, err = s.listenDTLS(ctx, gate.NewCrowd(limits))
-	return err
+	return nil
+}
+
+// listenUDP opens the sockets of UDPAddrs, of which only the first one must be
+// had.
+func (s *Server) listenUDP(ctx context.Context) error {
+	for i, address := range s.cfg.UDPAddrs {
+		if address == "" {
+			continue
+		}
+		udp, err := gate.ListenUDP(ctx, address, s.cfg.cores, s.refuseFrame)
+		switch {
+		case err == nil:
+			s.udp = append(s.udp, udp)
+		case i > 0 && (errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES)):
+			s.log.Info("turn does without a udp address", "address", address, "why", err.Error())
+		default:
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Server) listenTCP(ctx context.Context, address string, crowd *gate.Crowd, opening gate.Opening) (*gate.Listener, error) {
@@ -72,7 +96,7 @@ func (s *Server) listenDTLS(ctx context.Context, crowd *gate.Crowd) (*gate.Liste
 // listeners are those that are on and accept.
 func (k *sockets) listeners() []*gate.Listener {
 	var on []*gate.Listener
-	for _, l := range []*gate.Listener{k.tcp, k.tls, k.dtls} {
+	for _, l := range append([]*gate.Listener{k.tcp, k.tls, k.dtls}, k.streams...) {
 		if l != nil {
 			on = append(on, l)
 		}
@@ -83,8 +107,8 @@ func (k *sockets) listeners() []*gate.Listener {
 // ports are those of the sockets that listen.
 func (k *sockets) ports() map[uint16]bool {
 	ports := map[uint16]bool{}
-	if k.udp != nil {
-		ports[gate.AddrPort(k.udp.LocalAddr()).Port()] = true
+	for _, udp := range k.udp {
+		ports[gate.AddrPort(udp.LocalAddr()).Port()] = true
 	}
 	for _, l := range k.listeners() {
 		ports[gate.AddrPort(l.Addr()).Port()] = true
@@ -94,9 +118,14 @@ func (k *sockets) ports() map[uint16]bool {
 
 // closeSockets closes the sockets, upon which the doors and accept end.
 func (k *sockets) closeSockets() error {
-	err := k.udp.Close()
-	for _, l := range k.listeners() {
-		err = errors.Join(err, l.Close())
+	var errs []error
+	for _, udp := range k.udp {
+		errs = append(errs, udp.Close())
 	}
-	return err
+	for _, l := range k.listeners() {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // a Stream may be closed already
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -30,7 +30,7 @@ func TestAFloodFromOneAddressDisturbsNobody(t *testing.T) {
 	defer stop()
 	sent, answered := 0, 0
 	dialer := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 5)}}
-	flood, err := dialer.DialContext(ctx, "udp4", s.udp.LocalAddr().String())
+	flood, err := dialer.DialContext(ctx, "udp4", s.udp[0].LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

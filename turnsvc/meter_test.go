@@ -27,7 +27,7 @@ func newMeteredRelay(t testing.TB, change func(*Config)) (r *relay, peer *net.UD
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := relaysOf(cfg, own, nil, newMeter(cfg, count, b))[family4]
+	home := newHomes(cfg, own, nil, newMeter(cfg, count, b)).of(family4)
 	peer, addr := newPeer(t)
 	r = openRelay(t, home)
 	r.permit([]netip.AddrPort{addr}, time.Now())
@@ -139,7 +139,7 @@ func newNeighbours(t testing.TB) (from, to *relay) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := relaysOf(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, count, b))[family4]
+	home := newHomes(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, count, b)).of(family4)
 	from, to = openRelay(t, home), openRelay(t, home)
 	to.permit([]netip.AddrPort{gate.AddrPort(home.addr(from))}, time.Now())
 	return from, to

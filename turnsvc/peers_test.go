@@ -54,7 +54,7 @@ func TestNothingReachesLoopback(t *testing.T) {
 		c.send(channelData("by channel"))
 	}
 	c.raw(stun.MethodBinding) // answered, so all before it was handled
-	r := s.relays[family4].on(relayed.Port())
+	r := s.homes.of(family4).on(relayed.Port())
 	if n, err := r.WriteTo([]byte("by force"), conn.LocalAddr()); n != 8 || err != nil {
 		t.Errorf("WriteTo = %d, %v, want 8 and silence", n, err)
 	}
@@ -85,7 +85,7 @@ func TestOwnPortsAreOutOfReach(t *testing.T) {
 	c := s.dial(t, "udp", "ann")
 	c.mustAllocate()
 	conn, peer := newPeer(t)
-	own := netip.MustParseAddrPort(s.udp.LocalAddr().String())
+	own := netip.MustParseAddrPort(s.udp[0].LocalAddr().String())
 	for _, to := range []netip.AddrPort{own, netip.AddrPortFrom(netip.IPv4Unspecified(), own.Port()), peer} {
 		if !c.permit(to) {
 			t.Fatalf("a permission for %v was refused", to)
@@ -148,7 +148,7 @@ func TestRelayToRelay(t *testing.T) {
 func TestOwnAddressWithoutARelayIsOutOfReach(t *testing.T) {
 	t.Parallel()
 	s := outside(t, "198.51.100.7")
-	w := s.relays[family4].wall
+	w := s.homes.of(family4).wall
 	relayed := s.dial(t, "udp", "ann").mustAllocate()
 	for _, c := range []struct {
 		name string

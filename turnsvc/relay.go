@@ -32,8 +32,9 @@ type relay struct {
 }
 
 func (h *relays) newRelay(conn *net.UDPConn, port uint16) *relay {
+	h.taken.Add(1)
 	r := &relay{UDPConn: conn, port: port, home: h}
-	r.closed = sync.OnceValue(conn.Close)
+	r.closed = sync.OnceValue(r.release)
 	return r
 }
 
@@ -41,13 +42,20 @@ func (h *relays) newRelay(conn *net.UDPConn, port uint16) *relay {
 // relays, and gone is called once when it is closed.
 func (r *relay) belongTo(g *grant, gone func()) {
 	r.owner = g
-	r.home.add(r)
+	r.home.homes.join(r)
 	r.closed = sync.OnceValue(func() error {
-		r.home.remove(r)
-		err := r.UDPConn.Close()
+		r.home.homes.leave(r)
+		err := r.release()
 		gone()
 		return err
 	})
+}
+
+// release frees the port.
+func (r *relay) release() error {
+	err := r.UDPConn.Close()
+	r.home.taken.Add(-1)
+	return err
 }
 
 // WriteTo sends to a peer. A datagram that the wall or the meter holds back is
@@ -61,7 +69,7 @@ func (r *relay) WriteTo(p []byte, addr net.Addr) (int, error) {
 	if !r.home.meter.lets(&r.out, len(p), r.home.meter.now()) {
 		return len(p), nil
 	}
-	to := r.home.inward(peer)
+	to := r.home.homes.inward(peer)
 	n, err := r.WriteToUDPAddrPort(p, to)
 	if err == nil {
 		r.home.meter.carriedOut(n, to != peer)
@@ -87,7 +95,7 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 			continue
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		peer := r.home.outward(from)
+		peer := r.home.homes.outward(from)
 		now := r.home.meter.now()
 		if !r.lets(peer) || !r.permits.lets(peer.Addr(), now) {
 			r.home.count.peers.Add(1)
@@ -113,10 +121,7 @@ func (r *relay) permit(peers []netip.AddrPort, now time.Time) {
 // and in a room only that of the other side.
 func (r *relay) lets(peer netip.AddrPort) bool {
 	wall := r.home.wall
-	if peer.Addr() != r.home.public {
-		return wall.lets(peer)
-	}
-	other := r.home.on(peer.Port())
+	other := r.home.homes.at(peer)
 	if other == nil {
 		return wall.lets(peer)
 	}

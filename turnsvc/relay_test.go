@@ -18,7 +18,7 @@ func echo(t testing.TB) func() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := relaysOf(cfg, own, nil, newMeter(cfg, new(counters), new(budget)))[family4]
+	h := newHomes(cfg, own, nil, newMeter(cfg, new(counters), new(budget))).of(family4)
 	r, err := h.open(false)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestRelayMakesNoGarbage(t *testing.T) {
 func TestRelayReadsOnlyWhatTheWallLetsThrough(t *testing.T) {
 	t.Parallel()
 	cfg := Config{PublicIPs: addrs("198.51.100.7"), Peers: PeersPublic}.withDefaults()
-	h := relaysOf(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, new(counters), new(budget)))[family4]
+	h := newHomes(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, new(counters), new(budget))).of(family4)
 	var ours [2]*relay
 	for i := range ours {
 		r, err := h.open(false)
@@ -101,7 +101,7 @@ func BenchmarkRelay(b *testing.B) {
 // than a microsecond.
 func BenchmarkWall(b *testing.B) {
 	cfg := Config{PublicIPs: addrs("198.51.100.7"), Peers: PeersPublic}.withDefaults()
-	w := relaysOf(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, new(counters), new(budget)))[family4].wall
+	w := newHomes(cfg, map[netip.Addr]bool{}, nil, newMeter(cfg, new(counters), new(budget))).of(family4).wall
 	peer := netip.MustParseAddrPort("8.8.8.8:53")
 	b.ReportAllocs()
 	for b.Loop() {

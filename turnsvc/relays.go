@@ -5,10 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
+	"iter"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -19,14 +20,13 @@ const (
 	// maxBindTries bounds how many ports of the range are tried that somebody
 	// else on this machine holds.
 	maxBindTries = 64
-	// maxPairTries bounds how often two neighbours are looked for.
-	maxPairTries = 16
 )
 
 var errNoPort = errors.New("no relay port left")
 
-// relays are the relayed transport addresses of this server.
+// relays are the relayed transport addresses at one public address.
 type relays struct {
+	homes  *homes
 	public netip.Addr // what clients are told
 	bound  netip.Addr // what the sockets are bound to: public, or with 1:1 NAT unspecified
 	ports  PortRange
@@ -34,42 +34,31 @@ type relays struct {
 	byRoom bool // only the two sides of a room may reach each other
 	count  *counters
 	meter  *meter
+	taken  atomic.Int32 // ports that are bound, for allocations and reservations
 
 	mu     sync.RWMutex      // guards byPort
 	byPort map[uint16]*relay // those of allocations
 }
 
-// relaysOf builds the relays of each address family that has a public address.
-// The own addresses are those of the interfaces; listening are the ports where
-// clients come.
-func relaysOf(cfg Config, own map[netip.Addr]bool, listening map[uint16]bool, m *meter) map[byte]*relays {
-	all := maps.Clone(own)
-	for _, ip := range cfg.PublicIPs {
-		all[ip] = true
+// newRelays are those at public, which may be the address of an interface.
+func (h *homes) newRelays(public netip.Addr, onInterface bool) *relays {
+	cfg := h.cfg
+	r := &relays{
+		homes: h, public: public, bound: public, ports: cfg.RelayPorts, count: h.meter.count, meter: h.meter,
+		byRoom: cfg.Peers == PeersRoom, byPort: map[uint16]*relay{},
+		wall: &wall{
+			filter: newFilter(cfg.Peers, cfg.AllowPeers, cfg.DenyPeers),
+			family: familyOf(public), homes: h, listening: h.listening,
+		},
 	}
-	list := map[byte]*relays{}
-	for _, ip := range cfg.PublicIPs {
-		if family := familyOf(ip); list[family] == nil {
-			list[family] = newRelays(cfg, ip, own[ip], m)
-			list[family].wall = &wall{
-				filter: newFilter(cfg.Peers, cfg.AllowPeers, cfg.DenyPeers),
-				public: ip, own: all, listening: listening, live: list[family].live,
-			}
-		}
-	}
-	return list
-}
-
-func newRelays(cfg Config, public netip.Addr, onInterface bool, m *meter) *relays {
-	h := &relays{public: public, bound: public, ports: cfg.RelayPorts, count: m.count, meter: m, byRoom: cfg.Peers == PeersRoom, byPort: map[uint16]*relay{}}
 	switch {
 	case onInterface:
 	case public.Is4():
-		h.bound = netip.IPv4Unspecified()
+		r.bound = netip.IPv4Unspecified()
 	default:
-		h.bound = netip.IPv6Unspecified()
+		r.bound = netip.IPv6Unspecified()
 	}
-	return h
+	return r
 }
 
 func (h *relays) family() byte { return familyOf(h.public) }
@@ -80,43 +69,67 @@ func (s *Server) place(g *grant) (r *relay, token []byte, err error) {
 	switch {
 	case g.place.taken != nil:
 		return g.place.taken, nil, nil
-	case !g.place.even:
-		r, err = g.relays.open(false)
+	case !g.place.reserve:
+		r, err = g.relays.open(g.place.even)
 		return r, nil, err
 	}
-	for range maxPairTries {
-		r, err = g.relays.open(true)
-		if err != nil || !g.place.reserve {
-			return r, nil, err
-		}
-		if next, err := g.relays.bind(r.port + 1); err == nil {
-			if token = s.reserved.keep(next); token != nil {
-				return r, token, nil
-			}
-			_ = next.Close() // one too many
-		}
-		_ = r.Close() // the one after it is taken
+	r, next, err := g.relays.openPair()
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil, nil, errNoPort
+	if token = s.reserved.keep(next); token == nil { // one too many
+		return nil, nil, errors.Join(errNoPort, next.Close(), r.Close())
+	}
+	return r, token, nil
 }
 
 // open binds a relay to a random port of the range, or to an even one
 // (RFC 8656 §7.2, RFC 6056); ports that follow it are tried in turn.
 func (h *relays) open(even bool) (*relay, error) {
-	first, tries := random(h.ports.size()), 0
-	for i := range h.ports.size() {
-		p := h.ports.Min + uint16((first+i)%h.ports.size())
-		if even && p%2 == 1 || h.live(p) {
-			continue
-		}
-		if r, err := h.bind(p); err == nil {
+	err := errNoPort
+	for p := range h.free(even) {
+		r, taken := h.bind(p)
+		if taken == nil {
 			return r, nil
 		}
-		if tries++; tries == maxBindTries {
-			break
+		err = fmt.Errorf("%w: %w", errNoPort, taken)
+	}
+	return nil, err
+}
+
+// openPair binds two relays, the first one to an even port and the second one to
+// the port after it.
+func (h *relays) openPair() (first, second *relay, err error) {
+	for p := range h.free(true) {
+		if !h.ports.Contains(p + 1) {
+			continue
+		}
+		if first, err = h.bind(p); err != nil {
+			continue
+		}
+		if second, err = h.bind(p + 1); err == nil {
+			return first, second, nil
+		}
+		_ = first.Close() // the one after it is taken
+	}
+	return nil, nil, errNoPort
+}
+
+// free are the ports of the range which no allocation has, from a random one on:
+// all of a small range, and maxBindTries of a large one.
+func (h *relays) free(even bool) iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		first, tries := random(h.ports.size()), 0
+		for i := range h.ports.size() {
+			p := h.ports.Min + uint16((first+i)%h.ports.size())
+			if even && p%2 == 1 || h.live(p) {
+				continue
+			}
+			if tries++; !yield(p) || tries == maxBindTries {
+				return
+			}
 		}
 	}
-	return nil, fmt.Errorf("%w in %v", errNoPort, h.ports)
 }
 
 func (h *relays) bind(port uint16) (*relay, error) {
@@ -155,22 +168,6 @@ func (h *relays) inner() netip.Addr {
 	return netip.IPv6Loopback()
 }
 
-// inward is where a datagram for peer is sent in truth.
-func (h *relays) inward(peer netip.AddrPort) netip.AddrPort {
-	if peer.Addr() == h.public && h.live(peer.Port()) {
-		return netip.AddrPortFrom(h.inner(), peer.Port())
-	}
-	return peer
-}
-
-// outward undoes inward for the sender of a datagram.
-func (h *relays) outward(from netip.AddrPort) netip.AddrPort {
-	if from.Addr() == h.inner() && h.live(from.Port()) {
-		return netip.AddrPortFrom(h.public, from.Port())
-	}
-	return from
-}
-
 // live reports whether port is that of an allocation.
 func (h *relays) live(port uint16) bool { return h.on(port) != nil }
 
@@ -191,6 +188,13 @@ func (h *relays) remove(r *relay) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.byPort, r.port)
+}
+
+// empty reports whether no allocation has a relay here.
+func (h *relays) empty() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.byPort) == 0
 }
 
 // closeAll closes the relays of all allocations.

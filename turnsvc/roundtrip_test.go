@@ -113,7 +113,7 @@ func TestRelayByPion(t *testing.T) {
 // pionClient allocates with pion's client.
 func (s *service) pionClient(t *testing.T, network string) net.PacketConn {
 	t.Helper()
-	addr := s.udp.LocalAddr()
+	addr := s.udp[0].LocalAddr()
 	var conn net.PacketConn
 	if network == "tcp" {
 		conn = turn.NewSTUNConn(s.dial(t, "tcp", "").conn)

@@ -23,8 +23,10 @@ type Server struct {
 	rooms     *rooms
 	reserved  reservations
 	budget    *budget
-	grants    atomic.Uint64    // how many were made; numbers them
-	relays    map[byte]*relays // by address family
+	grants    atomic.Uint64 // how many were made; numbers them
+	homes     *homes
+	offer     *offer
+	exhausted pacer
 	count     counters
 	sockets
 
@@ -48,6 +50,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		nonces:    newNonces(),
 		strangers: gate.NewLimiter(gate.StrangerRate, gate.StrangerBurst),
 		rooms:     newRooms(),
+		offer:     newOffer(),
 	}
 	s.secrets.Store(&cfg.Secrets)
 	if s.budget, err = openBudget(cfg, &s.count); err != nil {
@@ -56,7 +59,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.listen(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for turn: %w", err), s.closeSockets())
 	}
-	s.relays = relaysOf(cfg, own, s.ports(), newMeter(cfg, &s.count, s.budget))
+	s.homes = newHomes(cfg, own, s.ports(), newMeter(cfg, &s.count, s.budget))
 	return s, nil
 }
 
@@ -66,7 +69,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 // clean stop, when every goroutine of its own has ended.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.budget.keep()() // until the last relay is closed
-	for _, socket := range s.udp {
+	for _, socket := range slices.Concat(s.udp...) {
 		if err := s.open(socket); err != nil {
 			err = errors.Join(fmt.Errorf("serve turn on udp: %w", err), s.closeSockets())
 			s.doors.Wait()
@@ -78,16 +81,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	for _, l := range s.listeners() {
 		streams.Go(func() { s.accept(life, l) })
 	}
-	s.log.Debug("turn serves", "urls", s.URLs())
-	<-ctx.Done()
+	s.watch(ctx)
 	drained := s.drain(ctx)
 	err := s.closeSockets()
 	streams.Wait()
 	s.doors.Wait()
 	s.reserved.closeAll()
-	for _, home := range s.relays {
-		home.closeAll()
-	}
+	s.homes.closeAll()
 	<-drained
 	s.log.Debug("turn stopped")
 	return err

@@ -20,6 +20,8 @@ type service struct {
 	clock *testClock
 	done  chan error         // what Serve returned
 	stop  context.CancelFunc // ends Serve's context
+
+	offered chan struct{} // has a value when URLs have changed
 }
 
 // serve starts a Server that allows every peer, unless change says otherwise,
@@ -29,8 +31,16 @@ func serve(t testing.TB, change func(*Config)) *service {
 	clock := new(testClock)
 	clock.unix.Store(1_800_000_000)
 	cfg := Config{
-		Secrets: []string{"new", "old"}, UDPAddr: "127.0.0.1:0", TCPAddr: "127.0.0.1:0",
+		Secrets: []string{"new", "old"}, UDPAddrs: []string{"127.0.0.1:0"}, TCPAddr: "127.0.0.1:0",
 		PublicIPs: addrs("127.0.0.1"), Peers: PeersAny, DrainTimeout: time.Millisecond, now: clock.now,
+		blind: true,
+	}
+	offered := make(chan struct{}, 1)
+	cfg.Offered = func() {
+		select {
+		case offered <- struct{}{}:
+		default: // nobody has looked yet
+		}
 	}
 	if change != nil {
 		change(&cfg)
@@ -40,7 +50,7 @@ func serve(t testing.TB, change func(*Config)) *service {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	s := &service{Server: srv, clock: clock, done: make(chan error, 1), stop: stop}
+	s := &service{Server: srv, clock: clock, done: make(chan error, 1), stop: stop, offered: offered}
 	go func() { s.done <- srv.Serve(ctx) }() // stopped waits
 	t.Cleanup(func() { s.stopped(t) })
 	return s

@@ -2,8 +2,12 @@ package turnsvc
 
 import "sync/atomic"
 
-// Stats is a snapshot of what the server did. Allocations and BudgetSpent are
-// gauges, the others only grow.
+// PortUse is how many relay ports there are, and how many of them are bound: for
+// allocations, and for reservations until somebody comes for them.
+type PortUse struct{ Size, Taken int }
+
+// Stats is a snapshot of what the server did. Allocations, BudgetSpent and what
+// says "now" are gauges, the others only grow.
 type Stats struct {
 	Allocations      int    // live now
 	AllocationsTotal uint64 // made since the start
@@ -11,7 +15,7 @@ type Stats struct {
 	AuthFailures  uint64 // requests with a credential that is wrong, expired or another user's
 	RefusedQuota  uint64 // Allocate over a limit, or while draining
 	RefusedBudget uint64 // Allocate after MonthlyBudget was spent
-	RefusedPorts  uint64 // Allocate with no relay port left
+	RefusedPorts  uint64 // Allocate with no relay port left, which is 508
 	RefusedPeer   uint64 // permissions and datagrams for peers that are out of bounds
 	Silenced      uint64 // requests of strangers that were over their budget, and not answered
 	RefusedFrames uint64 // datagrams and connections that were not STUN or TURN, or connections over a limit
@@ -19,6 +23,9 @@ type Stats struct {
 	// and 438 belong to the ordinary course of things. Every code that we answer
 	// with is there from the start.
 	Refused map[int]uint64
+
+	PortsIPv4, PortsIPv6 PortUse // now; of a family without a public address zero
+	URLsWithheld         int     // URLs that clients are not told now, because they were not reached
 
 	DroppedBitrate uint64 // datagrams over MaxBitrate, or over a quarter of it when the budget runs out
 	BudgetSpent    int64  // bytes of MonthlyBudget that this month has cost until now
@@ -54,6 +61,10 @@ func (s *Server) Stats() Stats {
 		Silenced:      c.silenced.Load(),
 		RefusedFrames: c.frames.Load(),
 		Refused:       c.refused.snapshot(),
+
+		PortsIPv4:    s.homes.ports(family4),
+		PortsIPv6:    s.homes.ports(family6),
+		URLsWithheld: int(s.offer.withheld.Load()),
 
 		DroppedBitrate: c.bitrate.Load(),
 		BudgetSpent:    c.spent.Load(),

@@ -46,9 +46,9 @@ func everywhere(t testing.TB) func(*Config) {
 	t.Helper()
 	cert := certificate(t)
 	return func(c *Config) {
-		c.UDPAddr, c.TCPAddr, c.TLSAddr = ":0", ":0", ":0"
+		c.UDPAddrs, c.TCPAddr, c.TLSAddr = []string{":0"}, ":0", ":0"
 		c.TLS, c.Domain = &tls.Config{Certificates: []tls.Certificate{cert}}, domain
-		c.cores = 2
+		c.cores, c.roots = 2, trusted(t, cert)
 	}
 }
 
@@ -81,7 +81,7 @@ func (s *service) connect(t testing.TB, transport, host string) net.Conn {
 	var err error
 	switch transport {
 	case "udp":
-		conn, err = d.DialContext(t.Context(), "udp", hostPort(host, s.udp.LocalAddr()))
+		conn, err = d.DialContext(t.Context(), "udp", hostPort(host, s.udp[0].LocalAddr()))
 	case "tcp":
 		conn, err = d.DialContext(t.Context(), "tcp", hostPort(host, s.tcp.Addr()))
 	case "tls1.2", "tls1.3":
@@ -127,13 +127,19 @@ func (p packets) WriteTo(b []byte, _ net.Addr) (int, error) { return p.Write(b) 
 // trusting is what a client needs to trust the server.
 func (s *service) trusting(t testing.TB) *tls.Config {
 	t.Helper()
-	cert, err := x509.ParseCertificate(s.cfg.TLS.Certificates[0].Certificate[0])
+	return &tls.Config{RootCAs: trusted(t, s.cfg.TLS.Certificates[0]), ServerName: domain, MinVersion: tls.VersionTLS12}
+}
+
+// trusted is a pool with one certificate.
+func trusted(t testing.TB, pair tls.Certificate) *x509.CertPool {
+	t.Helper()
+	cert, err := x509.ParseCertificate(pair.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(cert)
-	return &tls.Config{RootCAs: roots, ServerName: domain, MinVersion: tls.VersionTLS12}
+	return roots
 }
 
 func hostPort(host string, addr net.Addr) string { return net.JoinHostPort(host, portOf(addr)) }
@@ -265,7 +271,7 @@ func TestTransportsDrain(t *testing.T) {
 			}
 		}
 	}
-	for _, addr := range []net.Addr{s.udp.LocalAddr(), s.dtls.Addr()} {
+	for _, addr := range []net.Addr{s.udp[0].LocalAddr(), s.dtls.Addr()} {
 		conn, err := net.ListenUDP("udp", addr.(*net.UDPAddr))
 		if err != nil {
 			t.Fatalf("the UDP port is still taken after Serve: %v", err)

@@ -11,10 +11,9 @@ import (
 // each other.
 type wall struct {
 	filter    *filter
-	public    netip.Addr             // the address of our relayed transport addresses
-	own       map[netip.Addr]bool    // every address of this machine
-	listening map[uint16]bool        // where we listen for clients
-	live      func(port uint16) bool // is port that of a live allocation?
+	family    byte            // of our relayed transport addresses
+	homes     *homes          // which addresses are ours, and which are relays
+	listening map[uint16]bool // where we listen for clients
 }
 
 // interfaceAddrs are the addresses of this machine at present.
@@ -37,12 +36,13 @@ func interfaceAddrs() (map[netip.Addr]bool, error) {
 // are refused, too, since no datagram could reach them.
 func (w *wall) grants(ip netip.Addr) bool {
 	ip = ip.Unmap()
+	here := w.homes.view.Load()
 	switch {
-	case ip.Is4() != w.public.Is4():
+	case familyOf(ip) != w.family:
 		return false
-	case ip == w.public:
+	case here.relayed(ip):
 		return !contains(w.filter.deny, ip)
-	case w.isOwn(ip) && !w.filter.lifts(ip):
+	case here.own(ip) && !w.filter.lifts(ip):
 		return false
 	}
 	return w.filter.allows(ip)
@@ -54,14 +54,10 @@ func (w *wall) lets(peer netip.AddrPort) bool {
 	switch {
 	case !w.grants(ip):
 		return false
-	case !w.isOwn(ip):
+	case !w.homes.view.Load().own(ip):
 		return true
-	case ip == w.public && w.live(peer.Port()):
+	case w.homes.at(peer) != nil:
 		return true
 	}
 	return w.filter.lifts(ip) && !w.listening[peer.Port()]
-}
-
-func (w *wall) isOwn(ip netip.Addr) bool {
-	return w.own[ip] || ip.IsLoopback() || ip.IsUnspecified()
 }

@@ -2,7 +2,6 @@ package turnsvc
 
 import (
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"strings"
@@ -54,11 +53,6 @@ func TestWrongDoor(t *testing.T) {
 		t.Errorf("RefusedFrames grew by %d, want %d", got, tries)
 	}
 	s.dialVia(t, "dtls", "127.0.0.1", "after junk").mustAllocate()
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // TestDTLSPortDropsJunk holds that nothing but a ClientHello opens anything

@@ -67,7 +67,7 @@ func listen(t *testing.T, cfg turnsvc.Config) (srv *turnsvc.Server, plain, tls n
 	t.Helper()
 	for tries := 1; ; tries++ {
 		plain, tls := freePort(t), freePort(t)
-		cfg.UDPAddr, cfg.TCPAddr = plain.String(), plain.String()
+		cfg.UDPAddrs, cfg.TCPAddr = []string{plain.String()}, plain.String()
 		if cfg.TLS != nil {
 			cfg.TLSAddr = tls.String()
 		}

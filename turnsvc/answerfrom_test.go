@@ -61,7 +61,7 @@ func TestAPortThatIsTaken(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config) { c.cores = 2 })
 	cfg := s.cfg
-	cfg.UDPAddr, cfg.TCPAddr = s.udp.LocalAddr().String(), ""
+	cfg.UDPAddrs, cfg.TCPAddr = []string{s.udp[0].LocalAddr().String()}, ""
 	if again, err := Listen(t.Context(), cfg); err == nil {
 		t.Error("a second Listen on the same UDP address succeeded")
 		_ = again.closeSockets()
