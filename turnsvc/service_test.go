@@ -74,6 +74,18 @@ func (s *service) stopped(t testing.TB) {
 	}
 }
 
+// within waits until something is so, and says what is wrong if it never is.
+func (s *service) within(t testing.TB, wrong string, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(4 * patience); !so(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatal(wrong)
+		}
+	}
+}
+
 // credentials are good for ten minutes of the service's clock.
 func (s *service) credentials(claims string) (username, password string) {
 	username, password, _ = Issuer{Secret: "new", Now: s.clock.now}.Credentials(claims)
