@@ -42,21 +42,12 @@ func (s *Server) ask(ctx context.Context, w way) (distrust, err error) {
 		return nil, err
 	}
 	distrust = fmt.Errorf("%w: %w", errRefused, doubt.Err)
-	if !unknownIssuer(doubt.Err) {
-		return nil, distrust
-	}
 	config.RootCAs = x509.NewCertPool() // the name and the time must be right all the same
 	config.RootCAs.AddCert(doubt.UnverifiedCertificates[0])
 	if err = ask(ctx, w, config); errors.As(err, &doubt) {
 		err = fmt.Errorf("%w: %w", errRefused, doubt.Err)
 	}
 	return distrust, err
-}
-
-func unknownIssuer(err error) bool {
-	var unknown x509.UnknownAuthorityError
-	var none x509.SystemRootsError
-	return errors.As(err, &unknown) || errors.As(err, &none)
 }
 
 // ask sends a Binding request along a way, over TLS if there is a config.

@@ -241,6 +241,11 @@ func TestRelaysOfTwoHomes(t *testing.T) {
 			t.Errorf("%v got %q from %v, %v, want ours from %v", receiver, p[:n], got, err, sender)
 		}
 	}
+	// An interface other than loopback has the kernel send from that very address.
+	from := netip.AddrPortFrom(onInterface, ours[1].port)
+	if got, want := h.outward(from), gate.AddrPort(ours[1].home.addr(ours[1])); got != want {
+		t.Errorf("outward(%v) = %v, want %v", from, got, want)
+	}
 	_ = ours[0].Close()
 	if v := h.view.Load(); len(v.all) != 1 || v.relayed(onInterface) {
 		t.Errorf("%d homes after the last relay of the old one, want 1", len(v.all))
