@@ -98,7 +98,7 @@ func (s *service) connect(t testing.TB, transport, host string) net.Conn {
 		}
 		conn, err = (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", hostPort(host, s.tls.Addr()))
 	case "dtls":
-		conn, err = s.dialDTLS(t, host)
+		conn, err = s.dialDTLS(t, host, s.trusting(t).RootCAs)
 	}
 	if err != nil {
 		t.Fatalf("dial %s at %s: %v", transport, host, err)
@@ -106,14 +106,14 @@ func (s *service) connect(t testing.TB, transport, host string) net.Conn {
 	return conn
 }
 
-func (s *service) dialDTLS(t testing.TB, host string) (net.Conn, error) {
+func (s *service) dialDTLS(t testing.TB, host string, roots *x509.CertPool) (net.Conn, error) {
 	t.Helper()
 	var d net.Dialer
 	conn, err := d.DialContext(t.Context(), "udp", hostPort(host, s.dtls.Addr()))
 	if err != nil {
 		return nil, err
 	}
-	c, err := dtls.ClientWithOptions(packets{conn}, conn.RemoteAddr(), dtls.WithRootCAs(s.trusting(t).RootCAs), dtls.WithServerName(domain))
+	c, err := dtls.ClientWithOptions(packets{conn}, conn.RemoteAddr(), dtls.WithRootCAs(roots), dtls.WithServerName(domain))
 	if err != nil {
 		return nil, err
 	}

@@ -94,10 +94,16 @@ func TestChoose(t *testing.T) {
 			"udp 192.0.2.1 3478", "udp 2001:db8::1 3478", "udp 192.0.2.1 443",
 			"tcp 192.0.2.1 3478", "tcp 2001:db8::1 3478", "tcp 192.0.2.1 80", "tls name 443",
 		}},
-		{"the second address of a family when the first is not reached", []way{at("udp", 3478, "192.0.2.2"), at("udp", 3478, "192.0.2.3")},
-			[]string{"stun 192.0.2.2", "udp 192.0.2.2 3478"}},
-		{"the second port when the first is not reached", []way{at("udp", 443, "192.0.2.1"), at("udp", 443, "2001:db8::1")},
-			[]string{"stun 192.0.2.1", "stun 2001:db8::1", "udp 192.0.2.1 443", "udp 2001:db8::1 443"}},
+		{
+			"the second address of a family when the first is not reached",
+			[]way{at("udp", 3478, "192.0.2.2"), at("udp", 3478, "192.0.2.3")},
+			[]string{"stun 192.0.2.2", "udp 192.0.2.2 3478"},
+		},
+		{
+			"the second port when the first is not reached",
+			[]way{at("udp", 443, "192.0.2.1"), at("udp", 443, "2001:db8::1")},
+			[]string{"stun 192.0.2.1", "stun 2001:db8::1", "udp 192.0.2.1 443", "udp 2001:db8::1 443"},
+		},
 		{"another port for TLS when 443 is not reached", []way{at("tls", 5349, "name")}, []string{"tls name 5349"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
