@@ -34,6 +34,12 @@
 // own, which handles one message at a time on one goroutine. So the order that
 // was given last is what pion asks about, in each of its callbacks.
 //
+// Clients come in at sockets of our own or at those of others, who hand over
+// connections (Stream). What they are told follows from what listens:
+//
+//	sockets, streams ─▶ ways ─▶ ask each from inside ─▶ choose few ─▶ URLs
+//	PublicIPs ───────────┘      at start, every 5 minutes, upon Recheck
+//
 // Left out are TCP relays (RFC 6062: 442), setting the DF bit (DONT-FRAGMENT:
 // 420), mobility (RFC 8016) and two families in one allocation
 // (ADDITIONAL-ADDRESS-FAMILY), whose attributes are ignored as the RFCs have it,

@@ -44,13 +44,18 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 	m.counter("signal_relayed_total", "Messages from one member for the other.", nil, func() uint64 { return rooms.Stats().Relayed })
 	m.counter("signal_faults_total", "Connections closed for what they said.", nil, func() uint64 { return rooms.Stats().Faults })
 
-	refused := func(reason string) prometheus.Labels { return prometheus.Labels{"reason": reason} }
 	m.gauge("ws_connections", "WebSockets open in all.", func() int { return guard.Stats().Open })
 	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("origin"), func() uint64 { return guard.Stats().RefusedOrigin })
 	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("per_ip"), func() uint64 { return guard.Stats().RefusedPerAddr })
 	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("rate"), func() uint64 { return guard.Stats().RefusedRate })
 	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("full"), func() uint64 { return guard.Stats().RefusedTotal })
 
+	m.relay(relay)
+	return registry
+}
+
+// relay is what turnsvc counts.
+func (m metricSet) relay(relay *turnsvc.Server) {
 	m.gauge("turn_allocations", "TURN allocations that live.", func() int { return relay.Stats().Allocations })
 	m.counter("turn_allocations_total", "TURN allocations made.", nil, func() uint64 { return relay.Stats().AllocationsTotal })
 	m.counter("turn_auth_failures_total", "TURN requests with a bad credential.", nil, func() uint64 { return relay.Stats().AuthFailures })
@@ -65,14 +70,25 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 		m.counter("turn_errors_total", "Error answers by code; 401 and 438 are in the ordinary course of things.",
 			prometheus.Labels{"code": strconv.Itoa(code)}, func() uint64 { return relay.Stats().Refused[code] })
 	}
+	family := func(name string) prometheus.Labels { return prometheus.Labels{"family": name} }
+	for name, use := range map[string]func() turnsvc.PortUse{
+		"ipv4": func() turnsvc.PortUse { return relay.Stats().PortsIPv4 },
+		"ipv6": func() turnsvc.PortUse { return relay.Stats().PortsIPv6 },
+	} {
+		m.gaugeOf("turn_ports", "Relay ports that there are, TURN_RELAY_PORTS; 0 of a family without a public address.", family(name), func() int { return use().Size })
+		m.gaugeOf("turn_ports_taken", "Relay ports that are bound.", family(name), func() int { return use().Taken })
+	}
+	m.counter("turn_ports_exhausted_total", "Allocations refused with 508 because no relay port was left: widen TURN_RELAY_PORTS.", nil, func() uint64 { return relay.Stats().RefusedPorts })
+	m.gauge("turn_urls_withheld", "URLs of this relay that clients are not told because they were not reached; the log says why.", func() int { return relay.Stats().URLsWithheld })
 	m.gauge("turn_budget_spent_bytes", "Relayed bytes of this month that count for TURN_MONTHLY_BUDGET.", func() int { return int(relay.Stats().BudgetSpent) })
 	way := func(direction string) prometheus.Labels { return prometheus.Labels{"direction": direction} }
 	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_client"), func() uint64 { return relay.Stats().RelayedBytesIn })
 	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedBytesOut })
 	m.counter("turn_relayed_packets_total", "Datagrams relayed.", way("to_client"), func() uint64 { return relay.Stats().RelayedPacketsIn })
 	m.counter("turn_relayed_packets_total", "Datagrams relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedPacketsOut })
-	return registry
 }
+
+func refused(reason string) prometheus.Labels { return prometheus.Labels{"reason": reason} }
 
 // waitTimes is how long visitors wait for a partner.
 type waitTimes struct{ prometheus.Histogram }
@@ -88,9 +104,11 @@ func (w waitTimes) observe(d time.Duration) { w.Observe(d.Seconds()) }
 
 type metricSet struct{ registry *prometheus.Registry }
 
-func (m metricSet) gauge(name, help string, read func() int) {
+func (m metricSet) gauge(name, help string, read func() int) { m.gaugeOf(name, help, nil, read) }
+
+func (m metricSet) gaugeOf(name, help string, labels prometheus.Labels, read func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Namespace: "wasmp2pchat", Name: name, Help: help},
+		prometheus.GaugeOpts{Namespace: "wasmp2pchat", Name: name, Help: help, ConstLabels: labels},
 		func() float64 { return float64(read()) }))
 }
 

@@ -8,6 +8,7 @@
 //	UDP sockets, one a core ─▶ Datagrams ───────────────────────┐
 //	                                                            ├─▶ ReadFrom: one message ─▶ pion/turn
 //	TCP socket ────▶ Listener ─▶ PROXY header? ─▶ TLS? ─▶ Stream┤
+//	listener of others ─▶ Listener ─────────────────────▶ Stream┤
 //	UDP socket ─▶ Flows ─▶ Listener ─▶ DTLS ────────────▶ Stream┘
 //
 // It leaves to others what the messages mean: credentials, quotas and peers are
