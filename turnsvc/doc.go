@@ -7,8 +7,9 @@
 // else: the members of a room reach one another and nothing else, by default;
 // that a live chat is not cut when its credential expires, and ends with its
 // room; that the relay never reaches the machine or the network it runs on; that
-// every user, every address and everybody together has a bound; and that nothing
-// a stranger sends stops it, or is logged above debug level.
+// every user, every address and everybody together has a bound; that nothing a
+// stranger sends stops it, or is logged above debug level; and that clients are
+// told of no URL that was not tried, while addresses and certificates change.
 //
 // A message on its way in:
 //

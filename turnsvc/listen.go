@@ -21,6 +21,7 @@ type sockets struct {
 	tls     *gate.Listener
 	dtls    *gate.Listener
 	streams []*gate.Listener // those of Config.Streams
+	crowd   *gate.Crowd      // of the connections over TCP and TLS
 }
 
 // listen opens the sockets of cfg. Those that are open when one fails are for
@@ -28,17 +29,17 @@ type sockets struct {
 func (s *Server) listen(ctx context.Context) (err error) {
 	cfg := s.cfg
 	limits := gate.Limits{Conns: cfg.MaxConns, ConnsPerAddr: 2 * cfg.MaxPerAddr}
-	crowd := gate.NewCrowd(limits)
+	s.crowd = gate.NewCrowd(limits)
 	if err := s.listenUDP(ctx); err != nil {
 		return err
 	}
 	if cfg.TCPAddr != "" {
-		if s.tcp, err = s.listenTCP(ctx, cfg.TCPAddr, crowd, nil); err != nil {
+		if s.tcp, err = s.listenTCP(ctx, cfg.TCPAddr, nil); err != nil {
 			return err
 		}
 	}
 	if cfg.TLSAddr != "" {
-		if s.tls, err = s.listenTCP(ctx, cfg.TLSAddr, crowd, gate.TLS(cfg.TLS)); err != nil {
+		if s.tls, err = s.listenTCP(ctx, cfg.TLSAddr, gate.TLS(cfg.TLS)); err != nil {
 			return err
 		}
 		limits.Conns = min(limits.Conns, maxDTLS)
@@ -47,7 +48,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		}
 	}
 	for _, stream := range cfg.Streams { // at last: if we fail they are the caller's
-		s.streams = append(s.streams, gate.NewListener(stream.Listener, gate.ListenerConfig{Crowd: crowd, Refused: s.refuseFrame}))
+		s.streams = append(s.streams, gate.NewListener(stream.Listener, gate.ListenerConfig{Crowd: s.crowd, Refused: s.refuseFrame}))
 	}
 	return nil
 }
@@ -72,14 +73,14 @@ func (s *Server) listenUDP(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) listenTCP(ctx context.Context, address string, crowd *gate.Crowd, opening gate.Opening) (*gate.Listener, error) {
+func (s *Server) listenTCP(ctx context.Context, address string, opening gate.Opening) (*gate.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	return gate.NewListener(l, gate.ListenerConfig{
-		Crowd: crowd, Opening: opening, Proxies: plain(s.cfg.TrustedProxies), Refused: s.refuseFrame,
+		Crowd: s.crowd, Opening: opening, Proxies: plain(s.cfg.TrustedProxies), Refused: s.refuseFrame,
 	}), nil
 }
 

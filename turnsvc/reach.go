@@ -137,6 +137,16 @@ func (s *Server) watch(ctx context.Context) {
 	}
 }
 
+// after is the finding after a look. One that was one connection too many says
+// nothing: strangers who take all of them must not take the URLs, too, nor fill
+// the log.
+func (s *Server) after(before finding, w way, r Reached) finding {
+	if !r.OK && w.transport != "udp" && s.crowd.Full() {
+		return before
+	}
+	return before.next(r)
+}
+
 // publish tells clients of the ways that were found to be good.
 func (s *Server) publish(ways []way, results []Reached) {
 	o := s.offer
@@ -144,7 +154,7 @@ func (s *Server) publish(ways []way, results []Reached) {
 	var good []way
 	for i, w := range ways {
 		before, known := o.found[w.url]
-		now := before.next(results[i])
+		now := s.after(before, w, results[i])
 		found[w.url] = now
 		s.report(results[i], before, now, known)
 		if now.told {

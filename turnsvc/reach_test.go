@@ -128,6 +128,35 @@ func TestURLThatFailsOnceIsOffered(t *testing.T) {
 	s.offers(t, url)
 }
 
+// TestURLsOutliveACrowd holds that who takes all connections does not take the
+// URLs of TCP, too.
+func TestURLsOutliveACrowd(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *Config) { c.MaxConns = 1 })
+	held := s.dial(t, "tcp", "ann")
+	held.mustAllocate()
+	told := finding{told: true}
+	for i, w := range s.ways() {
+		r := s.Reach(t.Context())[i]
+		if r.OK != (w.transport == "udp") {
+			t.Errorf("%+v, want UDP to be reached and TCP to be full", r)
+		}
+		if r.OK = false; w.transport == "tcp" && s.after(s.after(told, w, r), w, r) != told {
+			t.Errorf("%s is withheld because of a crowd", r.URL)
+		}
+		if w.transport == "udp" && s.after(s.after(told, w, r), w, r).told {
+			t.Errorf("%s is told, which no crowd keeps from being reached", r.URL)
+		}
+	}
+	_ = held.conn.Close()
+	s.within(t, "a connection that is closed is counted", func() bool { return !s.crowd.Full() })
+	for _, w := range s.ways() {
+		if s.after(s.after(told, w, Reached{}), w, Reached{}).told {
+			t.Errorf("%s is told without a crowd and without being reached", w.url)
+		}
+	}
+}
+
 // TestReachSaysWhatIsWrongWithACertificate: the time and the name are wrong for
 // everybody, the issuer perhaps only for this machine.
 func TestReachSaysWhatIsWrongWithACertificate(t *testing.T) {

@@ -25,6 +25,13 @@ func NewCrowd(limits Limits) *Crowd {
 	return &Crowd{limits: limits, sources: map[netip.Prefix]int{}}
 }
 
+// Full reports whether the next connection is one too many in all.
+func (c *Crowd) Full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all >= c.limits.Conns
+}
+
 // sit counts one connection, or returns nil if that is one too many in all.
 func (c *Crowd) sit() *seat {
 	c.mu.Lock()

@@ -99,6 +99,9 @@ func TestListenerLimits(t *testing.T) {
 		}
 		first := accept("2001:db8::1")
 		accept("2001:db8::2")
+		if crowd.Full() {
+			t.Error("full with 2 of 3 connections")
+		}
 		if s := accept("2001:db8::3", "192.0.2.1"); s.RemoteAddr().String() != "192.0.2.1:1" || refused != 1 {
 			t.Errorf("third of a /64: accepted %v and refused %d, want the next address and 1", s.RemoteAddr(), refused)
 		}
@@ -106,6 +109,9 @@ func TestListenerLimits(t *testing.T) {
 		_ = first.Close()
 		if s := accept("2001:db8::3"); s.RemoteAddr().String() != "[2001:db8::3]:1" {
 			t.Errorf("after one has left: accepted %v, want the next of that /64", s.RemoteAddr())
+		}
+		if !crowd.Full() {
+			t.Error("not full with 3 of 3 connections")
 		}
 		fake.results <- dial("192.0.2.2")
 		_ = l.Close()
