@@ -81,6 +81,11 @@ func TestAddressChanges(t *testing.T) {
 				t.Fatalf("relays at %v and %v, %d, want %v and %v", a, b, code, before, after)
 			}
 			meet(t, ann, a, bob, b)
+			for _, ip := range []netip.Addr{before, after} {
+				if w := s.homes.of(familyOf(after)).wall; w.lets(netip.AddrPortFrom(ip, 22)) {
+					t.Errorf("port 22 of %v, where we have relays, is reached", ip)
+				}
+			}
 			if got := ann.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0)); got.Type.Class != stun.ClassSuccessResponse {
 				t.Fatal("the end of an allocation was refused")
 			}

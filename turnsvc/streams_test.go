@@ -194,6 +194,23 @@ func TestStreamsAreServedAsOurOwn(t *testing.T) {
 	}
 }
 
+// TestStreamsAreOffered holds that clients are told of them as well, of TLS on 443
+// in the place of TLS elsewhere.
+func TestStreamsAreOffered(t *testing.T) {
+	t.Parallel()
+	cert := certificate(t)
+	config := &tls.Config{Certificates: []tls.Certificate{cert}}
+	plain, other, secure := handOver(t, peek), handOver(t, shakenBy(config, same)), handOver(t, shakenBy(config, peek))
+	s := serve(t, func(c *Config) {
+		c.blind, c.TLSAddr, c.TLS, c.Domain, c.roots = false, "127.0.0.1:0", config, domain, trusted(t, cert)
+		c.Streams = []Stream{{Listener: other, Secure: true, Port: 8443}, {Listener: secure, Secure: true, Port: 443}, {Listener: plain, Port: 80}}
+	})
+	s.offers(t, s.named([]string{
+		"stun:127.0.0.1:UDP", "turn:127.0.0.1:UDP?transport=udp", "turn:127.0.0.1:TCP?transport=tcp",
+		"turn:127.0.0.1:80?transport=tcp", "turns:turn.example:443?transport=tcp",
+	})...)
+}
+
 // TestStreamsKeepTheClientsAddress holds that the address which a proxy has told
 // is the client's: in answers, and in the limit of connections from one address,
 // which all listeners have in common.
