@@ -110,6 +110,7 @@ type scene struct {
 	*journal
 	t       *testing.T
 	waiting pause
+	changed atomic.Int64 // times that Config.Changed was called
 }
 
 // watchFiles starts a keeper on two files that are there.
@@ -118,7 +119,7 @@ func watchFiles(t *testing.T, dir string) *scene {
 	s := &scene{journal: new(journal), t: t}
 	s.Keeper = newKeeper(t, Config{
 		Domain: ourName, CertFile: filepath.Join(dir, "fullchain.pem"), KeyFile: filepath.Join(dir, "privkey.pem"),
-		Log: s.logger(slog.LevelInfo),
+		Log: s.logger(slog.LevelInfo), Changed: func() { s.changed.Add(1) },
 	})
 	s.stoppedClock = stopClock(s.Keeper)
 	run(t, s.Keeper)
@@ -303,7 +304,13 @@ func TestReloadReadsTheFilesAtOnce(t *testing.T) {
 	s := watchFiles(t, dir)
 	write(t, filepath.Join(dir, "fullchain.pem"), second.chain)
 	write(t, filepath.Join(dir, "privkey.pem"), second.key)
+	if n := s.changed.Load(); n != 0 {
+		t.Errorf("Changed was called %d times before anything has changed", n)
+	}
 	s.Reload()
 	s.wait(t)
 	s.want(2)
+	if n := s.changed.Load(); n != 1 {
+		t.Errorf("Changed was called %d times for one change", n)
+	}
 }

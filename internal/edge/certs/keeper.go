@@ -46,6 +46,10 @@ type Config struct {
 	SkipDNSCheck bool
 	Resolver     Resolver // net.DefaultResolver if nil
 
+	// Changed is told after another certificate has come into use, by Serve's
+	// goroutine; it must not wait. Nil: nobody is.
+	Changed func()
+
 	Log *slog.Logger // nil discards
 }
 
@@ -58,6 +62,7 @@ type Keeper struct {
 	current atomic.Pointer[tls.Certificate] // nil until there is one; its Leaf is set
 	proofs  proofs
 	wake    chan struct{} // ends a pause early
+	started bool          // New is done
 
 	mu     sync.Mutex // guards the fields below
 	reason string     // what is wrong with getting a newer one; empty: nothing
@@ -115,6 +120,7 @@ func New(cfg Config) (*Keeper, error) {
 	if err := k.source.start(); err != nil {
 		return nil, err
 	}
+	k.started = true
 	return k, nil
 }
 
@@ -220,6 +226,9 @@ func (k *Keeper) use(cert *tls.Certificate) {
 	k.log.Info("certificate in use", "source", k.source.name(), "names", namesOf(cert.Leaf),
 		"not_after", cert.Leaf.NotAfter, "issuer", cert.Leaf.Issuer.String())
 	k.set("", time.Time{})
+	if k.started && k.cfg.Changed != nil {
+		k.cfg.Changed()
+	}
 }
 
 // set says what Status tells.
