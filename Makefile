@@ -59,9 +59,9 @@ interop: client system/coturn ## coturn's own tools against our relay
 	$(GO) test -count=1 -tags interop -timeout 10m -v ./e2e
 
 netns: system/lab ## real NATs in network namespaces (root)
-	$(GO) test -count=1 -race -tags netns ./internal/natlab
+	$(GO) test -count=1 -race -tags netns ./internal/natlab ./internal/edge/address
 
-browser: client system/lab system/chromium $(SDK) ## two Chromium behind two NATs (root), and others' client: the Ayame SDK
+browser: client system/lab system/chromium system/firefox $(SDK) ## two browsers behind two NATs (root), and others' client: the Ayame SDK
 	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK)
 
 # ---- by hand ----
@@ -119,9 +119,10 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/npm system/coturn system/lab system/chromium
+.PHONY: system/node system/npm system/coturn system/lab system/chromium system/firefox
 system/node: ; $(call apt,node,nodejs)
 system/npm: ; $(call apt,npm,npm)
 system/coturn: ; $(call apt,turnutils_uclient,coturn)
 system/lab: ; $(call apt,ip nft,iproute2 nftables)
 system/chromium: ; $(call apt,chromium,chromium fonts-dejavu-core)
+system/firefox: ; $(call apt,firefox-esr certutil,firefox-esr libnss3-tools)

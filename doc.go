@@ -15,6 +15,11 @@
 //	wire              every message and close code that two processes exchange
 //	internal/roomkey  room ids: unguessable, signed, short-lived
 //	internal/wsconn   the server-side WebSocket and its limits
+//	internal/edge     the one public port: page, WebSockets and TURN told apart
+//	internal/edge/certs
+//	                  certificates by themselves, or from files that change
+//	internal/edge/address
+//	                  at which addresses clients reach us: found, compared, kept true
 //	internal/durable  small files that are whole whatever happens
 //	internal/thrift   memory that a calm server gives back
 //	match             the waiting pool and its WebSocket

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -25,7 +26,7 @@ func adminHandler(state *readiness, registry *prometheus.Registry, bans *match.B
 			http.Error(w, reason, http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = io.WriteString(w, "ready\n") // the client has gone
+		_, _ = io.WriteString(w, strings.Join(append([]string{"ready"}, state.warnings()...), "\nwarning: ")+"\n") // the client has gone
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /api/bans", func(w http.ResponseWriter, _ *http.Request) { listBans(w, bans) })

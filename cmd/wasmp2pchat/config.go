@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
@@ -16,14 +17,16 @@ import (
 // and the table in the README are generated from them, and env adds the prefix
 // WASMP2PCHAT_ to each name.
 type config struct {
-	Addr           listenAddr     `env:"ADDR"            envDefault:":8080"          help:"page and WebSockets"`
-	AdminAddr      listenAddr     `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"/metrics, /healthz, /readyz, /api/bans, /debug/pprof; never public; off switches it off"`
-	StateDir       string         `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets, and bans; made with mode 0700"`
-	PublicIPs      []netip.Addr   `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: those of the interfaces"`
-	AllowedOrigins []origin       `env:"ALLOWED_ORIGINS"                             help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
-	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES"                             help:"prefixes whose X-Forwarded-For counts"`
-	Domain         string         `env:"DOMAIN"                                      help:"public name of this server, as in its certificate: turns: URLs carry it"`
-	RoomSecret     secret         `env:"ROOM_SECRET"                                 help:"signs room ids, and hashes who is banned; unset: generated in STATE_DIR"`
+	Addr           listenAddr      `env:"ADDR"            envDefault:":8080" tlsDefault:":443" help:"page and WebSockets, and TURN over TCP or TLS on the same port"`
+	RedirectAddr   listenAddr      `env:"REDIRECT_ADDR"   envDefault:"off" tlsDefault:":80" help:"answers the certificate authority (HTTP-01), and sends everybody else to https"`
+	AdminAddr      listenAddr      `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"/metrics, /healthz, /readyz, /api/bans, /debug/pprof; never public; off switches it off"`
+	StateDir       string          `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets, and bans; made with mode 0700"`
+	PublicIPs      []netip.Addr    `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: found, see ADDRESS_SOURCES"`
+	AddressSources address.Sources `env:"ADDRESS_SOURCES"                             help:"where addresses are looked for: interfaces, dns, metadata, metadata:aws (gcp, azure, oci, hetzner, digitalocean), stun:host:port; unset: interfaces,dns, and metadata where the firmware names one of these clouds"`
+	AllowedOrigins []origin        `env:"ALLOWED_ORIGINS"                             help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
+	TrustedProxies []netip.Prefix  `env:"TRUSTED_PROXIES"                             help:"prefixes whose X-Forwarded-For and PROXY protocol count"`
+	Domain         string          `env:"DOMAIN"                                      help:"public name of this server: alone it is enough for HTTPS and TURN over TLS, with a certificate of Let's Encrypt, to whose terms you agree by setting it"`
+	RoomSecret     secret          `env:"ROOM_SECRET"                                 help:"signs room ids, and hashes who is banned; unset: generated in STATE_DIR"`
 
 	Log struct {
 		Level  slog.Level `env:"LEVEL"  envDefault:"info" help:"debug, info, warn or error"`
@@ -31,8 +34,11 @@ type config struct {
 	} `envPrefix:"LOG_"`
 
 	TLS struct {
-		CertFile string `env:"CERT_FILE" help:"certificate chain for TURN over TLS and DTLS, PEM"`
-		KeyFile  string `env:"KEY_FILE"  help:"its private key, PEM"`
+		CertFile   string  `env:"CERT_FILE"    help:"a certificate of your own instead, PEM, the server's first; read again when it changes"`
+		KeyFile    string  `env:"KEY_FILE"     help:"its private key, PEM"`
+		ACMEEmail  string  `env:"ACME_EMAIL"   help:"where the certificate authority writes to; may be empty"`
+		ACMECA     acmeURL `env:"ACME_CA"      help:"directory URL of another certificate authority; unset: Let's Encrypt"`
+		ACMECARoot string  `env:"ACME_CA_ROOT" help:"root certificate of that authority's own https, PEM, if no system knows it"`
 	} `envPrefix:"TLS_"`
 
 	WS struct {
@@ -58,7 +64,7 @@ type config struct {
 
 	TURN struct {
 		Secrets        []secret           `env:"SECRETS"                                           help:"shared secrets, newest first: the first signs, all verify; unset: generated in STATE_DIR"`
-		UDPAddr        listenAddr         `env:"UDP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over UDP; empty or off switches it off"`
+		UDPAddr        []listenAddr       `env:"UDP_ADDR"                 envDefault:":3478" tlsDefault:":3478,:443" help:"STUN and TURN over UDP, of several addresses those after the first only if they are free; empty or off switches it off"`
 		TCPAddr        listenAddr         `env:"TCP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over TCP; empty or off switches it off"`
 		TLSAddr        listenAddr         `env:"TLS_ADDR"                 envDefault:":5349"       help:"TURN over TLS and DTLS, when there is a certificate; empty or off switches it off"`
 		Realm          string             `env:"REALM"                                             help:"realm of the long-term credential mechanism (RFC 8489); unset: DOMAIN or wasmp2pchat"`
@@ -102,7 +108,6 @@ func (c *config) faults() []error {
 	check(c.Match.MaxPerIP >= 0, "MATCH_MAX_PER_IP", "0 or more")
 	check(c.Match.Crowd >= 0, "MATCH_CROWD", "0 or more")
 	check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "TLS_CERT_FILE", "TLS_CERT_FILE and TLS_KEY_FILE, both or none")
-	check(c.TURN.UDPAddr != "" || c.TURN.TCPAddr != "", "TURN_UDP_ADDR", "at least one of TURN_UDP_ADDR and TURN_TCP_ADDR")
 	check(c.TURN.CredentialTTL >= minCredentialTTL && c.TURN.CredentialTTL <= maxCredentialTTL, "TURN_CREDENTIAL_TTL", "1s to 24h")
 	check(c.TURN.MaxAllocations > 0, "TURN_MAX_ALLOCATIONS", "1 or more")
 	check(c.TURN.MaxPerUser > 0, "TURN_MAX_ALLOCATIONS_PER_USER", "1 or more")

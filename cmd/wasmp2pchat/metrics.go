@@ -15,7 +15,7 @@ import (
 
 // metrics turns what the services count into what Prometheus reads. The
 // services know nothing of it, and no label grows with the visitors.
-func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard) *prometheus.Registry {
+func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m := metricSet{registry}
@@ -31,6 +31,7 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 		m.counter("match_refused_total", "ERROR messages on /matchmaking.", prometheus.Labels{"reason": reason}, func() uint64 { return lobby.Stats().Refusals[reason] })
 	}
 	registry.MustRegister(waits)
+	f.metrics(m)
 
 	m.gauge("signal_connections", "WebSockets open on /signaling.", func() int { return rooms.Stats().Connected })
 	m.gauge("signal_rooms", "Rooms with somebody in them.", func() int { return rooms.Stats().Rooms })
@@ -107,9 +108,12 @@ type metricSet struct{ registry *prometheus.Registry }
 func (m metricSet) gauge(name, help string, read func() int) { m.gaugeOf(name, help, nil, read) }
 
 func (m metricSet) gaugeOf(name, help string, labels prometheus.Labels, read func() int) {
+	m.measure(name, help, labels, func() float64 { return float64(read()) })
+}
+
+func (m metricSet) measure(name, help string, labels prometheus.Labels, read func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Namespace: "wasmp2pchat", Name: name, Help: help, ConstLabels: labels},
-		func() float64 { return float64(read()) }))
+		prometheus.GaugeOpts{Namespace: "wasmp2pchat", Name: name, Help: help, ConstLabels: labels}, read))
 }
 
 func (m metricSet) counter(name, help string, labels prometheus.Labels, read func() uint64) {

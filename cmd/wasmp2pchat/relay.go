@@ -4,35 +4,45 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
-// listenRelay opens the relay as the settings say.
-func listenRelay(ctx context.Context, cfg *config, secrets []string, log *slog.Logger) (*turnsvc.Server, error) {
-	publicIPs, err := publicAddresses(cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	certificate, err := loadCertificate(cfg)
-	if err != nil {
-		return nil, err
-	}
+// listenRelay opens the relay as the settings say, and behind the public port.
+// Offered is called when clients can come by other URLs than before.
+func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, offered func(), log *slog.Logger) (*turnsvc.Server, error) {
 	share := shareDescriptors(cfg.TURN.MaxAllocations)
-	relay, err := turnsvc.Listen(ctx, turnsvc.Config{
+	settings := turnsvc.Config{
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
 		Secrets: secrets, CredentialTTL: cfg.TURN.CredentialTTL,
-		UDPAddr: string(cfg.TURN.UDPAddr), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: tlsAddr(cfg, certificate),
-		TLS: certificate, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
-		PublicIPs: publicIPs, RelayPorts: cfg.TURN.RelayPorts,
+		UDPAddrs: udpAddrs(cfg), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: tlsAddr(cfg, f),
+		Streams: []turnsvc.Stream{f.stream()}, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
+		PublicIPs: f.publicIPs(), RelayPorts: cfg.TURN.RelayPorts,
 		MaxConns: share.turnConns, MaxAllocations: share.allocations,
 		MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
 		MaxBitrate: cfg.TURN.MaxBitrate, MonthlyBudget: int64(cfg.TURN.MonthlyBudget), BudgetFile: budgetFile(cfg),
 		Peers: cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
-		DrainTimeout: drainTimeout, Log: log,
-	})
+		DrainTimeout: drainTimeout, Offered: offered, Log: log,
+	}
+	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
+		settings.TLS.NextProtos = nil // TURN has none
+	}
+	relay, err := turnsvc.Listen(ctx, settings)
 	if err != nil {
 		return nil, listenHint(err, "TURN_UDP_ADDR, TURN_TCP_ADDR or TURN_TLS_ADDR")
 	}
 	return relay, nil
+}
+
+func udpAddrs(cfg *config) []string {
+	return slices.DeleteFunc(texts(cfg.TURN.UDPAddr), func(addr string) bool { return addr == "" })
+}
+
+// advertise has the relay tell clients other addresses from now on.
+func advertise(relay *turnsvc.Server, now address.Addresses, log *slog.Logger) {
+	if err := relay.SetPublicIPs(now.List()); err != nil {
+		log.Error("the new addresses are not used", "err", err.Error())
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,11 +12,13 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// mint makes TURN credentials with the newest secret, which may change while the
-// server serves.
+// mint makes TURN credentials with the newest secret, for the URLs that clients
+// can come by. Both may change while the server serves.
 type mint struct {
-	issuer turnsvc.Issuer
 	minter atomic.Pointer[turnsvc.Minter]
+
+	mu     sync.Mutex // guards issuer
+	issuer turnsvc.Issuer
 }
 
 func newMint(issuer turnsvc.Issuer) *mint {
@@ -26,9 +29,19 @@ func newMint(issuer turnsvc.Issuer) *mint {
 
 // setSecret makes the newest secret the one that signs.
 func (m *mint) setSecret(secret string) {
-	issuer := m.issuer
-	issuer.Secret = secret
-	m.minter.Store(issuer.Minter())
+	m.change(func(issuer *turnsvc.Issuer) { issuer.Secret = secret })
+}
+
+// setURLs makes these the ones that clients are told.
+func (m *mint) setURLs(urls []string) {
+	m.change(func(issuer *turnsvc.Issuer) { issuer.URLs = urls })
+}
+
+func (m *mint) change(how func(*turnsvc.Issuer)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	how(&m.issuer)
+	m.minter.Store(m.issuer.Minter())
 }
 
 // iceServers mints for the rooms of one service. Its name is part of the side:
@@ -39,16 +52,19 @@ func (m *mint) iceServers(service string) func(string, wire.Side, netip.Addr) ([
 	}
 }
 
-// reloader reads the TURN secrets again upon each SIGHUP: those of a file
+// reloader reads the certificate and the TURN secrets again upon each SIGHUP: those of a file
 // (TURN_SECRETS_FILE, or the one in STATE_DIR), for a process cannot be given
 // another environment. What cannot be read changes nothing.
-func reloader(w world, relay *turnsvc.Server, credentials *mint, log *slog.Logger) func(context.Context) error {
+func reloader(w world, relay *turnsvc.Server, credentials *mint, f *front, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-w.hangup:
+			}
+			if f.certificate != nil {
+				f.certificate.Reload()
 			}
 			if err := reload(w, relay, credentials); err != nil {
 				log.Error("reload", "err", err.Error())

@@ -22,7 +22,7 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	}
 	w := world{environ: []string{prefix + "TURN_SECRETS_FILE=" + path, prefix + "STATE_DIR=" + t.TempDir()}}
 	const before, after = "the secret of before", "the secret from now on"
-	relay, err := turnsvc.Listen(t.Context(), turnsvc.Config{Secrets: []string{before}, UDPAddr: "127.0.0.1:0", PublicIPs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
+	relay, err := turnsvc.Listen(t.Context(), turnsvc.Config{Secrets: []string{before}, UDPAddrs: []string{"127.0.0.1:0"}, PublicIPs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
 	if err != nil {
 		t.Fatal(err)
 	}

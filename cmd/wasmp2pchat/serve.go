@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
@@ -37,11 +38,23 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	relay, err := listenRelay(ctx, cfg, secrets.turn, log.With("svc", "turn"))
+	var relay *turnsvc.Server
+	front, err := openFront(ctx, cfg, frontEvents{
+		moved:   func(now address.Addresses) { advertise(relay, now, log.With("svc", "turn")) },
+		renewed: func() { relay.Recheck() },
+	}, log)
 	if err != nil {
 		return err
 	}
-	credentials := newMint(turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL, URLs: relay.URLs()})
+	state := newReadiness(front.warnings)
+	credentials := newMint(turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL})
+	relay, err = listenRelay(ctx, cfg, secrets.turn, front, func() {
+		credentials.setURLs(relay.URLs())
+		state.relayIsOffered()
+	}, log.With("svc", "turn"))
+	if err != nil {
+		return err
+	}
 
 	var lobby *match.Lobby
 	keys := roomkey.New(secrets.room)
@@ -69,24 +82,21 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 
-	web, err := listenHTTP(ctx, cfg.Addr, routes(guard.Wrap(lobby), guard.Wrap(rooms), page), log.With("svc", "web"))
-	if err != nil {
-		return listenHint(err, "ADDR")
-	}
-	state := new(readiness)
-	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, waits, rooms, relay, guard), bans, log.With("svc", "admin")), log.With("svc", "admin"))
+	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), page)), log.With("svc", "web"))
+	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return listenHint(err, "ADMIN_ADDR")
 	}
 
-	log.Info("serving", "url", web.url(), "admin", admin.url(), "turn", relay.URLs(), "version", buildVersion(), "client", page.Version())
+	log.Info("serving", "url", front.url(), "admin", admin.url(), "version", buildVersion(), "client", page.Version())
 	return runStages(ctx, state, log, []stage{
 		{"matchmaking", lobby.Serve},
 		{"signaling", rooms.Serve},
 		{"web", web.serve},
+		{"front", front.serve}, // the port is free for the next server
 		{"relay", relay.Serve}, // two people may still be talking through it
 		{"admin", admin.serve},
-		{"reload", reloader(w, relay, credentials, log)},
+		{"reload", reloader(w, relay, credentials, front, log)},
 		{"memory", thrift.Serve},
 	})
 }

@@ -21,6 +21,7 @@ const prefix = "WASMP2PCHAT_"
 type setting struct {
 	name     string // with the prefix
 	fallback string // default, as it would be written
+	secured  string // default with TLS, if that is another
 	help     string
 	value    reflect.Value
 	source   string // "default", "environment", or the file it was read from
@@ -76,7 +77,8 @@ func settingsOf(group reflect.Value, prefix string) (list []setting) {
 	for field, value := range group.Fields() {
 		if name, ok := field.Tag.Lookup("env"); ok {
 			list = append(list, setting{
-				name: prefix + name, fallback: field.Tag.Get("envDefault"), help: field.Tag.Get("help"), value: value, source: "default",
+				name: prefix + name, fallback: field.Tag.Get("envDefault"), secured: field.Tag.Get("tlsDefault"),
+				help: field.Tag.Get("help"), value: value, source: "default",
 			})
 		} else {
 			list = append(list, settingsOf(value, prefix+field.Tag.Get("envPrefix"))...)
@@ -120,6 +122,9 @@ func loadConfig(environ []string) (*config, []setting, error) {
 			}
 		}
 	}
+	if values[prefix+"DOMAIN"] != "" || values[prefix+"TLS_CERT_FILE"] != "" {
+		secure(list, values)
+	}
 	if err := parse(c, values); err != nil {
 		return nil, nil, fmt.Errorf("read the settings: %w", err)
 	}
@@ -128,6 +133,15 @@ func loadConfig(environ []string) (*config, []setting, error) {
 		return nil, nil, &hinted{err: wrong, hint: "wasmp2pchat config lists every setting with its default"}
 	}
 	return c, list, nil
+}
+
+// secure gives settings that nobody has set the default that they have with TLS.
+func secure(list []setting, values map[string]string) {
+	for _, s := range list {
+		if s.source == "default" && s.secured != "" {
+			values[s.name] = s.secured
+		}
+	}
 }
 
 // given is the part of an environment that is meant for us; names that nobody
@@ -167,7 +181,7 @@ func (s setting) read(given map[string]string) (text, source string, err error) 
 			return "", "", fmt.Errorf("%s_FILE: %w", s.name, err)
 		}
 		return strings.TrimSpace(string(raw)), path, nil
-	case ok && text == "" && s.value.Type() == reflect.TypeFor[listenAddr]():
+	case ok && text == "" && (s.value.Type() == reflect.TypeFor[listenAddr]() || s.value.Type() == reflect.TypeFor[[]listenAddr]()):
 		return "off", "environment", nil
 	case ok && text != "":
 		return text, "environment", nil

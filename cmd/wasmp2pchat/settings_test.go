@@ -57,7 +57,7 @@ func TestSettingsAreRead(t *testing.T) {
 	if want := []netip.Addr{netip.MustParseAddr("51.51.51.10"), netip.MustParseAddr("2a0a:5151::10")}; !slices.Equal(c.PublicIPs, want) {
 		t.Errorf("PublicIPs = %v, want %v", c.PublicIPs, want)
 	}
-	if c.TURN.UDPAddr != "" || c.TURN.TCPAddr != ":3478" || c.AdminAddr != "" {
+	if len(udpAddrs(c)) != 0 || c.TURN.TCPAddr != ":3478" || c.AdminAddr != "" {
 		t.Errorf("listeners = %q, %q, %q; want off, :3478, off", c.TURN.UDPAddr, c.TURN.TCPAddr, c.AdminAddr)
 	}
 	if len(c.TURN.Secrets) != 2 || c.TURN.Secrets[1].reveal() != "the secret before it" || c.RoomSecret.reveal() != "a secret from a file" {
@@ -175,10 +175,18 @@ func TestGeneratedDocuments(t *testing.T) {
 	}
 	table.WriteString("| name (after `WASMP2PCHAT_`) | default | meaning |\n|---|---|---|\n")
 	for _, s := range list {
-		fmt.Fprintf(&table, "| %s | %s | %s |\n", strings.TrimPrefix(s.name, prefix), codeOrNothing(s.fallback), strings.ReplaceAll(s.help, "|", `\|`))
+		fmt.Fprintf(&table, "| %s | %s | %s |\n", strings.TrimPrefix(s.name, prefix), defaults(s), strings.ReplaceAll(s.help, "|", `\|`))
 	}
 	golden(t, "../../configs/env.example", func(string) string { return example.String() })
 	golden(t, "../../docs/settings.md", func(old string) string { return between(old, table.String()) })
+}
+
+// defaults is what a setting is when nobody sets it.
+func defaults(s setting) string {
+	if s.secured == "" {
+		return codeOrNothing(s.fallback)
+	}
+	return codeOrNothing(s.fallback) + ", with TLS " + codeOrNothing(s.secured)
 }
 
 func codeOrNothing(s string) string {

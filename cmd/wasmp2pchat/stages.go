@@ -14,16 +14,27 @@ type stage struct {
 }
 
 // readiness is what /readyz tells.
-type readiness struct{ reason atomic.Pointer[string] }
+type readiness struct {
+	reason   atomic.Pointer[string]
+	relaying atomic.Bool     // it is known by which URLs clients can come to the relay
+	warnings func() []string // what an operator ought to mend, though the server serves
+}
+
+func newReadiness(warnings func() []string) *readiness { return &readiness{warnings: warnings} }
 
 func (r *readiness) set(reason string) { r.reason.Store(&reason) }
 
+func (r *readiness) relayIsOffered() { r.relaying.Store(true) }
+
 // notReady is why the server cannot serve; empty means that it can.
 func (r *readiness) notReady() string {
-	if reason := r.reason.Load(); reason != nil {
+	reason := r.reason.Load()
+	switch {
+	case reason == nil, *reason == "" && !r.relaying.Load():
+		return "starting"
+	default:
 		return *reason
 	}
-	return "starting"
 }
 
 // runStages runs all stages until ctx ends or one of them does. Then it stops

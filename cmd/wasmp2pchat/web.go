@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wasm"
 )
 
@@ -30,7 +29,7 @@ type httpServer struct {
 	server   *http.Server
 }
 
-// listenHTTP opens a listener; an empty address is off.
+// listenHTTP opens a listener of its own; an empty address is off.
 func listenHTTP(ctx context.Context, addr listenAddr, handler http.Handler, log *slog.Logger) (*httpServer, error) {
 	if addr == "" {
 		return &httpServer{}, nil
@@ -40,14 +39,18 @@ func listenHTTP(ctx context.Context, addr listenAddr, handler http.Handler, log 
 	if err != nil {
 		return nil, err
 	}
-	return &httpServer{listener: wsconn.Watch(listener), server: &http.Server{
+	return newHTTPServer(listener, handler, log), nil
+}
+
+func newHTTPServer(listener net.Listener, handler http.Handler, log *slog.Logger) *httpServer {
+	return &httpServer{listener: listener, server: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		WriteTimeout:      requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers cause it
-	}}, nil
+	}}
 }
 
 // routes is what answers where on the public port.
@@ -88,14 +91,20 @@ func (s *httpServer) url() string {
 	if s.listener == nil {
 		return "off"
 	}
-	host, port, err := net.SplitHostPort(s.listener.Addr().String())
+	return "http://" + reachable(s.listener.Addr(), "localhost")
+}
+
+// reachable is an address with a host that can be dialled: name, if it is all
+// addresses of this machine.
+func reachable(at net.Addr, name string) string {
+	host, port, err := net.SplitHostPort(at.String())
 	if err != nil {
-		return s.listener.Addr().String()
+		return at.String()
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "localhost"
+		host = name
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, port)
 }
 
 // listenHint says what to do about an address that cannot be listened on.

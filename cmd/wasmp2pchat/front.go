@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/certs"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+)
+
+// front is what the world sees of the server: its addresses, its certificate,
+// and the public port, through which page, WebSockets and TURN come in.
+type front struct {
+	addresses   *address.Keeper
+	certificate *certs.Keeper // nil: no TLS
+	door        *edge.Door    // of ADDR
+	plain       *edge.Door    // of REDIRECT_ADDR; nil: off
+	redirect    *httpServer
+	addr        net.Addr // of door
+	domain      string
+}
+
+// frontEvents are told while the server serves, and must not wait.
+type frontEvents struct {
+	moved   func(address.Addresses) // clients are to be told other addresses
+	renewed func()                  // there is another certificate
+}
+
+// openFront finds the addresses, reads the certificate if there is one, and
+// listens.
+func openFront(ctx context.Context, cfg *config, tell frontEvents, log *slog.Logger) (f *front, err error) {
+	f = &front{domain: cfg.Domain}
+	if f.addresses, err = findAddresses(ctx, cfg, tell.moved, log.With("svc", "address")); err != nil {
+		return nil, err
+	}
+	if f.certificate, err = openCertificate(cfg, f.publicIPs, tell.renewed, log.With("svc", "tls")); err != nil {
+		return nil, err
+	}
+	log = log.With("svc", "front")
+	if f.door, f.addr, err = openDoor(ctx, cfg, cfg.Addr, f.tlsConfig(), log); err != nil {
+		return nil, listenHint(err, "ADDR")
+	}
+	if f.certificate == nil || cfg.RedirectAddr == "" {
+		return f, nil
+	}
+	f.plain, _, err = openDoor(ctx, cfg, cfg.RedirectAddr, nil, log)
+	if err != nil { // nobody is kept from chatting, and certificates come without it too
+		log.Warn("http is not redirected to https", "err", err.Error(), "hint", "let this program have "+string(cfg.RedirectAddr)+", or set "+prefix+"REDIRECT_ADDR")
+		return f, nil
+	}
+	_ = f.plain.TURN().Close() // nobody is told that TURN is here; never fails
+	f.redirect = newHTTPServer(f.plain.HTTP(), f.certificate.HTTPChallenge(edge.Redirect(cfg.Domain, portOf(f.addr))), log)
+	return f, nil
+}
+
+// openDoor listens on an address.
+func openDoor(ctx context.Context, cfg *config, at listenAddr, secure *tls.Config, log *slog.Logger) (*edge.Door, net.Addr, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", string(at))
+	if err != nil {
+		return nil, nil, err
+	}
+	share := shareDescriptors(cfg.TURN.MaxAllocations)
+	limits := edge.Config{TLS: secure, Proxies: cfg.TrustedProxies, MaxConns: share.webSockets + share.turnConns, Log: log}
+	if !countsAddresses(cfg) {
+		limits.MaxPerAddr = -1
+	}
+	return edge.New(wsconn.Watch(listener), limits), listener.Addr(), nil
+}
+
+// publicIPs are what clients are told now.
+func (f *front) publicIPs() []netip.Addr { return f.addresses.Current().List() }
+
+func (f *front) tlsConfig() *tls.Config {
+	if f.certificate == nil {
+		return nil
+	}
+	return f.certificate.TLSConfig()
+}
+
+// stream is how the relay gets those who come to the public port for it.
+func (f *front) stream() turnsvc.Stream {
+	return turnsvc.Stream{Listener: f.door.TURN(), Secure: f.certificate != nil}
+}
+
+// serve does its four things until ctx ends.
+func (f *front) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts := []func(context.Context) error{f.door.Serve, f.addresses.Serve}
+	if f.certificate != nil {
+		parts = append(parts, f.certificate.Serve)
+	}
+	if f.plain != nil {
+		parts = append(parts, f.plain.Serve, f.redirect.serve)
+	}
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { // waited for below
+			ended <- part(ctx)
+			cancel() // one without the others is no front
+		}()
+	}
+	var all error
+	for range parts {
+		all = errors.Join(all, <-ended)
+	}
+	return all
+}
+
+// observe tells the addresses how visitors have found us, which those know who
+// typed an address, and has browsers come by TLS if there is any.
+func (f *front) observe(next http.Handler) http.Handler {
+	if f.certificate != nil {
+		next = edge.HSTS(next)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at, atErr := netip.ParseAddr(strings.Trim(hostname(r.Host), "[]"))
+		from, fromErr := netip.ParseAddrPort(r.RemoteAddr)
+		if atErr == nil && fromErr == nil {
+			f.addresses.Observe(at, from.Addr())
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hostname is a Host header without its port.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
+// warnings is what an operator ought to mend, though the server serves.
+func (f *front) warnings() []string {
+	var list []string
+	for _, c := range f.addresses.Contradictions() {
+		list = append(list, c.Text)
+	}
+	if f.certificate != nil {
+		if status := f.certificate.Status(); status.Err != "" {
+			list = append(list, "certificate: "+status.Err)
+		}
+	}
+	return list
+}
+
+// daysLeft is how long the certificate is good; 0: there is none.
+func (f *front) daysLeft() float64 {
+	until := f.certificate.Status().NotAfter
+	if until.IsZero() {
+		return 0
+	}
+	return time.Until(until).Hours() / 24
+}
+
+// url is where people find the page.
+func (f *front) url() string {
+	if f.certificate == nil {
+		return "http://" + reachable(f.addr, "localhost")
+	}
+	name := f.domain
+	if name == "" {
+		name = "localhost"
+	}
+	return "https://" + strings.TrimSuffix(reachable(f.addr, name), ":443")
+}
+
+func portOf(addr net.Addr) int {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.Port
+	}
+	return 0
+}
