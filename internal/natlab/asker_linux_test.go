@@ -4,6 +4,7 @@ package natlab_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,7 +55,13 @@ func newLab(t *testing.T, a, b natlab.NAT) *natlab.Lab {
 // namespaces lists the named namespaces of the machine.
 func namespaces(t *testing.T) []string {
 	t.Helper()
-	entries, err := os.ReadDir("/run/netns")
+	return entries(t, "/run/netns")
+}
+
+// entries lists what is in a folder, if there is one.
+func entries(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
@@ -218,4 +226,50 @@ func isGreeted(t *testing.T, client, server *natlab.Host, port string) bool {
 	defer func() { _ = conn.Close() }()
 	n, _ := conn.Read(make([]byte, 1))
 	return n == 1
+}
+
+// reaches tells whether a TCP connection to an address comes about.
+func reaches(t *testing.T, from *natlab.Host, address string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
+	defer cancel()
+	conn, err := from.Dial(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+// refuses tells whether a TCP connection to an address is answered by a no, not
+// by silence.
+func refuses(t *testing.T, from *natlab.Host, address string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
+	defer cancel()
+	conn, err := from.Dial(ctx, "tcp", address)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// isPinged tells whether an ICMP echo request is answered (RFC 792).
+func isPinged(t *testing.T, client, server *natlab.Host) bool {
+	t.Helper()
+	conn, err := client.ListenPacket(t.Context(), "ip4:icmp", "0.0.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	echo := []byte{8, 0, 0xf7, 0xfd, 0, 1, 0, 1} // type, code, checksum, identifier, number
+	if _, err := conn.WriteTo(echo, &net.IPAddr{IP: server.Addr().AsSlice()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(answerTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	packet := make([]byte, 64)
+	n, _, err := conn.ReadFrom(packet)
+	return err == nil && n >= 1 && packet[0] == 0 // echo reply
 }

@@ -16,13 +16,27 @@
 //	└─────────┘                           └─────────┘
 //
 // A client without a NAT has a public address instead: 51.51.1.2 or 51.51.2.2.
+// The bridge itself is a host of the world, 51.51.51.12, for what is neither the
+// server nor a client. HideServer puts the server behind a static 1:1 NAT:
+//
+//	wan0 │ .10, or what it is moved to
+//	┌────┴────┐
+//	│ rs, NAT │ 169.254.169.254 as well
+//	└────┬────┘
+//	lan0 │ 10.0.0.1
+//	eth0 │ 10.0.0.10
+//	┌────┴────┐
+//	│   srv   │
+//	└─────────┘
+//
 // All public addresses look like anybody's, because a relay rightly refuses
 // those that are set aside for documentation.
 //
 // It promises that a lab touches no address, route or firewall rule of the
 // machine, that labs do not notice one another, and that nothing stays behind:
 // Close removes everything, and what a killed process left is removed by the
-// next New. It needs root, ip (iproute2) and nft (nftables).
+// next New. All that it writes is in /etc/netns/natlab-*, where ip netns exec
+// finds the names that SetName sets; nobody in a lab has DNS. It needs root, ip (iproute2) and nft (nftables).
 //
 // It leaves loss, delay and rate to others. Clients have no IPv6 unless asked:
 // it would be a way around every NAT.

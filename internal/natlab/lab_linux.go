@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +30,15 @@ func (s Side) number() byte { return byte(s) + 1 }
 func (s Side) routerAddr() netip.Addr  { return netip.AddrFrom4([4]byte{51, 51, 51, 100 + s.number()}) }
 func (s Side) privateAddr() netip.Addr { return netip.AddrFrom4([4]byte{10, s.number(), 0, 2}) }
 func (s Side) publicAddr() netip.Addr  { return netip.AddrFrom4([4]byte{51, 51, s.number(), 2}) }
+
+// ipv4Addr is a client's own, behind a router that does nat.
+func (s Side) ipv4Addr(nat NAT) netip.Addr {
+	if nat == NoNAT {
+		return s.publicAddr()
+	}
+	return s.privateAddr()
+}
+
 func (s Side) ipv6Addr() netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0x2a, 0x0a, 0x51, 0x51, 0, s.number(), 15: 2})
 }
@@ -41,8 +51,15 @@ const closeTimeout = 20 * time.Second
 type Lab struct {
 	bridge *Host
 	server *Host
+	gate   *Host // in front of the server; its namespace exists since HideServer
 	router [2]*Host
 	client [2]*Host
+
+	hidden  bool       // there is a gate
+	outside netip.Addr // of the server, once there is a gate
+	nat     [2]NAT
+	family  [2]Family
+	names   map[string][]netip.Addr
 }
 
 // Available says why no lab can be built here and what would help, or nil.
@@ -95,7 +112,7 @@ func (l *Lab) build(ctx context.Context, a, b NAT) error {
 		return err
 	}
 	for _, host := range l.hosts() {
-		if err := host.Do(skipDAD); err != nil {
+		if err := errors.Join(host.Do(skipDAD), host.learnNames(l.names)); err != nil {
 			return err
 		}
 	}
@@ -114,7 +131,11 @@ func (l *Lab) build(ctx context.Context, a, b NAT) error {
 
 // hosts lists all that the lab is made of.
 func (l *Lab) hosts() []*Host {
-	return []*Host{l.bridge, l.server, l.router[SideA], l.router[SideB], l.client[SideA], l.client[SideB]}
+	list := []*Host{l.bridge, l.server, l.router[SideA], l.router[SideB], l.client[SideA], l.client[SideB]}
+	if l.hidden {
+		list = append(list, l.gate)
+	}
+	return list
 }
 
 func (l *Lab) namespaces() []string {
@@ -134,59 +155,93 @@ func (l *Lab) close(ctx context.Context) error {
 	return remove(ctx, l.namespaces())
 }
 
-// Server is the host with public addresses.
+// Server is the host that everybody reaches: at public addresses of its own,
+// or, once it is hidden, at ServerOutside.
 func (l *Lab) Server() *Host { return l.server }
 
 // Client is the host behind the router of that side.
 func (l *Lab) Client(side Side) *Host { return l.client[side] }
 
+// Elsewhere is a host of the world that is neither the server nor a client,
+// 51.51.51.12 and 2a0a:5151::12: for a STUN server of others, or a CA.
+func (l *Lab) Elsewhere() *Host { return l.bridge }
+
 // Outside is the address under which the world sees a client.
 func (l *Lab) Outside(side Side) netip.Addr {
-	if addr := l.client[side].Addr(); addr == side.publicAddr() {
+	if addr := l.client[side].Addr(); addr.Is6() || addr == side.publicAddr() {
 		return addr
 	}
 	return l.router[side].Addr()
 }
 
 // SetNAT replaces what the router of a side does. Flows that were open are
-// forgotten, and a client that gains or loses a NAT changes its address.
+// forgotten, and a client that gains or loses a NAT changes its IPv4 address.
 func (l *Lab) SetNAT(ctx context.Context, side Side, nat NAT) error {
-	client, router := l.client[side], l.router[side]
-	before, after := client.Addr(), side.privateAddr()
-	if nat == NoNAT {
-		after = side.publicAddr()
-	}
-	rules, err := nat.ruleset(after, router.Addr())
+	router := l.router[side]
+	rules, err := nat.ruleset(side.ipv4Addr(nat), router.Addr())
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(router.nft(ctx, rules), router.Do(forgetFlows)); err != nil {
 		return fmt.Errorf("make router of side %v %s: %w", side, nat, err)
 	}
-	if before == after {
-		return nil
+	l.nat[side] = nat
+	return l.readdress(ctx, side)
+}
+
+// Family says which addresses a client has.
+type Family int
+
+// The families of addresses. No router translates IPv6; those that filter treat
+// it as they treat IPv4.
+const (
+	IPv4      Family = iota
+	IPv6             // IPv6 alone: nothing that has only IPv4 can be reached
+	DualStack        // IPv4 first
+)
+
+// String is what people call the family.
+func (f Family) String() string { return [...]string{"IPv4", "IPv6", "dual stack"}[f] }
+
+// SetFamily gives a client the addresses of a family and takes those of others.
+// Clients have IPv4 unless asked.
+func (l *Lab) SetFamily(ctx context.Context, side Side, family Family) error {
+	l.family[side] = family
+	return l.readdress(ctx, side)
+}
+
+// readdress takes addresses from a client that it shall not have, and gives it
+// those that it lacks.
+func (l *Lab) readdress(ctx context.Context, side Side) error {
+	client, want := l.client[side], []netip.Addr{}
+	if l.family[side] != IPv6 {
+		want = append(want, side.ipv4Addr(l.nat[side]))
 	}
-	if err := client.ip(ctx, fmt.Sprintf(readdressSetup, before, after, after.Prev())); err != nil {
-		return fmt.Errorf("give client of side %v address %v: %w", side, after, err)
+	if l.family[side] != IPv4 {
+		want = append(want, side.ipv6Addr())
 	}
-	client.addrs[0] = after
+	var script strings.Builder
+	for _, addr := range client.addrs {
+		if !slices.Contains(want, addr) {
+			_, _ = fmt.Fprintf(&script, takeAddress, addr, prefixLen(addr), addr.Prev())
+		}
+	}
+	for _, addr := range want {
+		if !slices.Contains(client.addrs, addr) {
+			_, _ = fmt.Fprintf(&script, giveAddress, addr, prefixLen(addr), addr.Prev())
+		}
+	}
+	if err := client.ip(ctx, script.String()); err != nil {
+		return fmt.Errorf("give client of side %v the addresses %v: %w", side, want, err)
+	}
+	client.addrs = want
 	return nil
 }
 
-// SetIPv6 gives a client a public IPv6 address or takes it away. No router
-// translates IPv6; those that filter treat it as they treat IPv4.
-func (l *Lab) SetIPv6(ctx context.Context, side Side, on bool) error {
-	client, addr := l.client[side], side.ipv6Addr()
-	setup := takeIPv6
-	if on {
-		setup = giveIPv6
+// prefixLen is that of every network of clients.
+func prefixLen(addr netip.Addr) int {
+	if addr.Is6() {
+		return 64
 	}
-	if err := client.ip(ctx, fmt.Sprintf(setup, addr, addr.Prev())); err != nil {
-		return fmt.Errorf("set IPv6 of side %v to %t: %w", side, on, err)
-	}
-	client.addrs = client.addrs[:1]
-	if on {
-		client.addrs = append(client.addrs, addr)
-	}
-	return nil
+	return 24
 }

@@ -37,23 +37,26 @@ func TestMain(m *testing.M) {
 func TestNATs(t *testing.T) {
 	lab := newLab(t, natlab.NoNAT, natlab.NoNAT)
 	reflectors := reflect(t, lab.Server())
-	for _, port := range []string{"443", "3478"} {
+	ports := []string{"53", "80", "443", "3478"}
+	for _, port := range ports {
 		greet(t, lab.Server(), port)
 	}
 	for _, c := range []struct {
 		nat       natlab.NAT
-		mappings  int  // public endpoints of one socket that asks two ports of two addresses
-		otherPort bool // a port that was not asked may answer
-		otherAddr bool // an address that was not asked may answer
-		anyTCP    bool // TCP passes on any port, not only 443
+		mappings  int      // public endpoints of one socket that asks two ports of two addresses
+		otherPort bool     // a port that was not asked may answer
+		otherAddr bool     // an address that was not asked may answer
+		tcp       []string // the ports that TCP passes on
+		ping      bool     // an echo request is answered
 	}{
-		{natlab.NoNAT, 1, true, true, true},
-		{natlab.FullCone, 1, true, true, true},
-		{natlab.RestrictedCone, 1, true, false, true},
-		{natlab.PortRestrictedCone, 1, false, false, true},
-		{natlab.Symmetric, 4, false, false, true},
-		{natlab.UDPBlocked, 0, false, false, true},
-		{natlab.TCP443Only, 0, false, false, false},
+		{natlab.NoNAT, 1, true, true, ports, true},
+		{natlab.FullCone, 1, true, true, ports, true},
+		{natlab.RestrictedCone, 1, true, false, ports, true},
+		{natlab.PortRestrictedCone, 1, false, false, ports, true},
+		{natlab.Symmetric, 4, false, false, ports, true},
+		{natlab.UDPBlocked, 0, false, false, ports, true},
+		{natlab.TCP443Only, 0, false, false, []string{"443"}, false},
+		{natlab.TCP80Only, 0, false, false, []string{"80"}, false},
 	} {
 		for _, side := range []natlab.Side{natlab.SideA, natlab.SideB} {
 			t.Run(string(c.nat)+" "+side.String(), func(t *testing.T) {
@@ -82,11 +85,13 @@ func TestNATs(t *testing.T) {
 				if got := newAsker(t, client, reflectors).hears(0, 2); got != c.otherAddr {
 					t.Errorf("an answer from another address passes: %t, want %t", got, c.otherAddr)
 				}
-				if !isGreeted(t, client, lab.Server(), "443") {
-					t.Error("TCP to port 443 does not pass")
+				for _, port := range ports {
+					if got, want := isGreeted(t, client, lab.Server(), port), slices.Contains(c.tcp, port); got != want {
+						t.Errorf("TCP to port %s passes: %t, want %t", port, got, want)
+					}
 				}
-				if got := isGreeted(t, client, lab.Server(), "3478"); got != c.anyTCP {
-					t.Errorf("TCP to port 3478 passes: %t, want %t", got, c.anyTCP)
+				if got := isPinged(t, client, lab.Server()); got != c.ping {
+					t.Errorf("ping passes: %t, want %t", got, c.ping)
 				}
 			})
 		}
@@ -154,39 +159,55 @@ func TestHolePunching(t *testing.T) {
 	}
 }
 
-func TestIPv6IsThereWhenAsked(t *testing.T) {
+// TestFamilies dials both addresses of the server from a client that has one of
+// them, or both.
+func TestFamilies(t *testing.T) {
 	lab := newLab(t, natlab.UDPBlocked, natlab.NoNAT)
-	server := lab.Server().Addrs()[2].String()
-	listener, err := lab.Server().Listen(t.Context(), "tcp", net.JoinHostPort(server, "80"))
-	if err != nil {
+	client, addrs := lab.Client(natlab.SideA), lab.Server().Addrs()
+	listen := func(addr netip.Addr) string {
+		listener, err := lab.Server().Listen(t.Context(), "tcp", netip.AddrPortFrom(addr, 80).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeAfter(t, listener)
+		return listener.Addr().String()
+	}
+	server4, server6 := listen(addrs[0]), listen(addrs[2])
+	for _, c := range []struct {
+		family    natlab.Family
+		addrs     string
+		outside   string
+		four, six bool
+	}{
+		{natlab.IPv4, "[10.1.0.2]", "51.51.51.101", true, false},
+		{natlab.DualStack, "[10.1.0.2 2a0a:5151:1::2]", "51.51.51.101", true, true},
+		{natlab.IPv6, "[2a0a:5151:1::2]", "2a0a:5151:1::2", false, true},
+		{natlab.IPv4, "[10.1.0.2]", "51.51.51.101", true, false},
+		{natlab.IPv6, "[2a0a:5151:1::2]", "2a0a:5151:1::2", false, true},
+	} {
+		t.Run(c.family.String(), func(t *testing.T) {
+			if err := lab.SetFamily(t.Context(), natlab.SideA, c.family); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(client.Addrs()); got != c.addrs {
+				t.Errorf("addresses of the client = %s, want %s", got, c.addrs)
+			}
+			if got := lab.Outside(natlab.SideA).String(); got != c.outside {
+				t.Errorf("Outside() = %s, want %s", got, c.outside)
+			}
+			if got := reaches(t, client, server4); got != c.four {
+				t.Errorf("IPv4 passes: %t, want %t", got, c.four)
+			}
+			if got := reaches(t, client, server6); got != c.six {
+				t.Errorf("IPv6 passes: %t, want %t", got, c.six)
+			}
+		})
+	}
+	if err := lab.SetNAT(t.Context(), natlab.SideA, natlab.NoNAT); err != nil { // no IPv4 address comes with it
 		t.Fatal(err)
 	}
-	closeAfter(t, listener)
-	dial := func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
-		defer cancel()
-		conn, err := lab.Client(natlab.SideA).Dial(ctx, "tcp", listener.Addr().String())
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	}
-	if err := dial(); err == nil {
-		t.Error("IPv6 works before it was asked for")
-	}
-	for range 2 {
-		if err := lab.SetIPv6(t.Context(), natlab.SideA, true); err != nil {
-			t.Fatal(err)
-		}
-		if err := dial(); err != nil {
-			t.Errorf("IPv6 was asked for: %v", err)
-		}
-		if err := lab.SetIPv6(t.Context(), natlab.SideA, false); err != nil {
-			t.Fatal(err)
-		}
-		if err := dial(); err == nil {
-			t.Error("IPv6 works after it was taken away")
-		}
+	if got := fmt.Sprint(client.Addrs()); got != "[2a0a:5151:1::2]" {
+		t.Errorf("addresses of a client with IPv6 alone and no NAT = %s", got)
 	}
 }
 
@@ -207,6 +228,16 @@ func TestCloseEndsWhatRunsInTheLab(t *testing.T) {
 	lab := newLab(t, natlab.NoNAT, natlab.NoNAT)
 	if got := len(namespaces(t)); got != len(before)+6 {
 		t.Errorf("a lab has %d namespaces, want 6", got-len(before))
+	}
+	if err := lab.HideServer(t.Context(), netip.MustParseAddr("51.51.51.10"), natlab.HairpinLost); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(namespaces(t)); got != len(before)+7 {
+		t.Errorf("a lab with a hidden server has %d namespaces, want 7", got-len(before))
+	}
+	own := fmt.Sprintf("natlab-%d-", os.Getpid())
+	if got := countPrefix(entries(t, "/etc/netns"), own); got != 7 {
+		t.Errorf("names are known in %d namespaces, want 7", got)
 	}
 	cmd := lab.Client(natlab.SideB).Command(t.Context(), "sleep", "1000")
 	if err := cmd.Start(); err != nil {
@@ -229,6 +260,9 @@ func TestCloseEndsWhatRunsInTheLab(t *testing.T) {
 	}
 	if after := namespaces(t); !slices.Equal(after, before) {
 		t.Errorf("namespaces after Close() = %q, want %q", after, before)
+	}
+	if got := countPrefix(entries(t, "/etc/netns"), own); got != 0 {
+		t.Errorf("Close() left the names of %d namespaces", got)
 	}
 }
 
@@ -269,8 +303,8 @@ func TestNewSweepsTheLabsOfKilledProcesses(t *testing.T) {
 		t.Fatalf("the killed process left %d namespaces, want 6", got)
 	}
 	newLab(t, natlab.NoNAT, natlab.NoNAT)
-	if got := countPrefix(namespaces(t), left); got != 0 {
-		t.Errorf("New() left %d namespaces of a dead process", got)
+	if got := countPrefix(append(namespaces(t), entries(t, "/etc/netns")...), left); got != 0 {
+		t.Errorf("New() left %d namespaces of a dead process, or their names", got)
 	}
 	if _, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", sleeper)); err == nil {
 		t.Errorf("New() left process %d of a dead lab running", sleeper)

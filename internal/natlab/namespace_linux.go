@@ -57,6 +57,7 @@ func remove(ctx context.Context, namespaces []string) error {
 	}
 	err = errors.Join(
 		killAll(ctx, namespaces),
+		forgetNames(namespaces), // before the namespaces: who finds these cleans up
 		feed(exec.CommandContext(ctx, "ip", "-force", "-batch", "-"), "netns del "+strings.Join(namespaces, "\nnetns del ")))
 	if all, listErr := listNamespaces(); listErr == nil && !slices.ContainsFunc(namespaces, func(namespace string) bool { return slices.Contains(all, namespace) }) {
 		return nil

@@ -29,7 +29,7 @@ func TestEveryKindHasRules(t *testing.T) {
 
 func TestUnknownKindIsRefused(t *testing.T) {
 	t.Parallel()
-	const want = `unknown NAT "carrier", want one of ["none" "fullcone" "restricted" "prcone" "symmetric" "udpblocked" "tcp443"]`
+	const want = `unknown NAT "carrier", want one of ["none" "fullcone" "restricted" "prcone" "symmetric" "udpblocked" "tcp443" "tcp80"]`
 	_, err := NAT("carrier").ruleset(netip.Addr{}, netip.Addr{})
 	if err == nil || err.Error() != want {
 		t.Errorf(`NAT("carrier").ruleset() = %v, want %s`, err, want)

@@ -14,10 +14,23 @@ type step struct {
 // Segments are not merged on any link (gso_max_segs 1): the rules see what
 // would be on a wire.
 
+// bridgeSetup also makes a host of the bridge: it is what Elsewhere returns.
 const bridgeSetup = `
 link set lo up
 link add br0 type bridge
-link set br0 up`
+link set br0 up
+addr add 51.51.51.12/24 dev br0
+addr add 2a0a:5151::12/64 dev br0` + routes4 + routes6
+
+// routes4 and routes6 lead to clients whose own address is public.
+const (
+	routes4 = `
+route add 51.51.1.0/24 via 51.51.51.101
+route add 51.51.2.0/24 via 51.51.51.102`
+	routes6 = `
+route add 2a0a:5151:1::/64 via 2a0a:5151::101
+route add 2a0a:5151:2::/64 via 2a0a:5151::102`
+)
 
 // serverSetup takes the bridge's namespace.
 const serverSetup = `
@@ -26,11 +39,7 @@ link add eth0 gso_max_segs 1 type veth peer name srv gso_max_segs 1 netns %s
 link set eth0 up
 addr add 51.51.51.10/24 dev eth0
 addr add 51.51.51.11/24 dev eth0
-addr add 2a0a:5151::10/64 dev eth0
-route add 51.51.1.0/24 via 51.51.51.101
-route add 51.51.2.0/24 via 51.51.51.102
-route add 2a0a:5151:1::/64 via 2a0a:5151::101
-route add 2a0a:5151:2::/64 via 2a0a:5151::102`
+addr add 2a0a:5151::10/64 dev eth0` + routes4 + routes6
 
 // clientSetup takes the router's namespace and the number of the side.
 const clientSetup = `
@@ -61,22 +70,15 @@ link set srv master br0 up
 link set wan1 master br0 up
 link set wan2 master br0 up`
 
-// readdressSetup takes the old and the new address of a client, and the
-// router's address beside the new one.
-const readdressSetup = `
-addr del %s/24 dev eth0
-addr add %s/24 dev eth0
-route replace default via %s`
-
-// giveIPv6 and takeIPv6 take a client's IPv6 address, and the router's beside
-// it.
+// giveAddress and takeAddress take an address of a client, the length of its
+// prefix, and the router's address beside it.
 const (
-	giveIPv6 = `
-addr add %s/64 dev eth0
+	giveAddress = `
+addr add %s/%d dev eth0
 route add default via %s`
-	takeIPv6 = `
-route del default via %[2]s
-addr del %[1]s/64 dev eth0`
+	takeAddress = `
+route del default via %[3]s
+addr del %[1]s/%[2]d dev eth0`
 )
 
 // newLab is the plan of the lab: its hosts and their addresses.
@@ -85,10 +87,13 @@ func newLab(name labName) *Lab {
 		return &Host{namespace: name.part(part), addrs: addrs}
 	}
 	return &Lab{
-		bridge: host("pub"),
+		bridge: host("pub", netip.MustParseAddr("51.51.51.12"), netip.MustParseAddr("2a0a:5151::12")),
 		server: host("srv", netip.MustParseAddr("51.51.51.10"), netip.MustParseAddr("51.51.51.11"), netip.MustParseAddr("2a0a:5151::10")),
+		gate:   host("rs", netip.MustParseAddr("169.254.169.254")),
 		router: [2]*Host{host("ra", SideA.routerAddr()), host("rb", SideB.routerAddr())},
 		client: [2]*Host{host("ca", SideA.privateAddr()), host("cb", SideB.privateAddr())},
+		nat:    [2]NAT{UDPBlocked, UDPBlocked}, // any that translates: the plan gives clients private addresses
+		names:  map[string][]netip.Addr{},
 	}
 }
 
