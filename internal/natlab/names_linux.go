@@ -19,6 +19,8 @@ const etcDir = "/etc/netns"
 // without addresses the name is forgotten. There is no
 // DNS in the lab: programs that Command starts know these names and localhost,
 // and those that run already learn them as they learn of changes in /etc/hosts.
+// They ask 127.0.0.1:53 of their host for others: who listens there knows all
+// that they would ask the world.
 func (l *Lab) SetName(name string, addrs ...netip.Addr) error {
 	if len(addrs) == 0 {
 		delete(l.names, name)
@@ -40,7 +42,7 @@ func (h *Host) learnNames(names map[string][]netip.Addr) error {
 		return err
 	}
 	var errs []error
-	for file, text := range map[string]string{"hosts": hostsFile(names), "nsswitch.conf": "hosts: files\n", "resolv.conf": "# no DNS\n"} {
+	for file, text := range map[string]string{"hosts": hostsFile(names), "nsswitch.conf": "hosts: files dns\n", "resolv.conf": "nameserver 127.0.0.1\noptions attempts:1 timeout:1\n"} {
 		if _, err := os.Stat("/etc/" + file); err != nil {
 			continue // nothing to mount it on; a resolver that lacks it asks localhost
 		}
@@ -54,6 +56,9 @@ func (h *Host) learnNames(names map[string][]netip.Addr) error {
 func hostsFile(names map[string][]netip.Addr) string {
 	var b strings.Builder
 	b.WriteString("127.0.0.1 localhost\n::1 localhost\n")
+	if own, err := os.Hostname(); err == nil {
+		_, _ = fmt.Fprintf(&b, "127.0.1.1 %s\n", own) // programs ask who they are
+	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		for _, addr := range names[name] {
 			_, _ = fmt.Fprintf(&b, "%s %s %s.\n", addr, name, name)
