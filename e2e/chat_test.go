@@ -31,11 +31,32 @@ func TestTwoStrangersTalk(t *testing.T) {
 		t.Run(fmt.Sprintf("%s with %s is %s", c.a, c.b, c.path), func(t *testing.T) {
 			w := newWorld(t, c.a, c.b)
 			for range rounds {
-				w.meet()
-				w.a.shows(c.path)
-				w.b.shows(c.path)
-				w.talks(20)
-				w.connectsBy(c.path)
+				w.chats(c.path)
+				w.usesItsCredentials()
+				w.part()
+			}
+		})
+	}
+}
+
+// TestFirefox lets Firefox meet each of the brands, directly and through the
+// relay. Neither browser asks the network for anything else than the page does.
+func TestFirefox(t *testing.T) {
+	for _, with := range []brand{chromium, firefox} {
+		t.Run("with "+string(with), func(t *testing.T) {
+			w := newTown(t, natlab.FullCone, natlab.FullCone)
+			w.asksNobody(natlab.SideA)
+			w.asksNobody(natlab.SideB)
+			w.people(firefox, with)
+			for _, c := range []struct {
+				nat  natlab.NAT
+				path string
+			}{
+				{natlab.FullCone, "direct"},
+				{natlab.Symmetric, "relay-udp"},
+			} {
+				w.setNATs(c.nat, c.nat)
+				w.chats(c.path)
 				w.usesItsCredentials()
 				w.part()
 			}
@@ -60,6 +81,16 @@ func TestHideMyIP(t *testing.T) {
 		}
 	}
 	w.talks(1)
+}
+
+// chats lets the two meet and talk over a path.
+func (w *world) chats(path string) {
+	w.t.Helper()
+	w.meet()
+	w.a.shows(path)
+	w.b.shows(path)
+	w.talks(20)
+	w.connectsBy(path)
 }
 
 // talks sends n messages each way, both at once, and wants each of them once

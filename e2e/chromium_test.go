@@ -4,18 +4,20 @@ package e2e
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os/exec"
-	"syscall"
+	"strings"
+	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
-
-// chromium is a browser process with a profile of its own.
-type chromium struct {
-	newTab func() context.Context // lives as long as the browser
-}
 
 // findChromium looks for the names that distributions use.
 func findChromium() (path string, err error) {
@@ -24,18 +26,39 @@ func findChromium() (path string, err error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("no Chromium in PATH: install it (Debian: apt-get install chromium)")
+	return "", missing(err, "Chromium", "chromium")
 }
 
-// launch starts a browser that ends with the test. It is driven through a pipe,
-// so it may be on a machine that the test cannot reach.
-func launch(t *testing.T, on machine, more ...chromedp.ExecAllocatorOption) *chromium {
+// onlyOurs keeps Chromium from finding its maker's servers: it asks for them
+// whatever the other flags say.
+func onlyOurs() string {
+	rules := []string{"MAP * ~NOTFOUND"}
+	for _, ours := range []string{"localhost", "127.*", "51.51.*", "*2a0a:*", domain, domain + "."} {
+		rules = append(rules, "EXCLUDE "+ours)
+	}
+	return strings.Join(rules, ", ")
+}
+
+// chromiumBrowser makes the context of a new tab, which lives as long as the
+// browser.
+type chromiumBrowser func() context.Context
+
+// launchChromium starts a browser that is driven through a pipe, so it may be on
+// a machine that the test cannot reach.
+func launchChromium(t *testing.T, on machine, h habits) chromiumBrowser {
 	t.Helper()
 	path, err := findChromium()
 	need(t, err)
-	options := append([]chromedp.ExecAllocatorOption{
+	hide := "none"
+	if h.tellsAddresses {
+		hide = "WebRtcHideLocalIpsWithMdns"
+	}
+	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { move(cmd, on) }),
+		chromedp.Env("HOME=" + home(t, h)),
+		chromedp.Flag("disable-features", hide),
+		chromedp.Flag("host-resolver-rules", onlyOurs()),
 		chromedp.Flag("headless", true),
 		chromedp.Flag("no-sandbox", true), // root may not have one
 		chromedp.Flag("disable-gpu", true),
@@ -45,7 +68,7 @@ func launch(t *testing.T, on machine, more ...chromedp.ExecAllocatorOption) *chr
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true), // containers have little of it
-	}, more...)
+	}
 	life, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	t.Cleanup(stop)
 	quiet := func(string, ...any) {} // a t.Logf may come after the test; faults come as errors too
@@ -54,18 +77,118 @@ func launch(t *testing.T, on machine, more ...chromedp.ExecAllocatorOption) *chr
 	if err := chromedp.Do(browser); err != nil {
 		t.Fatalf("launch %s: %v", path, err)
 	}
-	return &chromium{newTab: func() context.Context {
+	return func() context.Context {
 		tab, closeTab := chromedp.NewContext(browser)
 		context.AfterFunc(browser, closeTab)
 		return tab
-	}}
+	}
 }
 
-// move makes the command of a browser one that runs on a machine, and whose
-// children end with it.
-func move(cmd *exec.Cmd, to machine) {
-	moved := to.Command(context.Background(), cmd.Path, cmd.Args[1:]...)
-	cmd.Path, cmd.Args = moved.Path, moved.Args
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+func (newTab chromiumBrowser) open(t *testing.T) driver {
+	t.Helper()
+	ctx := newTab()
+	d := &chromiumDriver{}
+	if err := chromedp.Listen(ctx, d.see); err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	d.target = chromedp.FromContext(ctx).Target
+	if _, err := cdp.Call(ctx, d.target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: witnessJS}); err != nil {
+		t.Fatalf("watch the page: %v", err)
+	}
+	return d
+}
+
+// chromiumDriver is a tab, driven by the DevTools protocol.
+type chromiumDriver struct {
+	target *chromedp.Target
+
+	mu    sync.Mutex // guards the field below
+	lines []string
+}
+
+// see takes every event of the tab; it must be quick.
+func (d *chromiumDriver) see(event any) {
+	var line string
+	switch ev := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		var words []string
+		for _, arg := range ev.Args {
+			words = append(words, strings.Trim(string(arg.Value), `"`)+arg.Description)
+		}
+		line = fmt.Sprint(ev.Type, ": ", strings.Join(words, " "))
+	case *runtime.EventExceptionThrown:
+		line = (&chromedp.ExceptionError{ExceptionDetails: ev.ExceptionDetails}).Error()
+	case *log.EventEntryAdded:
+		line = fmt.Sprint(ev.Entry.Level, ": ", ev.Entry.Text, " ", ev.Entry.URL)
+	default:
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lines = append(d.lines, line)
+}
+
+func (d *chromiumDriver) console() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return strings.Join(d.lines, "\n")
+}
+
+func (d *chromiumDriver) visit(ctx context.Context, url string) error {
+	_, err := chromedp.Navigate(url)(ctx, d.target)
+	return err
+}
+
+func (d *chromiumDriver) click(ctx context.Context, id string) error {
+	_, err := chromedp.Click(chromedp.CSS("#"+id))(ctx, d.target)
+	return err
+}
+
+func (d *chromiumDriver) write(ctx context.Context, id, text string) error {
+	if _, err := chromedp.Focus(chromedp.CSS("#"+id))(ctx, d.target); err != nil {
+		return err
+	}
+	_, err := cdp.Call(ctx, d.target, input.InsertText, input.InsertTextParams{Text: text})
+	return err
+}
+
+func (d *chromiumDriver) close(ctx context.Context) error {
+	_, err := cdp.Call(ctx, d.target, page.Close, cdp.Empty{})
+	return err
+}
+
+func (d *chromiumDriver) evaluate(ctx context.Context, script string) (string, error) {
+	return chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise)(ctx, d.target)
+}
+
+func (d *chromiumDriver) picture(ctx context.Context, look look) ([]byte, error) {
+	size, scheme := chromedp.EmulateViewport(desktopWidth, desktopHeight), "light"
+	if look.phone {
+		size = chromedp.EmulateViewport(phoneWidth, phoneHeight, chromedp.EmulateScale(phoneScale), chromedp.EmulateMobile, chromedp.EmulateTouch)
+	}
+	if look.dark {
+		scheme = "dark"
+	}
+	if _, err := chromedp.Steps(size, prefers(scheme))(ctx, d.target); err != nil {
+		return nil, err
+	}
+	if _, err := d.evaluate(ctx, settled); err != nil {
+		return nil, err
+	}
+	picture, err := chromedp.CaptureScreenshot()(ctx, d.target)
+	if err != nil {
+		return nil, err
+	}
+	_, err = chromedp.Steps(chromedp.ResetViewport(), prefers(""))(ctx, d.target)
+	return picture, err
+}
+
+// prefers emulates prefers-color-scheme; empty ends that.
+func prefers(scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	})
 }

@@ -1,5 +1,5 @@
-// Package e2e plays the story of START to its end: two Chromium, each behind a
-// NAT of its own, one server, and two people who talk. It holds tests only.
+// Package e2e plays the story of START to its end: two browsers, each behind
+// a NAT of its own, one server, and two people who talk. It holds tests only.
 //
 // It promises that what is asserted is what people see (the page's own buttons,
 // badge and log) and what browsers did (their WebSocket frames, the
@@ -29,8 +29,11 @@
 //	conformance_test.go  the suite of e2e/ayame against the built program
 //	world_test.go        a laboratory with a server and two people in it
 //	tab_test.go          a page as its reader sees it
-//	witness_test.go      what the browser did meanwhile
-//	chromium_test.go     the browser process
+//	asks_test.go         what browsers ask for that the page does not
+//	browser_test.go      what a test does with a page, whatever the browser
+//	chromium_test.go     Chromium, driven by the DevTools protocol
+//	firefox_test.go      Firefox, driven by WebDriver BiDi
+//	bidi_test.go         its WebSocket
 //	server_test.go       the server process
 //	terminal_test.go     the chat command
 //	allocate_test.go     a TURN client that does nothing else

@@ -46,7 +46,7 @@ func TestNobodyIsMatchedWithSomebodyWhoLeft(t *testing.T) {
 	w.b.start()
 	w.b.becomes(waiting)
 	w.b.close()
-	w.b = w.person(natlab.SideB)
+	w.b = w.person(natlab.SideB, chromium)
 	w.meet()
 	w.talks(1)
 }

@@ -61,6 +61,14 @@ func serverBinary(t *testing.T) string {
 	return path
 }
 
+// missing says what would help where a program is missing.
+func missing(err error, program, pkg string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("no %s in PATH: install it (Debian: apt-get install %s)", program, pkg)
+}
+
 // need skips the test where something is missing, unless that is a fault: the
 // CI has everything.
 func need(t *testing.T, missing error) {

@@ -22,7 +22,7 @@ func TestBrowserAndTerminal(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newTown(t, natlab.PortRestrictedCone, natlab.PortRestrictedCone)
-			browser := w.person(natlab.SideA)
+			browser := w.person(natlab.SideA, chromium)
 			browser.start()
 			browser.becomes(waiting)
 			terminal := openTerminal(t, w.lab.Client(natlab.SideB), append(c.flags, site)...)

@@ -34,7 +34,7 @@ var (
 // of its own, our server, and what an application's webhooks are told.
 type application struct {
 	t         *testing.T
-	chromium  *chromium
+	browser   browser
 	page      string // its URL
 	signaling string // of our server
 	room      string
@@ -69,7 +69,7 @@ func newApplication(t *testing.T, settings ...string) *application {
 		"SIGNAL_OPEN_ROOMS=true", "SIGNAL_AUTHN_WEBHOOK_URL=" + site.URL + "/hooks/authn", "SIGNAL_DISCONNECT_WEBHOOK_URL=" + site.URL + "/hooks/disconnect",
 	}, settings...)...)
 	a.signaling = "ws://127.0.0.1:" + port + "/signaling"
-	a.chromium = launch(t, here)
+	a.browser = chromium.launch(t, here, habits{})
 	return a
 }
 
@@ -137,7 +137,7 @@ type user struct{ *tab }
 // user opens the application.
 func (a *application) user(name string) user {
 	a.t.Helper()
-	return user{a.chromium.open(a.t, name, a.page)}
+	return user{openTab(a.t, a.browser, name, a.page)}
 }
 
 // enters connects to the room; options are those of the SDK, in JavaScript.

@@ -10,12 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
-	"github.com/chromedp/chromedp"
-
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -40,28 +34,18 @@ const (
 // tab is an open page. Its methods fail the test when what they wait for does
 // not come.
 type tab struct {
-	t       *testing.T
-	name    string
-	target  *chromedp.Target
-	witness *witness
+	t      *testing.T
+	name   string
+	driver driver
 
 	explained bool
 }
 
-// open opens a page and waits until START can be pressed.
-func (c *chromium) open(t *testing.T, name, url string) *tab {
+// openTab opens a page and waits until START can be pressed.
+func openTab(t *testing.T, browser browser, name, url string) *tab {
 	t.Helper()
-	ctx := c.newTab()
-	tab := &tab{t: t, name: name, witness: newWitness()}
-	if err := chromedp.Listen(ctx, tab.witness.see); err != nil {
-		t.Fatalf("open a tab: %v", err)
-	}
-	tab.target = chromedp.FromContext(ctx).Target
+	tab := &tab{t: t, name: name, driver: browser.open(t)}
 	t.Cleanup(tab.explain)
-	do(tab, "watch the page", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: witnessJS})
-		return chromedp.Void{}, err
-	})
 	tab.visit(url)
 	return tab
 }
@@ -69,7 +53,7 @@ func (c *chromium) open(t *testing.T, name, url string) *tab {
 // visit goes to a page, again if it is there already.
 func (tab *tab) visit(url string) {
 	tab.t.Helper()
-	do(tab, "visit "+url, chromedp.Navigate(url))
+	tab.do("visit "+url, func(ctx context.Context) error { return tab.driver.visit(ctx, url) })
 	tab.becomes(idle)
 }
 
@@ -81,19 +65,14 @@ func (tab *tab) stop()  { tab.t.Helper(); tab.press("stop") }
 func (tab *tab) press(id string) {
 	tab.t.Helper()
 	tab.wait(fmt.Sprintf("document.getElementById(%q)?.disabled === false", id))
-	do(tab, "press "+id, chromedp.Click(chromedp.CSS("#"+id)))
+	tab.do("press "+id, func(ctx context.Context) error { return tab.driver.click(ctx, id) })
 }
 
 // say writes a message and sends it.
 func (tab *tab) say(text string) {
 	tab.t.Helper()
 	tab.wait(`document.getElementById("message").disabled === false`)
-	do(tab, "write "+text, chromedp.Steps(
-		chromedp.Focus(chromedp.CSS("#message")),
-		func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-			_, err := cdp.Call(ctx, target, input.InsertText, input.InsertTextParams{Text: text})
-			return chromedp.Void{}, err
-		}))
+	tab.do("write "+text, func(ctx context.Context) error { return tab.driver.write(ctx, "message", text) })
 	tab.press("send")
 }
 
@@ -127,26 +106,23 @@ func (tab *tab) shows(path string) {
 // close closes the tab as its x does.
 func (tab *tab) close() {
 	tab.t.Helper()
-	do(tab, "close the tab", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, target, page.Close, cdp.Empty{})
-		return chromedp.Void{}, err
-	})
+	tab.do("close the tab", tab.driver.close)
 }
 
-// match is the MATCH that brought the newest partner.
+// match is the MATCH that brought the newest partner to this page.
 func (tab *tab) match() wire.MatchMessage {
 	tab.t.Helper()
-	m, ok := tab.witness.lastMatch()
-	if !ok {
+	matches := evaluate[[]wire.MatchMessage](tab, "window.witness.matches")
+	if len(matches) == 0 {
 		tab.t.Fatalf("%s: no MATCH was seen on /matchmaking", tab.name)
 	}
-	return m
+	return matches[len(matches)-1]
 }
 
 // connection asks the browser how it is connected.
 func (tab *tab) connection() connection {
 	tab.t.Helper()
-	return evaluate[connection](tab, "window.witness()")
+	return evaluate[connection](tab, "window.witness.connection()")
 }
 
 // wait waits until a JavaScript condition on the document holds.
@@ -163,22 +139,28 @@ func (tab *tab) wait(condition string) {
 	})`, condition))
 }
 
-// evaluate runs JavaScript in the page and waits for its promise.
-func evaluate[T any](tab *tab, script string) T {
+// evaluate runs JavaScript in the page and waits for its promise. T is what JSON
+// makes of it.
+func evaluate[T any](tab *tab, script string) (result T) {
 	tab.t.Helper()
-	return do(tab, script, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	tab.do(script, func(ctx context.Context) error {
+		text, err := tab.driver.evaluate(ctx, "(async () => JSON.stringify(await ("+script+")) ?? 'null')()")
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal([]byte(text), &result)
+	})
+	return result
 }
 
 // do carries out one action, for which there is patience.
-func do[T any](tab *tab, what string, action chromedp.Action[T]) T {
+func (tab *tab) do(what string, action func(context.Context) error) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.t.Context(), patience)
 	defer cancel()
-	result, err := action(ctx, tab.target)
-	if err != nil {
+	if err := action(ctx); err != nil {
 		tab.t.Fatalf("%s: %s: %v", tab.name, what, err)
 	}
-	return result
 }
 
 // explain shows what is known of the tab, once, if the test has failed.
@@ -189,17 +171,32 @@ func (tab *tab) explain() {
 	tab.explained = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(tab.t.Context()), 5*time.Second)
 	defer cancel()
-	const look = `({
+	const look = `Promise.resolve(JSON.stringify({
 		url: location.href, state: document.body.dataset.state, path: document.getElementById("path")?.dataset.path,
 		text: document.body.innerText, log: document.getElementById("log")?.innerHTML,
-	})`
-	result, err := cdp.Call(ctx, tab.target, runtime.Evaluate, runtime.EvaluateParams{Expression: look, ReturnByValue: new(true)})
-	if err != nil {
+	}))`
+	if text, err := tab.driver.evaluate(ctx, look); err != nil {
 		tab.t.Logf("%s: the page does not answer: %v", tab.name, err)
 	} else {
 		var seen map[string]string
-		_ = json.Unmarshal(result.Result.Value, &seen) // what is missing stays empty
+		_ = json.Unmarshal([]byte(text), &seen) // what is missing stays empty
 		tab.t.Logf("%s: %s is %q over %q, shows\n%s\nand its log is\n%s", tab.name, seen["url"], seen["state"], seen["path"], seen["text"], seen["log"])
 	}
-	tab.t.Logf("%s: console of the browser:\n%s", tab.name, tab.witness.consoleText())
+	tab.t.Logf("%s: console of the browser:\n%s", tab.name, tab.driver.console())
+}
+
+// connection is what the browser says of the newest RTCPeerConnection.
+type connection struct {
+	Policy     string           `json:"policy"`     // iceTransportPolicy
+	ICEServers []wire.ICEServer `json:"iceServers"` // that it is configured with
+	Local      candidate        `json:"local"`      // of the pair in use
+	Remote     candidate        `json:"remote"`
+	Known      []candidate      `json:"known"` // all remote candidates
+}
+
+// candidate is an RTCIceCandidateStats, as far as it matters here.
+type candidate struct {
+	Type          string `json:"type"` // host, srflx, prflx or relay
+	Address       string `json:"address"`
+	RelayProtocol string `json:"relayProtocol"` // udp, tcp or tls, of a local relay candidate
 }

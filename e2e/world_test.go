@@ -3,9 +3,9 @@
 package e2e
 
 import (
+	"errors"
+	"fmt"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 )
@@ -13,11 +13,16 @@ import (
 // site is where the server of a world is.
 const site = "http://51.51.51.10/"
 
+// domain is its name, where it needs one.
+const domain = "chat.example.org"
+
 // world is a laboratory with a server and two people in it, one behind each
 // NAT. All of it ends with its test.
 type world struct {
 	t      *testing.T
 	lab    *natlab.Lab
+	site   string // what people open
+	trusts string // file of the CA that browsers trust; empty for none of ours
 	server *server
 	a, b   *tab
 }
@@ -27,16 +32,30 @@ type world struct {
 func newWorld(t *testing.T, a, b natlab.NAT, settings ...string) *world {
 	t.Helper()
 	w := newTown(t, a, b, settings...)
-	w.a, w.b = w.person(natlab.SideA), w.person(natlab.SideB)
-	t.Cleanup(func() { // before the end of one changes what the other shows
+	w.people(chromium, chromium)
+	return w
+}
+
+// people opens the page on both sides.
+func (w *world) people(a, b brand) {
+	w.t.Helper()
+	w.a, w.b = w.person(natlab.SideA, a), w.person(natlab.SideB, b)
+	w.t.Cleanup(func() { // before the end of one changes what the other shows
 		w.a.explain()
 		w.b.explain()
 	})
-	return w
 }
 
 // newTown is a world without people.
 func newTown(t *testing.T, a, b natlab.NAT, settings ...string) *world {
+	t.Helper()
+	w := newLand(t, a, b)
+	w.serve(settings...)
+	return w
+}
+
+// newLand is a world without a server.
+func newLand(t *testing.T, a, b natlab.NAT) *world {
 	t.Helper()
 	need(t, natlab.Available())
 	lab, err := natlab.New(t.Context(), a, b)
@@ -48,22 +67,35 @@ func newTown(t *testing.T, a, b natlab.NAT, settings ...string) *world {
 			t.Error(err)
 		}
 	})
-	settings = append([]string{
+	return &world{t: t, lab: lab, site: site}
+}
+
+// serve starts the server; of settings that are the same the last one counts.
+func (w *world) serve(settings ...string) {
+	w.t.Helper()
+	w.server = startServer(w.t, w.lab.Server(), "127.0.0.1:9090", append([]string{
 		"ADDR=51.51.51.10:80",
 		"PUBLIC_IPS=51.51.51.10",
 		"TURN_UDP_ADDR=:3478",
 		"TURN_TCP_ADDR=:3478",
 		"TURN_SECRETS=not a secret outside of this laboratory",
-	}, settings...)
-	return &world{t: t, lab: lab, server: startServer(t, lab.Server(), "127.0.0.1:9090", settings...)}
+	}, settings...)...)
 }
 
-// person is somebody with a browser of his own, who looks at the page. The
-// browser tells addresses as they are: mDNS does not pass routers.
-func (w *world) person(side natlab.Side) *tab {
+// person is somebody with a browser of his own, who looks at the page.
+func (w *world) person(side natlab.Side, brand brand) *tab {
 	w.t.Helper()
-	noMDNS := chromedp.Flag("disable-features", "WebRtcHideLocalIpsWithMdns")
-	return launch(w.t, w.lab.Client(side), noMDNS).open(w.t, side.String(), site)
+	browser := brand.launch(w.t, w.lab.Client(side), habits{tellsAddresses: true, trusts: w.trusts})
+	return openTab(w.t, browser, fmt.Sprintf("%v, %s", side, brand), w.site)
+}
+
+// setNATs changes both NATs.
+func (w *world) setNATs(a, b natlab.NAT) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	if err := errors.Join(w.lab.SetNAT(ctx, natlab.SideA, a), w.lab.SetNAT(ctx, natlab.SideB, b)); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // meet presses START on both sides and waits until the two can talk.
@@ -80,6 +112,6 @@ func (w *world) part() {
 	w.t.Helper()
 	w.a.stop()
 	w.b.becomes(left)
-	w.a.visit(site)
-	w.b.visit(site)
+	w.a.visit(w.site)
+	w.b.visit(w.site)
 }
