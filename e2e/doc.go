@@ -22,6 +22,7 @@
 //
 //	chat_test.go         every pair of NATs that matters: path, credentials, messages
 //	credential_test.go   when the relay refuses
+//	edge_test.go         certificates, a cloud's 1:1 NAT, IPv6 alone
 //	leave_test.go        NEXT, STOP, and tabs that are closed
 //	native_test.go       a browser and a terminal
 //	local_test.go        make run, and what it looks like
@@ -29,6 +30,7 @@
 //	conformance_test.go  the suite of e2e/ayame against the built program
 //	world_test.go        a laboratory with a server and two people in it
 //	tab_test.go          a page as its reader sees it
+//	authority_test.go    a CA
 //	asks_test.go         what browsers ask for that the page does not
 //	browser_test.go      what a test does with a page, whatever the browser
 //	chromium_test.go     Chromium, driven by the DevTools protocol
