@@ -101,7 +101,8 @@ func launchFirefox(t *testing.T, on machine, h habits) firefoxBrowser {
 		<-exited
 	})
 	session := dialBiDi(t, on, listensAt(t, output)+"/session")
-	b := firefoxBrowser{session}
+	starting, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	for _, step := range []struct {
 		method string
 		params object
@@ -110,11 +111,11 @@ func launchFirefox(t *testing.T, on machine, h habits) firefoxBrowser {
 		{"session.subscribe", object{"events": []string{"log.entryAdded"}}},
 		{"script.addPreloadScript", object{"functionDeclaration": "() => {" + witnessJS + "}"}},
 	} {
-		if err := session.command(life, step.method, step.params, nil); err != nil {
+		if err := session.command(starting, step.method, step.params, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return b
+	return firefoxBrowser{session}
 }
 
 // firefoxProfile makes a profile.
@@ -153,6 +154,7 @@ func listensAt(t *testing.T, output io.Reader) string {
 		}
 		_, _ = io.Copy(io.Discard, output) // a line that is too long ends the scanner
 	}()
+	const patience = 2 * patience // a busy machine takes 7 seconds for what is a half otherwise
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
