@@ -23,6 +23,8 @@
 //	chat_test.go         every pair of NATs that matters: path, credentials, messages
 //	credential_test.go   when the relay refuses
 //	edge_test.go         certificates, a cloud's 1:1 NAT, IPv6 alone
+//	port_test.go         networks that let out one port, and all is there
+//	cloud_test.go        outer addresses that are found, and move
 //	leave_test.go        NEXT, STOP, and tabs that are closed
 //	native_test.go       a browser and a terminal
 //	local_test.go        make run, and what it looks like
