@@ -22,20 +22,6 @@ func (w *world) named(addrs ...netip.Addr) (settings []string) {
 	return []string{"DOMAIN=" + domain, "TLS_CERT_FILE=" + certFile, "TLS_KEY_FILE=" + keyFile}
 }
 
-// TestRelayOverTLS leaves the browsers no way but TURN over TLS: they trust the
-// relay's certificate as they trust a page's, by its name.
-func TestRelayOverTLS(t *testing.T) {
-	w := newLand(t, natlab.UDPBlocked, natlab.UDPBlocked)
-	settings := w.named(w.lab.Server().Addr())
-	w.serve(append(settings, "TURN_TCP_ADDR=off", "TURN_TLS_ADDR=51.51.51.10:443")...)
-	w.people(firefox, chromium)
-	for range rounds {
-		w.chats("relay-tls")
-		w.usesItsCredentials()
-		w.part()
-	}
-}
-
 // TestServerBehindOneToOneNAT is the server of a cloud: its own address is
 // private, and its peers, whom it relays to, are at its outer one.
 func TestServerBehindOneToOneNAT(t *testing.T) {
