@@ -35,6 +35,9 @@ func (s *Server) ask(ctx context.Context, w way) (distrust, err error) {
 	if w.transport != "tls" {
 		return nil, ask(ctx, w, nil)
 	}
+	if err := s.lacksCertificate(); err != nil {
+		return nil, err
+	}
 	config := &tls.Config{ServerName: s.cfg.Domain, RootCAs: s.cfg.roots, MinVersion: tls.VersionTLS12}
 	err = ask(ctx, w, config)
 	var doubt *tls.CertificateVerificationError
@@ -48,6 +51,16 @@ func (s *Server) ask(ctx context.Context, w way) (distrust, err error) {
 		err = fmt.Errorf("%w: %w", errRefused, doubt.Err)
 	}
 	return distrust, err
+}
+
+// lacksCertificate says why handshakes fail for now, in the words of who keeps the
+// certificate; the client of a failed one learns of an internal error only.
+func (s *Server) lacksCertificate() error {
+	if s.cfg.TLS == nil || s.cfg.TLS.GetCertificate == nil {
+		return nil
+	}
+	_, err := s.cfg.TLS.GetCertificate(&tls.ClientHelloInfo{ServerName: s.cfg.Domain})
+	return err
 }
 
 // ask sends a Binding request along a way, over TLS if there is a config.
