@@ -42,6 +42,11 @@
 //	terminal_test.go     the chat command
 //	allocate_test.go     a TURN client that does nothing else
 //
+// With the tag proxies and make proxies, the proxies of Debian stand before the
+// program, each with its file of configs, unchanged: proxy_test.go tells the story,
+// proxy_stranger_test.go who is not believed, proxy_client_test.go and
+// proxy_world_test.go are the machinery.
+//
 // Beside it, with the tag interop and make interop, coturn's own tools use our
 // relay: interop_test.go has the exercises, coturn_test.go runs the tools,
 // relay_test.go the server.

@@ -1,4 +1,4 @@
-//go:build browser
+//go:build browser || proxies
 
 package e2e
 
@@ -11,7 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
+
+// patience is how long anything may take that a test waits for. Most takes well
+// under a second; a busy machine and a relay over TCP are slower.
+const patience = 30 * time.Second
 
 // TestMain builds the server once, for all tests.
 func TestMain(m *testing.M) {

@@ -1,4 +1,4 @@
-//go:build browser
+//go:build browser || proxies
 
 package e2e
 
@@ -35,7 +35,8 @@ func (c *thisComputer) Dial(ctx context.Context, network, address string) (net.C
 
 // server is a running wasmp2pchat.
 type server struct {
-	log *record
+	log  *record
+	stop func() // ends it at once; may be called again
 }
 
 // startServer starts the server and waits until it says, at its admin address,
@@ -58,9 +59,12 @@ func startServer(t *testing.T, on machine, admin string, settings ...string) *se
 		defer close(exited)
 		_ = cmd.Wait() // the log says why
 	}()
-	t.Cleanup(func() {
+	s.stop = func() {
 		stop() // at once: it would wait for the relays of browsers that were killed
 		<-exited
+	}
+	t.Cleanup(func() {
+		s.stop()
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", s.log)
 		}

@@ -13,10 +13,6 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// patience is how long anything may take that a test waits for. Most takes well
-// under a second; a busy machine and a relay over TCP are slower.
-const patience = 30 * time.Second
-
 // The states of the page: body[data-state].
 const (
 	idle     = "idle"
