@@ -236,12 +236,13 @@ func (c *turnClient) hears(want string) {
 // isCut waits until the other end closes a connection that it has read enough of.
 func isCut(t *testing.T, conn net.Conn) {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	const enough = 2 * patience // the longest time-out of the files is 20 s
+	if err := conn.SetReadDeadline(time.Now().Add(enough)); err != nil {
 		t.Error(err)
 		return
 	}
 	_, err := io.Copy(io.Discard, conn)
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		t.Errorf("the connection is still open after %v", patience)
+		t.Errorf("the connection is still open after %v", enough)
 	}
 }
