@@ -89,6 +89,10 @@ func openStreet(t *testing.T, f frontage, settings ...string) *street {
 	t.Helper()
 	_, err := exec.LookPath(f.command[0])
 	need(t, err)
+	if f.through && f.command[0] == "nginx" {
+		_, err := os.Stat("/usr/lib/nginx/modules/ngx_stream_module.so") // of libnginx-mod-stream
+		need(t, err)
+	}
 	need(t, natlab.Available())
 	lab, err := natlab.New(t.Context(), natlab.NoNAT, natlab.NoNAT)
 	if err != nil {
