@@ -100,7 +100,8 @@ type Stream struct {
 	Listener net.Listener
 	// Secure says that the TLS handshake was done, with a certificate for Domain.
 	Secure bool
-	// Port is what clients are told; zero: that of the Listener.
+	// Port is what clients are told if somebody else listens there, such as a
+	// proxy that passes TLS on; zero: that of the Listener.
 	Port uint16
 }
 

@@ -40,6 +40,7 @@ type entrance struct {
 	transport string         // "udp", "tcp" or "tls"
 	local     netip.AddrPort // where it listens
 	port      uint16         // where clients find it
+	forwarded bool           // there somebody else listens, who passes it on
 }
 
 // entrances are in the order in which clients are told: UDP, TCP, TLS; as they
@@ -69,7 +70,7 @@ func (s *Server) entrances() []entrance {
 // entranceAt is a socket at addr; port 0 is its own.
 func entranceAt(transport string, addr net.Addr, port uint16) entrance {
 	local := gate.AddrPort(addr)
-	return entrance{transport, local, or(port, local.Port())}
+	return entrance{transport, local, or(port, local.Port()), port != 0}
 }
 
 func not443(e entrance) int {
@@ -96,9 +97,9 @@ type way struct {
 func (s *Server) ways() (list []way) {
 	here := s.homes.view.Load()
 	for _, e := range s.entrances() {
-		for i, ip := range reached(e.local.Addr(), here.public) {
+		for i, ip := range e.reached(here.public) {
 			w := way{entrance: e, family: familyOf(ip)}
-			w.asked, w.inside = inside(e.local, ip, here.interfaces[ip])
+			w.asked, w.inside = e.asked(ip, here.interfaces[ip])
 			switch e.transport {
 			case "tls":
 				if i > 0 || s.cfg.Domain == "" { // one name stands for all addresses
@@ -115,6 +116,25 @@ func (s *Server) ways() (list []way) {
 		}
 	}
 	return list
+}
+
+// reached are the public addresses at which clients find an entrance: what
+// somebody passes on, at all.
+func (e entrance) reached(public []netip.Addr) []netip.Addr {
+	if e.forwarded {
+		return public
+	}
+	return reached(e.local.Addr(), public)
+}
+
+// asked is where an entrance is asked whether it is there for clients that come
+// to ip. If somebody passes it on to loopback, he is on this machine, and asked
+// too; where another one is, he only knows.
+func (e entrance) asked(ip netip.Addr, onInterface bool) (at netip.AddrPort, other bool) {
+	if e.forwarded && onInterface && e.local.Addr().IsLoopback() {
+		return netip.AddrPortFrom(ip, e.port), false
+	}
+	return inside(e.local, ip, onInterface && !e.forwarded)
 }
 
 // inside is where a socket that is bound to local is asked from here whether it

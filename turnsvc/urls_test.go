@@ -65,10 +65,38 @@ func (s *service) offers(t *testing.T, want ...string) {
 	}
 }
 
+// TestWhereAProxyPassesOn: who passes on to loopback is on this machine and asked,
+// another one is not.
+func TestWhereAProxyPassesOn(t *testing.T) {
+	t.Parallel()
+	ours, outer := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for _, c := range []struct {
+		name        string
+		local       string
+		ip          netip.Addr
+		onInterface bool
+		want        string
+		inside      bool
+	}{
+		{"a proxy here", "127.0.0.1:8443", ours, true, "192.0.2.1:443", false},
+		{"a proxy here, behind 1:1 NAT", "127.0.0.1:8443", outer, false, "127.0.0.1:8443", true},
+		{"a proxy elsewhere, who asks one address", "10.0.0.1:8443", ours, true, "10.0.0.1:8443", true},
+		{"a proxy elsewhere, who asks any address", "[::]:8443", ours, true, "127.0.0.1:8443", true},
+	} {
+		e := entrance{transport: "tls", local: netip.MustParseAddrPort(c.local), port: 443, forwarded: true}
+		if got := e.reached([]netip.Addr{c.ip}); !slices.Equal(got, []netip.Addr{c.ip}) {
+			t.Errorf("%s: reached at %v, want %v", c.name, got, c.ip)
+		}
+		if at, inside := e.asked(c.ip, c.onInterface); at.String() != c.want || inside != c.inside {
+			t.Errorf("%s: asked at %v, %v, want %s, %v", c.name, at, inside, c.want, c.inside)
+		}
+	}
+}
+
 func TestChoose(t *testing.T) {
 	t.Parallel()
 	at := func(transport string, port uint16, ip string) way {
-		e := entrance{transport, netip.AddrPortFrom(netip.IPv6Unspecified(), port), port}
+		e := entrance{transport: transport, local: netip.AddrPortFrom(netip.IPv6Unspecified(), port), port: port}
 		w := way{entrance: e, url: transport + " " + ip, stun: "stun " + ip}
 		if transport != "udp" {
 			w.stun = ""
