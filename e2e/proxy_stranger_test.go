@@ -86,6 +86,7 @@ func TestForgottenTrust(t *testing.T) {
 				if refused := s.metric(`wasmp2pchat_edge_refused_total{port="public",reason="tls"}`); refused == "0" {
 					t.Error("no connection is counted that was not TLS")
 				}
+				s.logs("level=WARN", "turn url withheld", "turns:"+chatName+":443")
 				return
 			}
 			if status := a.waits(wss); status != http.StatusSwitchingProtocols {

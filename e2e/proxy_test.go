@@ -30,9 +30,10 @@ func TestBehindAProxy(t *testing.T) {
 			a, b := s.visitor(natlab.SideA), s.visitor(natlab.SideB)
 			slow := a.isSlow()
 			a.seesThePage()
-			s.chats()
+			s.chats("direct")
 			s.knowsAddresses(a, b)
 			if f.through {
+				s.talksOverTLS()
 				a.relaysOverTLS(b)
 				a.findsTheOtherSite()
 			}
@@ -81,13 +82,31 @@ func (v *visitor) seesThePage() {
 	}
 }
 
+// talksOverTLS lets two people talk whose networks let out TCP to port 443 only.
+func (s *street) talksOverTLS() {
+	s.t.Helper()
+	s.logs("turn offers", "turns:"+chatName+":443?transport=tcp")
+	for _, side := range []natlab.Side{natlab.SideA, natlab.SideB} {
+		if err := s.lab.SetNAT(s.t.Context(), side, natlab.TCP443Only); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.chats("relay")
+	for _, side := range []natlab.Side{natlab.SideA, natlab.SideB} {
+		s.logs("websocket open", "addr="+s.lab.Outside(side).String())
+		if err := s.lab.SetNAT(s.t.Context(), side, natlab.NoNAT); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // chats lets two people talk who know nothing but the URL.
-func (s *street) chats() {
+func (s *street) chats(path string) {
 	s.t.Helper()
 	a := openTerminal(s.t, s.machine(s.lab.Client(natlab.SideA)), "https://"+chatName)
 	b := openTerminal(s.t, s.machine(s.lab.Client(natlab.SideB)), "https://"+chatName)
-	a.prints("connected")
-	b.prints("connected")
+	a.prints("connected: " + path)
+	b.prints("connected: " + path)
 	a.say("hello")
 	b.prints("stranger: hello")
 	b.say("hello yourself")

@@ -19,6 +19,7 @@ import (
 type config struct {
 	Addr           listenAddr      `env:"ADDR"            envDefault:":8080" tlsDefault:":443" help:"page and WebSockets, and TURN over TCP or TLS on the same port"`
 	RedirectAddr   listenAddr      `env:"REDIRECT_ADDR"   envDefault:"off" tlsDefault:":80" help:"answers the certificate authority (HTTP-01), and sends everybody else to https"`
+	PublicPort     uint16          `env:"PUBLIC_PORT"                                 help:"port that clients are told for https and TURN over TLS, where a proxy has it and passes TLS on to ADDR, such as 443; unset: that of ADDR"`
 	AdminAddr      listenAddr      `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"/metrics, /healthz, /readyz, /api/bans, /debug/pprof; never public; off switches it off"`
 	StateDir       string          `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets, and bans; made with mode 0700"`
 	PublicIPs      []netip.Addr    `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: found, see ADDRESS_SOURCES"`
@@ -108,6 +109,7 @@ func (c *config) faults() []error {
 	check(c.Match.MaxPerIP >= 0, "MATCH_MAX_PER_IP", "0 or more")
 	check(c.Match.Crowd >= 0, "MATCH_CROWD", "0 or more")
 	check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "TLS_CERT_FILE", "TLS_CERT_FILE and TLS_KEY_FILE, both or none")
+	check(c.PublicPort == 0 || c.Domain != "" || c.TLS.CertFile != "", "PUBLIC_PORT", "DOMAIN or TLS_CERT_FILE beside it: a proxy that has the certificate itself passes no TURN on")
 	check(c.TURN.CredentialTTL >= minCredentialTTL && c.TURN.CredentialTTL <= maxCredentialTTL, "TURN_CREDENTIAL_TTL", "1s to 24h")
 	check(c.TURN.MaxAllocations > 0, "TURN_MAX_ALLOCATIONS", "1 or more")
 	check(c.TURN.MaxPerUser > 0, "TURN_MAX_ALLOCATIONS_PER_USER", "1 or more")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,7 @@ type front struct {
 	redirect    *httpServer
 	addr        net.Addr // of door
 	domain      string
+	publicPort  uint16 // that a proxy passes on to door; 0: none does
 }
 
 // frontEvents are told while the server serves, and must not wait.
@@ -39,7 +42,7 @@ type frontEvents struct {
 // openFront finds the addresses, reads the certificate if there is one, and
 // listens.
 func openFront(ctx context.Context, cfg *config, tell frontEvents, log *slog.Logger) (f *front, err error) {
-	f = &front{domain: cfg.Domain}
+	f = &front{domain: cfg.Domain, publicPort: cfg.PublicPort}
 	if f.addresses, err = findAddresses(ctx, cfg, tell.moved, log.With("svc", "address")); err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func openFront(ctx context.Context, cfg *config, tell frontEvents, log *slog.Log
 		return f, nil
 	}
 	_ = f.plain.TURN().Close() // nobody is told that TURN is here; never fails
-	f.redirect = newHTTPServer(f.plain.HTTP(), f.certificate.HTTPChallenge(edge.Redirect(cfg.Domain, portOf(f.addr))), log)
+	f.redirect = newHTTPServer(f.plain.HTTP(), f.certificate.HTTPChallenge(edge.Redirect(cfg.Domain, cmp.Or(int(f.publicPort), portOf(f.addr)))), log)
 	return f, nil
 }
 
@@ -90,7 +93,7 @@ func (f *front) tlsConfig() *tls.Config {
 
 // stream is how the relay gets those who come to the public port for it.
 func (f *front) stream() turnsvc.Stream {
-	return turnsvc.Stream{Listener: f.door.TURN(), Secure: f.certificate != nil}
+	return turnsvc.Stream{Listener: f.door.TURN(), Secure: f.certificate != nil, Port: f.publicPort}
 }
 
 // serve does its four things until ctx ends.
@@ -170,11 +173,12 @@ func (f *front) url() string {
 	if f.certificate == nil {
 		return "http://" + reachable(f.addr, "localhost")
 	}
-	name := f.domain
-	if name == "" {
-		name = "localhost"
+	name := cmp.Or(f.domain, "localhost")
+	at := reachable(f.addr, name)
+	if f.publicPort != 0 {
+		at = net.JoinHostPort(name, strconv.Itoa(int(f.publicPort)))
 	}
-	return "https://" + strings.TrimSuffix(reachable(f.addr, name), ":443")
+	return "https://" + strings.TrimSuffix(at, ":443")
 }
 
 func portOf(addr net.Addr) int {
