@@ -10,13 +10,13 @@ SDKVERSION := 2025.1.1
 SDKSHA512  := 31e1a94366f7e058f10890a876f3a82af8b139a4e5d4653097adb1d5a1894bc9722374c8cfdb4125ce6bee1e0325edcec84e45d516cad446e89c2a49fe73827b
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
-TAGS      := netns,browser,interop,load
+TAGS      := netns,browser,interop,load,proxies
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js load interop netns browser test fuzz bench bench-micro image clean help
+.PHONY: build run client check fmt lint vet unit js load interop netns proxies browser test fuzz bench bench-micro image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -31,7 +31,7 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page peer wire -t
 
 # ---- what CI runs ----
 
-test: check js load interop netns browser ## everything CI runs; installs what is missing
+test: check js load interop netns proxies browser ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -60,6 +60,9 @@ interop: client system/coturn ## coturn's own tools against our relay
 
 netns: system/lab ## real NATs in network namespaces (root)
 	$(GO) test -count=1 -race -tags netns ./internal/natlab ./internal/edge/address
+
+proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
+	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
 
 browser: client system/lab system/chromium system/firefox $(SDK) ## two browsers behind two NATs (root), and others' client: the Ayame SDK
 	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK)
@@ -119,10 +122,11 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/npm system/coturn system/lab system/chromium system/firefox
+.PHONY: system/node system/npm system/coturn system/lab system/chromium system/firefox system/proxies
 system/node: ; $(call apt,node,nodejs)
 system/npm: ; $(call apt,npm,npm)
 system/coturn: ; $(call apt,turnutils_uclient,coturn)
 system/lab: ; $(call apt,ip nft,iproute2 nftables)
 system/chromium: ; $(call apt,chromium,chromium fonts-dejavu-core)
+system/proxies: ; $(call apt,nginx haproxy caddy,nginx libnginx-mod-stream haproxy caddy)
 system/firefox: ; $(call apt,firefox-esr certutil,firefox-esr libnss3-tools)

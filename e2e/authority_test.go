@@ -1,4 +1,4 @@
-//go:build browser
+//go:build browser || proxies
 
 package e2e
 
@@ -19,56 +19,70 @@ import (
 // authority is a CA that lives as long as a test.
 type authority struct {
 	t           *testing.T
+	root        string         // its certificate, PEM
+	pool        *x509.CertPool // the same, for Go
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
-	file        string // its certificate, PEM
 }
+
+// issued is a certificate and its key, PEM.
+type issued struct{ chain, key string }
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	a := &authority{t: t, certificate: &x509.Certificate{
+	a := &authority{t: t, pool: x509.NewCertPool(), key: newKey(t)}
+	a.certificate = &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA of the laboratory"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}}
-	a.key = newKey(t)
-	a.file = a.sign(a.certificate, a.key)
+	}
+	der := a.sign(a.certificate, a.key)
+	a.root = block("CERTIFICATE", der)
+	var err error
+	if a.certificate, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	a.pool.AddCert(a.certificate)
 	return a
 }
 
-// issue writes a certificate for a name, and its key.
-func (a *authority) issue(name string) (certFile, keyFile string) {
+// issue makes a certificate for a name, as fresh as Let's Encrypt's.
+func (a *authority) issue(name string, serial int64) issued {
 	a.t.Helper()
 	key := newKey(a.t)
-	certFile = a.sign(&x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	der := a.sign(&x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, key)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return certFile, a.write("PRIVATE KEY", private)
+	return issued{block("CERTIFICATE", der), block("PRIVATE KEY", private)}
 }
 
-// sign writes what the authority vouches for.
-func (a *authority) sign(certificate *x509.Certificate, key *ecdsa.PrivateKey) (file string) {
+func (a *authority) sign(certificate *x509.Certificate, key *ecdsa.PrivateKey) (der []byte) {
 	a.t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, certificate, a.certificate, key.Public(), a.key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return a.write("CERTIFICATE", der)
+	return der
 }
 
-func (a *authority) write(kind string, der []byte) (file string) {
-	a.t.Helper()
-	file = filepath.Join(a.t.TempDir(), "it.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		a.t.Fatal(err)
+func block(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+// inFile writes a text where only this test finds it.
+func inFile(t *testing.T, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "it.pem")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	return file
+	return path
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {

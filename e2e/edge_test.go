@@ -17,9 +17,9 @@ func (w *world) named(addrs ...netip.Addr) (settings []string) {
 		w.t.Fatal(err)
 	}
 	ca := newAuthority(w.t)
-	w.trusts = ca.file
-	certFile, keyFile := ca.issue(domain)
-	return []string{"DOMAIN=" + domain, "TLS_CERT_FILE=" + certFile, "TLS_KEY_FILE=" + keyFile}
+	w.trusts = inFile(w.t, ca.root)
+	ours := ca.issue(domain, 2)
+	return []string{"DOMAIN=" + domain, "TLS_CERT_FILE=" + inFile(w.t, ours.chain), "TLS_KEY_FILE=" + inFile(w.t, ours.key)}
 }
 
 // TestServerBehindOneToOneNAT is the server of a cloud: its own address is

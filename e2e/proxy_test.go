@@ -176,7 +176,7 @@ func (v *visitor) relaysOverTLS(peer *visitor) {
 // findsTheOtherSite asks for another name, and for none: that is not for us.
 func (v *visitor) findsTheOtherSite() {
 	v.t.Helper()
-	pair := v.certs.issue(v.t, otherName, otherSerial)
+	pair := v.certs.issue(otherName, otherSerial)
 	cert, err := tls.X509KeyPair([]byte(pair.chain), []byte(pair.key))
 	if err != nil {
 		v.t.Fatal(err)

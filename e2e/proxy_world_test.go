@@ -17,6 +17,13 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 )
 
+// Who has a certificate, by its serial number.
+const (
+	proxySerial   = 101
+	programSerial = 102
+	otherSerial   = 103
+)
+
 const (
 	chatName  = "chat.example.org"  // in the files of configs
 	otherName = "other.example.org" // of another site behind the same proxy
@@ -79,7 +86,7 @@ type street struct {
 	front  frontage
 	lab    *natlab.Lab
 	root   string // the folders that stand in for those of the machine
-	certs  *issuer
+	certs  *authority
 	server *server
 }
 
@@ -103,10 +110,10 @@ func openStreet(t *testing.T, f frontage, settings ...string) *street {
 			t.Error(err)
 		}
 	})
-	if err := lab.SetIPv6(t.Context(), natlab.SideA, true); err != nil {
+	if err := lab.SetFamily(t.Context(), natlab.SideA, natlab.DualStack); err != nil {
 		t.Fatal(err)
 	}
-	s := &street{t: t, front: f, lab: lab, root: t.TempDir(), certs: newIssuer(t)}
+	s := &street{t: t, front: f, lab: lab, root: t.TempDir(), certs: newAuthority(t)}
 	s.furnish()
 	s.startProxy()
 	s.startProgram(settings...)
@@ -144,7 +151,7 @@ func (s *street) furnish() {
 	s.write(s.front.place[1:], s.front.text(s.t))
 	s.write("etc/hosts", proxyIP+" "+chatName+"\n127.0.0.1 localhost\n::1 localhost\n")
 	s.write("etc/ssl/certs/ca-certificates.crt", s.certs.root)
-	proxys, programs := s.certs.issue(s.t, chatName, proxySerial), s.certs.issue(s.t, chatName, programSerial)
+	proxys, programs := s.certs.issue(chatName, proxySerial), s.certs.issue(chatName, programSerial)
 	for name, text := range map[string]string{
 		"etc/letsencrypt/live/chat.example.org/fullchain.pem": proxys.chain,
 		"etc/letsencrypt/live/chat.example.org/privkey.pem":   proxys.key,
