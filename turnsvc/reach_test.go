@@ -97,9 +97,9 @@ func TestURLThatFailsOnceIsOffered(t *testing.T) {
 	s := serve(t, func(c *Config) {
 		watched(c)
 		only(h, false)(c)
-		c.Streams[0].Port = 80
+		c.Streams[0].Port, c.PublicIPs = 80, addrs("198.51.100.7") // who passes the port on is elsewhere
 	})
-	const url = "turn:127.0.0.1:80?transport=tcp"
+	const url = "turn:198.51.100.7:80?transport=tcp"
 	s.offers(t, url)
 	down.Store(true)
 	ways := s.ways()

@@ -203,11 +203,12 @@ func TestStreamsAreOffered(t *testing.T) {
 	plain, other, secure := handOver(t, peek), handOver(t, shakenBy(config, same)), handOver(t, shakenBy(config, peek))
 	s := serve(t, func(c *Config) {
 		c.blind, c.TLSAddr, c.TLS, c.Domain, c.roots = false, "127.0.0.1:0", config, domain, trusted(t, cert)
+		c.PublicIPs = addrs("198.51.100.7", "127.0.0.1") // who passes the ports on is elsewhere
 		c.Streams = []Stream{{Listener: other, Secure: true, Port: 8443}, {Listener: secure, Secure: true, Port: 443}, {Listener: plain, Port: 80}}
 	})
 	s.offers(t, s.named([]string{
 		"stun:127.0.0.1:UDP", "turn:127.0.0.1:UDP?transport=udp", "turn:127.0.0.1:TCP?transport=tcp",
-		"turn:127.0.0.1:80?transport=tcp", "turns:turn.example:443?transport=tcp",
+		"turn:198.51.100.7:80?transport=tcp", "turns:turn.example:443?transport=tcp",
 	})...)
 }
 

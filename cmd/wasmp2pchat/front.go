@@ -96,7 +96,7 @@ func (f *front) stream() turnsvc.Stream {
 	return turnsvc.Stream{Listener: f.door.TURN(), Secure: f.certificate != nil, Port: f.publicPort}
 }
 
-// serve does its four things until ctx ends.
+// serve does all of it until ctx ends.
 func (f *front) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -105,7 +105,7 @@ func (f *front) serve(ctx context.Context) error {
 		parts = append(parts, f.certificate.Serve)
 	}
 	if f.plain != nil {
-		parts = append(parts, f.plain.Serve, f.redirect.serve)
+		parts = append(parts, f.serveRedirects)
 	}
 	ended := make(chan error, len(parts))
 	for _, part := range parts {
@@ -119,6 +119,16 @@ func (f *front) serve(ctx context.Context) error {
 		all = errors.Join(all, <-ended)
 	}
 	return all
+}
+
+// serveRedirects serves the plain port: requests under way end before its door.
+func (f *front) serveRedirects(ctx context.Context) error {
+	open, shut := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- f.plain.Serve(open) }() // waited for below
+	err := f.redirect.serve(ctx)
+	shut()
+	return errors.Join(err, <-ended)
 }
 
 // observe tells the addresses how visitors have found us, which those know who

@@ -19,7 +19,7 @@ func openCertificate(cfg *config, addresses func() []netip.Addr, renewed func(),
 	return certs.New(certs.Config{
 		Domain: cfg.Domain, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile,
 		CA: string(cfg.TLS.ACMECA), CARoot: cfg.TLS.ACMECARoot, Email: cfg.TLS.ACMEEmail, Dir: cfg.StateDir,
-		Addresses: addresses, Changed: renewed, SkipDNSCheck: len(cfg.TrustedProxies) > 0, Log: log,
+		Addresses: addresses, Changed: renewed, SkipDNSCheck: proxiedElsewhere(cfg), Log: log,
 	})
 }
 

@@ -50,7 +50,8 @@ type Config struct {
 	// handshake, first byte, and until its service accepts it; zero:
 	// DefaultOpening.
 	Opening time.Duration
-	// Log is told of each connection that was refused, at Debug; nil: silent.
+	// Log is told of each connection that was refused, at Debug, and once, as a
+	// warning, of a proxy that is not one of Proxies; nil: silent.
 	Log *slog.Logger
 }
 
@@ -91,6 +92,8 @@ type Door struct {
 	http     *exit
 	turn     *exit
 	counts   counters
+
+	proxySeen sync.Once // somebody spoke the PROXY protocol without being listed
 }
 
 // New returns the door of l, which Serve will close. Nothing is accepted before

@@ -73,7 +73,7 @@ func (d *Door) introduce(g *guest) error {
 func (d *Door) identifyTLS(ctx context.Context, g *guest) (*exit, net.Conn, error) {
 	conn := tls.Server(g, d.cfg.TLS)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		answerHTTP(err)
+		d.explain(g, err)
 		return nil, nil, refuse(Handshake, fmt.Errorf("tls handshake: %w", err))
 	}
 	switch conn.ConnectionState().NegotiatedProtocol {
@@ -112,14 +112,19 @@ func handOver(ctx context.Context, g *guest, to *exit, conn net.Conn) error {
 	return to.give(ctx, conn)
 }
 
-// answerHTTP tells a person who has typed http:// what is wrong, as net/http
-// would: the handshake with it has failed.
-func answerHTTP(err error) {
+// explain helps those whose handshake has failed because they do not speak TLS: a
+// person who has typed http:// is told what is wrong, as net/http would, and the
+// operator of a proxy that is not listed finds a line in the log.
+func (d *Door) explain(g *guest, err error) {
 	notTLS, ok := errors.AsType[tls.RecordHeaderError](err)
 	if !ok || notTLS.Conn == nil {
 		return
 	}
 	switch string(notTLS.RecordHeader[:]) {
+	case "PROXY", "\r\n\r\n\x00": // how the two versions begin
+		d.proxySeen.Do(func() { // a stranger can make it say so too, but only once
+			d.cfg.Log.Warn("the PROXY protocol does not count from there: behind a proxy? set TRUSTED_PROXIES", "addr", address(g.client))
+		})
 	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
 		_, _ = io.WriteString(notTLS.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n"+
 			"this port speaks HTTPS: write https:// before the name\n") // refused in any case

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -129,6 +130,28 @@ func checkClient(t *testing.T, h *house, header, want string, secure bool) {
 		t.Errorf("it is from %s, want %s", got, want)
 	}
 	_ = out.Close()
+}
+
+// TestAProxyThatIsNotListedIsToldOnce holds that an operator who has forgotten
+// TRUSTED_PROXIES finds a line in the log, and strangers cannot write more.
+func TestAProxyThatIsNotListedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStreet()
+		var log strings.Builder
+		h := build(t, s, Config{TLS: serverTLS(t), Log: slog.New(slog.NewTextHandler(&log, nil))})
+		for _, header := range []string{"PROXY TCP4 203.0.113.7 192.0.2.2 5000 443\r\n", v2TCP4, v2TCP4} {
+			playClient(s.come(t, "192.0.2.1"), header, false, false)
+			synctest.Wait()
+		}
+		if refused := h.Stats().Refused; refused[Handshake] != 3 {
+			t.Errorf("refused %v, want no TLS three times", refused)
+		}
+		if n := strings.Count(log.String(), "TRUSTED_PROXIES"); n != 1 || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("the log says %q, want one line that names TRUSTED_PROXIES", log.String())
+		}
+		h.stop()
+	})
 }
 
 // TestCapsCountTheClientOfAProxy holds that who comes through a proxy is counted
