@@ -15,6 +15,7 @@
 //	wire              every message and close code that two processes exchange
 //	internal/roomkey  room ids: unguessable, signed, short-lived
 //	internal/wsconn   the server-side WebSocket and its limits
+//	internal/arrivals who counts as one of those who come, and how many are here
 //	internal/edge     the one public port: page, WebSockets and TURN told apart
 //	internal/edge/certs
 //	                  certificates by themselves, or from files that change

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // What reports lead to. An address needs PeoplePerAddr times as many.
@@ -139,7 +141,7 @@ func (b *Bans) suspectsOf(p Party, peoplePerAddr int) []suspect {
 		list = append(list, suspect{b.mark(BanDevice, p.Device), BanDevice, 1})
 	}
 	if peoplePerAddr > 0 {
-		list = append(list, suspect{b.mark(BanAddress, subscriber(p.Addr).String()), BanAddress, peoplePerAddr})
+		list = append(list, suspect{b.mark(BanAddress, arrivals.Source(p.Addr).String()), BanAddress, peoplePerAddr})
 	}
 	return list
 }
@@ -177,7 +179,7 @@ func (b *Bans) empty() bool {
 func (b *Bans) report(about, by Party, reason string, peoplePerAddr int, now time.Time) {
 	c := complaint{
 		At: now.UTC(), Reason: reason,
-		Addr: b.mark("reporter", subscriber(by.Addr).String()), User: b.mark("reporter", by.User),
+		Addr: b.mark("reporter", arrivals.Source(by.Addr).String()), User: b.mark("reporter", by.User),
 	}
 	suspects := b.suspectsOf(about, peoplePerAddr)
 	b.mu.Lock()

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // Who skips often waits before he is offered to anybody: a level that each
@@ -97,7 +99,7 @@ func (s *turnstile) offer(addr netip.Addr, now time.Time) (wait time.Duration) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.offers.touch(subscriber(addr), now)
+	l := s.offers.touch(arrivals.Source(addr), now)
 	l.fall(now, s.offerEvery)
 	if over := l.height + 1 - s.offerMost; over > 0 {
 		return max(1, time.Duration(over*float64(s.offerEvery)))
@@ -110,7 +112,7 @@ func (s *turnstile) offer(addr netip.Addr, now time.Time) (wait time.Duration) {
 func (s *turnstile) enter(addr netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub := subscriber(addr)
+	sub := arrivals.Source(addr)
 	if s.rules.MaxPerAddr > 0 && s.waiting[sub] >= s.rules.MaxPerAddr {
 		return false
 	}
@@ -122,7 +124,7 @@ func (s *turnstile) enter(addr netip.Addr) bool {
 func (s *turnstile) leave(addr netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub := subscriber(addr)
+	sub := arrivals.Source(addr)
 	if s.waiting[sub]--; s.waiting[sub] == 0 {
 		delete(s.waiting, sub)
 	}
@@ -164,7 +166,7 @@ func (s *turnstile) levels(p Party, now time.Time, each func(l *level, people fl
 		visit(s.devices.touch(p.Device, now), 1)
 	}
 	if people := s.rules.PeoplePerAddr; people > 0 {
-		visit(s.addrs.touch(subscriber(p.Addr), now), float64(people))
+		visit(s.addrs.touch(arrivals.Source(p.Addr), now), float64(people))
 	}
 }
 

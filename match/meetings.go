@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -119,8 +120,8 @@ func (s *meetings) absent(room, clientID string, addr netip.Addr) *visitor {
 }
 
 func (m *meeting) who(clientID string, addr netip.Addr) *guest {
-	sub := subscriber(addr)
-	near := [2]bool{subscriber(m[0].Addr) == sub, subscriber(m[1].Addr) == sub}
+	sub := arrivals.Source(addr)
+	near := [2]bool{arrivals.Source(m[0].Addr) == sub, arrivals.Source(m[1].Addr) == sub}
 	switch {
 	case m[0].User == clientID:
 		return &m[0]

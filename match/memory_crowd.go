@@ -3,6 +3,8 @@ package match
 import (
 	"net/netip"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // crowd is the tickets of one subscriber address, and a crowd in the strict
@@ -20,27 +22,12 @@ type crowd struct {
 	turn       time.Duration // when the next may be admitted
 }
 
-// subscriber is what addresses are counted by: one IPv4 address, or the /64
-// that one IPv6 subscriber is given. Invalid for an invalid address.
-func subscriber(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	p, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
 // joinCrowd counts t with those of its address.
 func (p *Memory) joinCrowd(t *Ticket) {
 	if p.cfg.Crowd == 0 || !t.Addr.IsValid() {
 		return
 	}
-	from := subscriber(t.Addr)
+	from := arrivals.Source(t.Addr)
 	c := p.crowds[from]
 	if c == nil {
 		if n := len(p.spareCrowds); n > 0 {

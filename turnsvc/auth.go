@@ -6,6 +6,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
@@ -116,7 +117,7 @@ func (d *door) guess(r *request, answer *refusal) *refusal {
 }
 
 func (d *door) spend(r *request, cost int, answer *refusal) *refusal {
-	if !d.srv.strangers.AllowN(gate.Source(r.client.Addr()), cost, time.Now()) {
+	if !d.srv.strangers.AllowN(arrivals.Source(r.client.Addr()), cost, time.Now()) {
 		return silence()
 	}
 	return answer

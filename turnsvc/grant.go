@@ -8,7 +8,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
-	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // maxOverstay is how long after it was made an allocation can be kept alive with
@@ -74,7 +74,7 @@ func newGrant(d *door, r *request, m member, n uint64) *grant {
 	}
 }
 
-func (g *grant) source() netip.Prefix { return gate.Source(g.client.Addr()) }
+func (g *grant) source() netip.Prefix { return arrivals.Source(g.client.Addr()) }
 
 // touchable reports whether a request may change the allocation now.
 func (g *grant) touchable() bool {

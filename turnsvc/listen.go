@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
@@ -21,15 +22,15 @@ type sockets struct {
 	tls     *gate.Listener
 	dtls    *gate.Listener
 	streams []*gate.Listener // those of Config.Streams
-	crowd   *gate.Crowd      // of the connections over TCP and TLS
+	crowd   *arrivals.Crowd  // of the connections over TCP and TLS
 }
 
 // listen opens the sockets of cfg. Those that are open when one fails are for
 // the caller to close.
 func (s *Server) listen(ctx context.Context) (err error) {
 	cfg := s.cfg
-	limits := gate.Limits{Conns: cfg.MaxConns, ConnsPerAddr: 2 * cfg.MaxPerAddr}
-	s.crowd = gate.NewCrowd(limits)
+	limits := arrivals.Limits{Conns: cfg.MaxConns, ConnsPerAddr: 2 * cfg.MaxPerAddr}
+	s.crowd = arrivals.NewCrowd(limits)
 	if err := s.listenUDP(ctx); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			return err
 		}
 		limits.Conns = min(limits.Conns, maxDTLS)
-		if s.dtls, err = s.listenDTLS(ctx, gate.NewCrowd(limits)); err != nil {
+		if s.dtls, err = s.listenDTLS(ctx, arrivals.NewCrowd(limits)); err != nil {
 			return err
 		}
 	}
@@ -84,7 +85,7 @@ func (s *Server) listenTCP(ctx context.Context, address string, opening gate.Ope
 	}), nil
 }
 
-func (s *Server) listenDTLS(ctx context.Context, crowd *gate.Crowd) (*gate.Listener, error) {
+func (s *Server) listenDTLS(ctx context.Context, crowd *arrivals.Crowd) (*gate.Listener, error) {
 	flows, err := gate.ListenFlows(ctx, s.cfg.TLSAddr, s.refuseFrame)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
@@ -81,7 +82,7 @@ func (r *relay) WriteTo(p []byte, addr net.Addr) (int, error) {
 // address is shared between calls: nobody may change it. Only Close makes it fail:
 // upon an error pion deletes the allocation, at a moment which lastMoments forbids.
 func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
-	var tired gate.Pause
+	var tired arrivals.Pause
 	for {
 		n, from, err := r.ReadFromUDPAddrPort(p)
 		switch {

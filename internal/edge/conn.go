@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // guest is a connection from the moment it was accepted. It is counted until it
@@ -17,8 +19,8 @@ type guest struct {
 	net.Conn
 	client  net.Addr // who it is
 	opened  time.Time
-	proxied bool  // a listed proxy made it
-	seat    *seat // nil: it was one too many
+	proxied bool           // a listed proxy made it
+	seat    *arrivals.Seat // nil: it was one too many
 	place   *list.Element
 
 	// The rest is for the reader alone.
@@ -51,7 +53,7 @@ func (g *guest) Read(p []byte) (int, error) {
 // called again and again.
 func (g *guest) Close() error {
 	if g.seat != nil {
-		g.seat.leave()
+		g.seat.Leave()
 	}
 	return g.Conn.Close()
 }

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // What the zero fields of a Config mean.
@@ -87,7 +89,7 @@ func (c Config) withDefaults() Config {
 type Door struct {
 	cfg      Config
 	listener net.Listener
-	crowd    *crowd
+	crowd    *arrivals.Crowd
 	opening  *queue
 	http     *exit
 	turn     *exit
@@ -102,7 +104,7 @@ func New(l net.Listener, cfg Config) *Door {
 	cfg = cfg.withDefaults()
 	return &Door{
 		cfg: cfg, listener: l,
-		crowd:   newCrowd(cfg.MaxConns, cfg.MaxPerAddr),
+		crowd:   arrivals.NewCrowd(arrivals.Limits{Conns: cfg.MaxConns, ConnsPerAddr: cfg.MaxPerAddr}),
 		opening: newQueue(cfg.MaxOpening),
 		http:    newExit(l.Addr(), cfg.MaxOpening),
 		turn:    newExit(l.Addr(), cfg.MaxOpening),
@@ -148,12 +150,12 @@ func (d *Door) close() {
 
 // accept starts the opening of one connection after the other.
 func (d *Door) accept(ctx context.Context, running *sync.WaitGroup) error {
-	var tired pause
+	var tired arrivals.Pause
 	for d.opening.room(ctx) {
 		conn, err := d.listener.Accept()
 		switch {
 		case err == nil:
-			tired.reset()
+			tired.Reset()
 			if g := d.admit(conn); g != nil {
 				running.Go(func() { d.open(ctx, g) })
 			}
@@ -162,7 +164,7 @@ func (d *Door) accept(ctx context.Context, running *sync.WaitGroup) error {
 		default:
 			d.counts.acceptError()
 			d.cfg.Log.Debug("accept failed", "err", err)
-			tired.wait(ctx.Done())
+			tired.Wait(ctx.Done())
 		}
 	}
 	return nil
@@ -172,11 +174,11 @@ func (d *Door) accept(ctx context.Context, running *sync.WaitGroup) error {
 func (d *Door) admit(conn net.Conn) *guest {
 	d.counts.accept()
 	g := &guest{Conn: conn, client: conn.RemoteAddr(), opened: time.Now()}
-	if g.seat = d.crowd.sit(); g.seat == nil {
+	if g.seat = d.crowd.Sit(); g.seat == nil {
 		d.refuse(g, refuse(Full, nil))
 		return nil
 	}
-	if g.proxied = d.trusts(g.client); !g.proxied && !g.seat.comesFrom(source(g.client)) {
+	if g.proxied = d.trusts(g.client); !g.proxied && !g.seat.ComesFrom(source(g.client)) {
 		d.refuse(g, refuse(PerAddr, nil))
 		return nil
 	}

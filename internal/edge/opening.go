@@ -64,7 +64,7 @@ func (d *Door) introduce(g *guest) error {
 		return nil // it speaks for itself
 	}
 	g.client = client
-	if !d.trusts(client) && !g.seat.comesFrom(source(client)) {
+	if !d.trusts(client) && !g.seat.ComesFrom(source(client)) {
 		return refuse(PerAddr, nil)
 	}
 	return nil

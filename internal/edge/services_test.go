@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
@@ -136,7 +137,7 @@ func TestTURNReachesTheGate(t *testing.T) {
 			t.Parallel()
 			l, dial := onLoopback(t)
 			d, stop := serveHTTP(t, l, Config{TLS: c.tls}, http.NotFoundHandler())
-			frames := gate.NewListener(d.TURN(), gate.ListenerConfig{Crowd: gate.NewCrowd(gate.Limits{Conns: 1, ConnsPerAddr: 1})})
+			frames := gate.NewListener(d.TURN(), gate.ListenerConfig{Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1})})
 			conn := net.Conn(dial())
 			local := conn.LocalAddr()
 			if c.tls != nil {

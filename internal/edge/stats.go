@@ -39,7 +39,7 @@ type Stats struct {
 // Stats is a snapshot.
 func (d *Door) Stats() Stats {
 	s := d.counts.snapshot()
-	s.Open, s.Opening = d.crowd.size(), d.opening.size()
+	s.Open, s.Opening = d.crowd.Len(), d.opening.size()
 	return s
 }
 

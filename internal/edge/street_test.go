@@ -109,8 +109,8 @@ func (h *house) settled(t *testing.T) {
 	for _, n := range s.Refused {
 		known += n
 	}
-	if s.Open != 0 || s.Opening != 0 || known != s.Accepted || len(h.crowd.sources) != 0 {
-		t.Errorf("afterwards %+v of %v: want nobody, and all of them accounted for", s, h.crowd.sources)
+	if s.Open != 0 || s.Opening != 0 || known != s.Accepted || h.crowd.Sources() != 0 {
+		t.Errorf("afterwards %+v of %d: want nobody, and all of them accounted for", s, h.crowd.Sources())
 	}
 }
 

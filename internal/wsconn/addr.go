@@ -46,17 +46,3 @@ func within(addr netip.Addr, prefixes []netip.Prefix) bool {
 	}
 	return false
 }
-
-// subscriber is what limits per address count by: one IPv4 address, or the
-// /64 that one IPv6 subscriber is given.
-func subscriber(addr netip.Addr) netip.Prefix {
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	p, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}

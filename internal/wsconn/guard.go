@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // maxSubscribers bounds the memory of a Guard: addresses without a connection
@@ -133,7 +135,7 @@ func (g *Guard) enter(addr netip.Addr) (status int, why string) {
 		g.stats.RefusedTotal++
 		return http.StatusServiceUnavailable, "the server is full"
 	}
-	acc := g.account(subscriber(addr))
+	acc := g.account(arrivals.Source(addr))
 	if g.limits.MaxPerAddr > 0 && acc.open >= g.limits.MaxPerAddr {
 		g.stats.RefusedPerAddr++
 		return http.StatusTooManyRequests, "too many connections from this address"
@@ -177,7 +179,7 @@ func (g *Guard) forgetIdle() {
 func (g *Guard) leave(addr netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	sub := subscriber(addr)
+	sub := arrivals.Source(addr)
 	acc := g.subs[sub]
 	acc.open--
 	g.total--

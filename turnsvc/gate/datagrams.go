@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // Datagrams is a UDP socket of which ReadFrom returns only messages: whatever
@@ -38,7 +40,7 @@ func NewDatagrams(conn *net.UDPConn, refused func()) *Datagrams {
 // ReadFrom returns one message and who sent it. The address is shared between
 // calls: nobody may change it.
 func (d *Datagrams) ReadFrom(p []byte) (int, net.Addr, error) {
-	var tired Pause
+	var tired arrivals.Pause
 	for {
 		n, from, local, err := d.read(p)
 		switch {

@@ -16,6 +16,8 @@ import (
 	"github.com/pion/dtls/v3"
 	dtlsnet "github.com/pion/dtls/v3/pkg/net"
 	"github.com/pion/logging"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 func quiet() logging.LoggerFactory { return &logging.DefaultLoggerFactory{Writer: io.Discard} }
@@ -25,7 +27,7 @@ func secured(t *testing.T, config *tls.Config) (*Stream, net.Conn) {
 	t.Helper()
 	fake := fakeListener{results: make(chan any, 1)}
 	l := NewListener(fake, ListenerConfig{
-		Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1}), Opening: DTLS(config, "turn.example", quiet()),
+		Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1}), Opening: DTLS(config, "turn.example", quiet()),
 	})
 	server, client := net.Pipe()
 	fake.results <- from{server, "192.0.2.1"}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // Flows is a UDP socket as a net.Listener: what one client sends is a connection,
@@ -49,7 +51,7 @@ func ListenFlows(ctx context.Context, address string, refused func()) (*Flows, e
 // they are sent. After Close the error is net.ErrClosed, and nothing else ends
 // it.
 func (f *Flows) Accept() (net.Conn, error) {
-	var tired Pause
+	var tired arrivals.Pause
 	p := make([]byte, maxDatagramBytes+1)
 	for {
 		n, from, local, err := f.sock.read(p)

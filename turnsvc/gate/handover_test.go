@@ -14,6 +14,8 @@ import (
 
 	"github.com/pion/dtls/v3"
 	dtlsnet "github.com/pion/dtls/v3/pkg/net"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // TestListenerOfSomebodyElse holds that who closes what a Listener listens on
@@ -22,7 +24,7 @@ func TestListenerOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		theirs := fakeListener{results: make(chan any, 2)}
-		l := NewListener(shut{theirs}, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 9, ConnsPerAddr: 9})})
+		l := NewListener(shut{theirs}, ListenerConfig{Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 9, ConnsPerAddr: 9})})
 		theirs.results <- dial("192.0.2.1")
 		if _, err := l.AcceptStream(); err != nil {
 			t.Fatal(err)
@@ -56,7 +58,7 @@ func TestListenerTakesNobodyFromNowhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 2)}
 		refused := 0
-		l := NewListener(fake, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1}), Refused: func() { refused++ }})
+		l := NewListener(fake, ListenerConfig{Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1}), Refused: func() { refused++ }})
 		nowhere, _ := net.Pipe() // its address is of the kind "pipe"
 		fake.results <- nowhere
 		fake.results <- dial("192.0.2.1")
@@ -74,7 +76,7 @@ func TestListenerCutsTLSAtOnce(t *testing.T) {
 	config := serverTLS(t)
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 2)}
-		l := NewListener(fake, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1})})
+		l := NewListener(fake, ListenerConfig{Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1})})
 		first, second := shaken(t, config), shaken(t, config)
 		begin := time.Now()
 		fake.results <- first

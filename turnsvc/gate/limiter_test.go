@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // stranger is the nth of 2^32 IPv4 sources.
@@ -76,14 +78,14 @@ func TestLimiterKnowsSources(t *testing.T) {
 	t.Parallel()
 	seen := map[uint64]string{}
 	for _, text := range []string{"0.0.0.0", "192.0.2.1", "192.0.2.2", "255.255.255.255", "2001:db8::", "2001:db8:0:1::1", "fe80::1"} {
-		key := accountKey(Source(netip.MustParseAddr(text)))
+		key := accountKey(arrivals.Source(netip.MustParseAddr(text)))
 		if other, taken := seen[key]; taken {
 			t.Errorf("%s and %s have one account", text, other)
 		}
 		seen[key] = text
 	}
 	a, b := netip.MustParseAddr("2001:db8:1:2::3"), netip.MustParseAddr("2001:db8:1:2:ffff::4")
-	if accountKey(Source(a)) != accountKey(Source(b)) {
+	if accountKey(arrivals.Source(a)) != accountKey(arrivals.Source(b)) {
 		t.Errorf("%v and %v have two accounts", a, b)
 	}
 	l := NewLimiter(1, 1)

@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // ListenerConfig is what a Listener needs to know.
 type ListenerConfig struct {
 	// Crowd counts the connections; it is required.
-	Crowd *Crowd
+	Crowd *arrivals.Crowd
 	// Opening is what a connection begins with below TURN, such as TLS; nil:
 	// nothing.
 	Opening Opening
@@ -53,7 +55,7 @@ func NewListener(l net.Listener, cfg ListenerConfig) *Listener {
 // closed at once. Await it before anything else. After Close the error is
 // net.ErrClosed.
 func (g *Listener) AcceptStream() (*Stream, error) {
-	var tired Pause
+	var tired arrivals.Pause
 	for {
 		conn, err := g.Accept()
 		switch {
@@ -80,22 +82,22 @@ func (g *Listener) admit(conn net.Conn) *Stream {
 	if !client.IsValid() {
 		return nil
 	}
-	seat := g.cfg.Crowd.sit()
+	seat := g.cfg.Crowd.Sit()
 	if seat == nil {
 		return nil
 	}
 	proxied := g.trusts(client)
-	if !proxied && !seat.comesFrom(Source(client)) {
-		seat.leave()
+	if !proxied && !seat.ComesFrom(arrivals.Source(client)) {
+		seat.Leave()
 		return nil
 	}
 	var s *Stream
 	s = NewStream(conn, g.cfg.Refused, func() {
-		seat.leave()
+		seat.Leave()
 		g.forget(s)
 	})
 	if proxied {
-		s.openings = append(s.openings, proxyHeader, seat.introduce)
+		s.openings = append(s.openings, proxyHeader, introduce(seat))
 	}
 	if g.cfg.Opening != nil {
 		s.openings = append(s.openings, g.cfg.Opening)
@@ -116,11 +118,13 @@ func (g *Listener) trusts(client netip.Addr) bool {
 }
 
 // introduce is the Opening that counts a connection for whom the proxy made it.
-func (s *seat) introduce(_ context.Context, conn net.Conn) (net.Conn, error) {
-	if !s.comesFrom(Source(AddrPort(conn.RemoteAddr()).Addr())) {
-		return nil, errTooMany
+func introduce(seat *arrivals.Seat) Opening {
+	return func(_ context.Context, conn net.Conn) (net.Conn, error) {
+		if !seat.ComesFrom(arrivals.Source(AddrPort(conn.RemoteAddr()).Addr())) {
+			return nil, errTooMany
+		}
+		return conn, nil
 	}
-	return conn, nil
 }
 
 var errTooMany = errors.New("too many connections from one address")

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // fakeListener accepts what is put into it, or fails with what is put into it.
@@ -47,7 +49,7 @@ func TestListenerOutlivesErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 100)}
-		l := NewListener(fake, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1})})
+		l := NewListener(fake, ListenerConfig{Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1})})
 		for range 10 {
 			fake.results <- &net.OpError{Op: "accept", Err: syscall.EMFILE}
 		}
@@ -66,7 +68,7 @@ func TestListenerCloseEndsThePause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 100)}
-		l := NewListener(fake, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1})})
+		l := NewListener(fake, ListenerConfig{Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1})})
 		fake.results <- syscall.EMFILE
 		go func() { // ends at once: AcceptStream is in its pause
 			synctest.Wait()
@@ -84,7 +86,7 @@ func TestListenerLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 100)}
 		refused := 0
-		crowd := NewCrowd(Limits{Conns: 3, ConnsPerAddr: 2})
+		crowd := arrivals.NewCrowd(arrivals.Limits{Conns: 3, ConnsPerAddr: 2})
 		l := NewListener(fake, ListenerConfig{Crowd: crowd, Refused: func() { refused++ }})
 		accept := func(addrs ...string) *Stream {
 			t.Helper()
@@ -119,8 +121,8 @@ func TestListenerLimits(t *testing.T) {
 			t.Errorf("fourth in all: %v and refused %d, want closed and 2", err, refused)
 		}
 		l.CloseStreams()
-		if len(l.streams) != 0 || crowd.all != 0 || len(crowd.sources) != 0 {
-			t.Errorf("after CloseStreams %d streams, %d connections of %d sources are counted, want none", len(l.streams), crowd.all, len(crowd.sources))
+		if len(l.streams) != 0 || crowd.Len() != 0 || crowd.Sources() != 0 {
+			t.Errorf("after CloseStreams %d streams, %d connections of %d sources are counted, want none", len(l.streams), crowd.Len(), crowd.Sources())
 		}
 	})
 }

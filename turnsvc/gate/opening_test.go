@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 )
 
 // serverTLS is a configuration with a certificate that nobody trusts.
@@ -64,7 +66,7 @@ func TestOpeningIsCut(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				fake := fakeListener{results: make(chan any, 1)}
-				crowd := NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1})
+				crowd := arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1})
 				cfg := ListenerConfig{Crowd: crowd, Opening: c.opening}
 				if c.proxied {
 					cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.9/32")}
@@ -83,8 +85,8 @@ func TestOpeningIsCut(t *testing.T) {
 				if err := s.Await(t.Context()); err == nil || time.Since(begin) != c.want {
 					t.Errorf("Await = %v after %v, want an error after %v", err, time.Since(begin), c.want)
 				}
-				if crowd.all != 0 || len(crowd.sources) != 0 {
-					t.Errorf("%d connections from %v are counted afterwards, want none", crowd.all, crowd.sources)
+				if crowd.Len() != 0 || crowd.Sources() != 0 {
+					t.Errorf("%d connections from %v are counted afterwards, want none", crowd.Len(), crowd.Sources())
 				}
 			})
 		})
@@ -105,7 +107,7 @@ func TestOpeningEndsWithTheStream(t *testing.T) {
 	config := serverTLS(t)
 	synctest.Test(t, func(t *testing.T) {
 		fake := fakeListener{results: make(chan any, 1)}
-		l := NewListener(fake, ListenerConfig{Crowd: NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1}), Opening: TLS(config)})
+		l := NewListener(fake, ListenerConfig{Crowd: arrivals.NewCrowd(arrivals.Limits{Conns: 1, ConnsPerAddr: 1}), Opening: TLS(config)})
 		fake.results <- dial("192.0.2.1")
 		s, err := l.AcceptStream()
 		if err != nil {

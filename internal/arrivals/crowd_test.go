@@ -1,4 +1,4 @@
-package gate
+package arrivals
 
 import (
 	"net/netip"
@@ -11,16 +11,16 @@ func TestCrowdIsExactUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	c := NewCrowd(Limits{Conns: 50, ConnsPerAddr: 10})
 	var all, known atomic.Int32
-	seats := make([]*seat, 400)
+	seats := make([]*Seat, 400)
 	var wg sync.WaitGroup
 	for i := range seats {
 		wg.Go(func() {
-			seats[i] = c.sit()
+			seats[i] = c.Sit()
 			if seats[i] == nil {
 				return
 			}
 			all.Add(1)
-			if seats[i].comesFrom(Source(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 2)}))) {
+			if seats[i].ComesFrom(Source(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 2)}))) {
 				known.Add(1)
 			}
 		})
@@ -32,7 +32,7 @@ func TestCrowdIsExactUnderConcurrency(t *testing.T) {
 	for _, s := range seats {
 		if s != nil {
 			for range 3 {
-				wg.Go(s.leave)
+				wg.Go(s.Leave)
 			}
 		}
 	}
@@ -45,9 +45,9 @@ func TestCrowdIsExactUnderConcurrency(t *testing.T) {
 func TestCrowdForgetsWhoLeftBeforeHeWasKnown(t *testing.T) {
 	t.Parallel()
 	c := NewCrowd(Limits{Conns: 1, ConnsPerAddr: 1})
-	s := c.sit()
-	s.leave()
-	if s.comesFrom(netip.Prefix{}) || c.all != 0 || len(c.sources) != 0 {
+	s := c.Sit()
+	s.Leave()
+	if s.ComesFrom(netip.Prefix{}) || c.all != 0 || len(c.sources) != 0 {
 		t.Errorf("%d of %v are counted, want none", c.all, c.sources)
 	}
 }

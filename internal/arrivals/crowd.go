@@ -1,17 +1,17 @@
-package gate
+package arrivals
 
 import (
 	"net/netip"
 	"sync"
 )
 
-// Limits bound the connections of a Crowd.
+// Limits bound the connections of a Crowd; a negative one is none.
 type Limits struct {
 	Conns        int // open at once, in all
 	ConnsPerAddr int // open at once from one Source
 }
 
-// Crowd counts connections, of one Listener or of several, against Limits.
+// Crowd counts connections, of one listener or of several, against Limits.
 type Crowd struct {
 	limits Limits
 
@@ -25,40 +25,57 @@ func NewCrowd(limits Limits) *Crowd {
 	return &Crowd{limits: limits, sources: map[netip.Prefix]int{}}
 }
 
+// Len is how many connections are counted.
+func (c *Crowd) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
+}
+
+// Sources is how many places they are known to come from.
+func (c *Crowd) Sources() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.sources)
+}
+
 // Full reports whether the next connection is one too many in all.
 func (c *Crowd) Full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.all >= c.limits.Conns
+	return over(c.all, c.limits.Conns)
 }
 
-// sit counts one connection, or returns nil if that is one too many in all.
-func (c *Crowd) sit() *seat {
+// over reports whether one more would be too many.
+func over(n, limit int) bool { return limit >= 0 && n >= limit }
+
+// Sit counts one connection, or returns nil if that is one too many in all.
+func (c *Crowd) Sit() *Seat {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= c.limits.Conns {
+	if over(c.all, c.limits.Conns) {
 		return nil
 	}
 	c.all++
-	return &seat{crowd: c}
+	return &Seat{crowd: c}
 }
 
-// A seat is one connection in a Crowd. Where it comes from may be found out
+// A Seat is one connection in a Crowd. Where it comes from may be found out
 // later: a proxy says so.
-type seat struct {
+type Seat struct {
 	crowd *Crowd
 	from  netip.Prefix
 	known bool // from is counted
 	left  bool
 }
 
-// comesFrom counts the connection as one from there, once. It is false if that is
+// ComesFrom counts the connection as one from there, once. It is false if that is
 // one too many, or if the seat was left meanwhile.
-func (s *seat) comesFrom(from netip.Prefix) bool {
+func (s *Seat) ComesFrom(from netip.Prefix) bool {
 	c := s.crowd
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.left || c.sources[from] >= c.limits.ConnsPerAddr {
+	if s.left || over(c.sources[from], c.limits.ConnsPerAddr) {
 		return false
 	}
 	c.sources[from]++
@@ -66,8 +83,8 @@ func (s *seat) comesFrom(from netip.Prefix) bool {
 	return true
 }
 
-// leave undoes sit and comesFrom. It may be called again and again.
-func (s *seat) leave() {
+// Leave undoes Sit and ComesFrom. It may be called again and again.
+func (s *Seat) Leave() {
 	c := s.crowd
 	c.mu.Lock()
 	defer c.mu.Unlock()
