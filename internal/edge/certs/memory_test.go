@@ -21,7 +21,7 @@ func TestALoopOfRestartsPlacesOneOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ca, dir, log := newPebble(t, ninetyDays), t.TempDir(), new(journal)
-			ca.failWith(problem(http.StatusInternalServerError, "serverInternal", ""))
+			ca.Fail(problem(http.StatusInternalServerError, "serverInternal", ""))
 			resolver := new(names)
 			resolver.set(c.points)
 			for range 5 {
@@ -36,7 +36,7 @@ func TestALoopOfRestartsPlacesOneOrder(t *testing.T) {
 				}
 				stop()
 			}
-			if _, orders := ca.counts(); orders != c.orders {
+			if _, orders := ca.Counts(); orders != c.orders {
 				t.Errorf("%d orders in 5 starts, want %d", orders, c.orders)
 			}
 			if n := len(log.lines("")); n != 5 {
@@ -49,7 +49,7 @@ func TestALoopOfRestartsPlacesOneOrder(t *testing.T) {
 func TestAnOrderThatACrashCutShortCounts(t *testing.T) {
 	ca, dir := newPebble(t, ninetyDays), t.TempDir()
 	reached, crash := make(chan struct{}), make(chan struct{})
-	ca.failWith(func(_ http.ResponseWriter, r *http.Request) {
+	ca.Fail(func(_ http.ResponseWriter, r *http.Request) {
 		close(reached)
 		select {
 		case <-crash:
@@ -65,7 +65,7 @@ func TestAnOrderThatACrashCutShortCounts(t *testing.T) {
 	clock := stopClock(again)
 	run(t, again)
 	clock.wait(t)
-	if _, orders := ca.counts(); orders != 1 {
+	if _, orders := ca.Counts(); orders != 1 {
 		t.Errorf("%d orders, want 1", orders)
 	}
 }
@@ -84,7 +84,7 @@ func TestACertificateAuthorityThatFailsIsAskedLessAndLess(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ca := newPebble(t, ninetyDays)
-			ca.failWith(c.answer)
+			ca.Fail(c.answer)
 			k := newKeeper(t, ca.config(t.TempDir(), nil))
 			clock := stopClock(k)
 			run(t, k)
@@ -93,7 +93,7 @@ func TestACertificateAuthorityThatFailsIsAskedLessAndLess(t *testing.T) {
 				for { // no pause is longer than an hour: the machine may have slept
 					waiting := clock.wait(t)
 					if rest += waiting.length; k.Status().NextAttempt.Sub(clock.now()) <= waiting.length {
-						if _, orders := ca.counts(); orders != i {
+						if _, orders := ca.Counts(); orders != i {
 							t.Fatalf("%d orders before pause %d is over", orders, i)
 						}
 						if least := map[int]time.Duration{1: c.first, 7: c.end}[i]; rest < least || rest > c.longest {

@@ -62,7 +62,7 @@ func TestACertificateIsIssuedWhileTheServerRuns(t *testing.T) {
 			clock.wait(t)
 
 			for _, name := range []string{ourName, ""} { // who dials an address sends no name
-				conn, err := dial(t, ca.tls, &tls.Config{ServerName: name, InsecureSkipVerify: name == "", RootCAs: ca.roots})
+				conn, err := dial(t, ca.tls, &tls.Config{ServerName: name, InsecureSkipVerify: name == "", RootCAs: ca.Issued})
 				if err != nil {
 					t.Fatalf("handshake for %q: %v; %+v", name, err, k.Status())
 				}
@@ -87,7 +87,7 @@ func TestARestartUsesWhatWasIssuedAndAsksNobody(t *testing.T) {
 	stop := ca.serve(t, k)
 	clock.wait(t)
 	stop()
-	before, _ := ca.counts()
+	before, _ := ca.Counts()
 
 	again := newKeeper(t, ca.config(dir, nil))
 	clock = stopClock(again)
@@ -96,7 +96,7 @@ func TestARestartUsesWhatWasIssuedAndAsksNobody(t *testing.T) {
 	if got, want := again.current.Load().Leaf, k.current.Load().Leaf; !got.Equal(want) {
 		t.Error("the certificate is another one")
 	}
-	if after, _ := ca.counts(); after != before {
+	if after, _ := ca.Counts(); after != before {
 		t.Errorf("the certificate authority was asked %d times, want 0", after-before)
 	}
 	private(t, filepath.Join(dir, "certificates"))
@@ -129,7 +129,7 @@ func TestRenewalSwapsTheCertificateAndCutsNobody(t *testing.T) {
 	clock := stopClock(k)
 	ca.serve(t, k)
 	waiting := clock.wait(t)
-	config := &tls.Config{ServerName: ourName, RootCAs: ca.roots}
+	config := &tls.Config{ServerName: ourName, RootCAs: ca.Issued}
 	open, err := dial(t, ca.tls, config)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestRenewalSwapsTheCertificateAndCutsNobody(t *testing.T) {
 	}
 	alive(t, open)
 
-	if _, orders := ca.counts(); orders != 2 {
+	if _, orders := ca.Counts(); orders != 2 {
 		t.Errorf("%d orders, want 2", orders)
 	}
 	k.Renew()
@@ -228,7 +228,7 @@ func TestADomainThatPointsElsewhereIsToldAndNothingIsOrdered(t *testing.T) {
 	if status := k.Status(); status.Err != want || status.NextAttempt.IsZero() {
 		t.Errorf("status %+v, want the same reason and the next attempt", status)
 	}
-	if requests, _ := ca.counts(); requests != 0 {
+	if requests, _ := ca.Counts(); requests != 0 {
 		t.Errorf("the certificate authority was asked %d times, want 0", requests)
 	}
 
@@ -274,7 +274,7 @@ func TestTheOtherChallengeIsTriedAfterOneThatFails(t *testing.T) {
 		k.Renew()
 		clock.wait(t)
 	}
-	if _, orders := ca.counts(); orders != 5 {
+	if _, orders := ca.Counts(); orders != 5 {
 		t.Errorf("%d orders for 3 more certificates, want 5 in all: what worked comes first", orders)
 	}
 }
