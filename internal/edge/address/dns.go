@@ -47,8 +47,12 @@ func lookup(ctx context.Context, resolver Resolver, host string) ([]netip.Addr, 
 }
 
 // isNotFound tells that the DNS has answered: there is no such name, or no such
-// record.
+// record. Package net has another error for a name that stands in /etc/hosts with
+// the other family only.
 func isNotFound(err error) bool {
+	if _, ok := errors.AsType[*net.AddrError](err); ok {
+		return true
+	}
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && dns.IsNotFound
 }
