@@ -130,9 +130,10 @@ func versionHandler(page *wasm.Page) http.Handler {
 	if err != nil {
 		panic(fmt.Sprintf("wasmp2pchat: the version does not marshal: %v", err))
 	}
+	text = append(text, '\n')
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		_, _ = w.Write(append(text, '\n')) // the client has gone
+		_, _ = w.Write(text) // the client has gone
 	})
 }
