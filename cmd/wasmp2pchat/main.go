@@ -35,7 +35,8 @@ func main() {
 type world struct {
 	args    []string
 	environ []string
-	hangup  <-chan os.Signal // SIGHUP: read the secrets again
+	hangup  <-chan os.Signal // SIGHUP: read the secrets and the certificate again
+	renew   <-chan struct{}  // get another certificate now; nil: when it is due
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer

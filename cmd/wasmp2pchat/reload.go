@@ -61,6 +61,9 @@ func reloader(w world, relay *turnsvc.Server, credentials *mint, f *front, log *
 			select {
 			case <-ctx.Done():
 				return nil
+			case <-w.renew:
+				f.certificate.Renew()
+				continue
 			case <-w.hangup:
 			}
 			if f.certificate != nil {

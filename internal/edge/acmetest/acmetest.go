@@ -36,8 +36,8 @@ type Config struct {
 	Life     time.Duration // of its certificates, in whole seconds
 }
 
-// Server is an ACME server that serves until its test ends. Fail and Counts may
-// be called at any time.
+// Server is an ACME server that serves until its test ends. Its methods may be
+// called at any time.
 type Server struct {
 	Directory string         // its URL
 	Root      string         // PEM file: what its own HTTPS hangs on
@@ -48,6 +48,7 @@ type Server struct {
 	requests int
 	orders   int
 	fail     http.HandlerFunc
+	held     chan struct{} // orders wait until it is closed; nil: they do not
 }
 
 // New starts a server. It sets the environment of the process, which is how
@@ -86,6 +87,7 @@ func (s *Server) counted(pebble http.Handler) http.Handler {
 			return
 		}
 		if r.URL.Path == orderPath {
+			s.wait(r)
 			w = placed{w, s}
 		}
 		pebble.ServeHTTP(w, r)
@@ -134,6 +136,30 @@ func (s *Server) Fail(h http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = h
+}
+
+// Hold lets orders wait until release is called, which should be soon: whoever
+// has waited for 30 s is likely to give up.
+func (s *Server) Hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := make(chan struct{})
+	s.held = held
+	return sync.OnceFunc(func() { close(held) })
+}
+
+// wait returns when orders are not held, or nobody waits for the answer.
+func (s *Server) wait(r *http.Request) {
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held == nil {
+		return
+	}
+	select {
+	case <-held:
+	case <-r.Context().Done():
+	}
 }
 
 // nameServer knows one name, on TCP as pebble asks. It returns its address.
