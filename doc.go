@@ -37,6 +37,8 @@
 //	cmd/wasmp2pchat   configuration, wiring, subcommands; the only place that knows everybody
 //	internal/pipenet  connections in memory, for tests on a fake clock
 //	internal/natlab   real NATs in network namespaces
+//	internal/edge/acmetest
+//	                  a real ACME server, for tests
 //	internal/swarm    a crowd of light clients that measures a server
 //	e2e               two browsers behind two NATs
 //	e2e/ayame         the Ayame protocol, line by line, against any server

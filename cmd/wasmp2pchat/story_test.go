@@ -9,8 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -19,49 +22,60 @@ import (
 type server struct {
 	url, admin string
 	stop       func() error // ends it and returns what run did
+	log        *journal
+	hangup     chan<- os.Signal
+	renew      chan<- struct{}
 }
 
 // startServer runs the server on free ports of the loopback interface, with
 // more settings if there are any.
 func startServer(t *testing.T, settings ...string) *server {
 	t.Helper()
-	log, logWriter := io.Pipe()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
 	environ := []string{
 		prefix + "ADDR=127.0.0.1:0", prefix + "ADMIN_ADDR=127.0.0.1:0", prefix + "STATE_DIR=" + t.TempDir(),
-		prefix + "TURN_UDP_ADDR=127.0.0.1:0", prefix + "TURN_TCP_ADDR=127.0.0.1:0", prefix + "PUBLIC_IPS=127.0.0.1",
+		prefix + "TURN_UDP_ADDR=127.0.0.1:0", prefix + "TURN_TCP_ADDR=127.0.0.1:0", prefix + "TURN_TLS_ADDR=off", prefix + "PUBLIC_IPS=127.0.0.1",
 		prefix + "TURN_PEERS=any", prefix + "LOG_FORMAT=json", prefix + "LOG_LEVEL=debug",
 	}
 	for _, setting := range settings {
 		environ = append(environ, prefix+setting)
 	}
+	log, hangup, renew := newJournal(), make(chan os.Signal), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, world{environ: environ, stdin: strings.NewReader(""), stdout: io.Discard, stderr: logWriter})
-		_ = logWriter.Close()
+		done <- run(ctx, world{environ: environ, hangup: hangup, renew: renew, stdin: strings.NewReader(""), stdout: io.Discard, stderr: log})
 	}()
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		var line struct{ Msg, URL, Admin string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-			go func() {
-				for lines.Scan() { // the log must not block the server
-					if text := lines.Text(); strings.Contains(text, "candidate:") || strings.Contains(text, "bonjour") {
-						t.Errorf("the log holds SDP or chat text: %s", text)
-					}
-				}
-			}()
-			return &server{url: line.URL, admin: line.Admin, stop: func() error { cancel(); return <-done }}
+	stop := sync.OnceValue(func() error { cancel(); return <-done })
+	t.Cleanup(func() {
+		_ = stop() // whoever wants to know has asked
+		for _, text := range []string{"candidate:", "bonjour"} {
+			if line := log.line(text); line != "" {
+				t.Errorf("the log holds SDP or chat text: %s", line)
+			}
+		}
+	})
+	for {
+		more := log.more()
+		if text := log.line(`"msg":"serving"`); text != "" {
+			var line struct{ URL, Admin string }
+			if err := json.Unmarshal([]byte(text), &line); err != nil {
+				t.Fatal(err)
+			}
+			return &server{url: line.URL, admin: line.Admin, stop: stop, log: log, hangup: hangup, renew: renew}
+		}
+		select {
+		case <-more:
+		case err := <-done:
+			done <- err // for stop
+			t.Fatalf("the server did not start: %v", err)
 		}
 	}
-	t.Fatalf("the server did not start: %v", <-done)
-	return nil
 }
 
 // terminal is a `wasmp2pchat chat` that a test types into.
 type terminal struct {
 	t     *testing.T
-	keys  *io.PipeWriter
+	keys  io.WriteCloser
 	lines chan string
 	done  chan error
 }
@@ -75,27 +89,37 @@ func openTerminal(t *testing.T, args ...string) *terminal {
 		term.done <- run(t.Context(), world{args: append([]string{"chat"}, args...), stdin: stdin, stdout: stdout, stderr: io.Discard})
 		_ = stdout.Close()
 	}()
-	go func() {
-		defer close(term.lines)
-		for lines := bufio.NewScanner(screen); lines.Scan(); {
-			term.lines <- lines.Text()
-		}
-	}()
+	go term.watch(screen)
 	return term
+}
+
+// watch reads what is printed.
+func (term *terminal) watch(screen io.Reader) {
+	defer close(term.lines)
+	for lines := bufio.NewScanner(screen); lines.Scan(); {
+		term.lines <- lines.Text()
+	}
 }
 
 // expect reads lines until one begins as wanted.
 func (term *terminal) expect(start string) string {
 	term.t.Helper()
 	var seen []string
-	for line := range term.lines {
-		if strings.HasPrefix(line, start) {
-			return line
+	late := time.After(patience)
+	for {
+		select {
+		case line, more := <-term.lines:
+			if more && strings.HasPrefix(line, start) {
+				return line
+			}
+			if more {
+				seen = append(seen, line)
+				continue
+			}
+		case <-late:
 		}
-		seen = append(seen, line)
+		term.t.Fatalf("no line begins with %q in %q", start, seen)
 	}
-	term.t.Fatalf("no line begins with %q in %q", start, seen)
-	return ""
 }
 
 func (term *terminal) say(text string) {
@@ -184,9 +208,52 @@ func TestAChatSurvivesTheServer(t *testing.T) {
 	}
 }
 
+// TestAChatRelayedOverTLSSurvivesTheServer stops the server whose relay two
+// people talk through, and starts another one on its port meanwhile.
+func TestAChatRelayedOverTLSSurvivesTheServer(t *testing.T) {
+	t.Parallel()
+	port, certificate, dir := freePort(t), newPair(t, 1), t.TempDir()
+	certificate.write(t, dir)
+	settings := fileSettings(dir, port, "TURN_UDP_ADDR=off", "TURN_TCP_ADDR=off")
+	s := startServer(t, settings...)
+	s.log.await(t, 1, `"msg":"turn offers"`, turnsURL(port))
+	url := "https://localhost:" + strconv.Itoa(port)
+	chat := newConversation(openProcess(t, certificate.cert, "--relay", url), openProcess(t, certificate.cert, "--relay", url), "relay-tls")
+	chat.goOn(1)
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }() // the relay goes on as long as the two hold allocations
+	for tick := time.NewTicker(10 * time.Millisecond); listens(t, s.url); <-tick.C {
+		t.Log("the server still listens")
+	}
+	next := startServer(t, settings...)
+	v := visitor{t, port, trust(certificate)}
+	if _, _, err := v.page(v.client(true), "/"); err != nil {
+		t.Errorf("the page of the next server: %v", err)
+	}
+	if err := dialTURN(t, "tls", port, v.roots).conn.Close(); err != nil {
+		t.Errorf("the next server over TLS: %v", err)
+	}
+	next.log.await(t, 1, `"msg":"turn offers"`, turnsURL(port))
+	chat.goOn(5)
+	select {
+	case err := <-stopped:
+		t.Errorf("the server ended with %v while its relay was in use", err)
+	default:
+	}
+	chat.end()
+	if err := <-stopped; err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+	s.log.calm(t, onLoopback, unknownCA)
+	if err := next.stop(); err != nil {
+		t.Errorf("the next server ended with %v", err)
+	}
+}
+
 func listens(t *testing.T, url string) bool {
 	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", url[strings.Index(url, "//")+2:])
 	if err == nil {
 		_ = conn.Close()
 	}
