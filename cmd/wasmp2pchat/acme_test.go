@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,8 +45,8 @@ func TestACertificateComesByTheOnePort(t *testing.T) {
 	if strings.Contains(offers, "turns:") || !strings.Contains(offers, "turn:127.0.0.1") {
 		t.Errorf("without a certificate: %s, want turn: URLs alone", offers)
 	}
-	if status, body := get(t, s.admin+"/readyz"); status != http.StatusOK || !strings.Contains(body, "warning: certificate: the first certificate is being obtained") {
-		t.Errorf("without a certificate: /readyz = %d %q, want 200 and a warning", status, body)
+	if body := s.ready(t); !strings.Contains(body, "warning: certificate: the first certificate is being obtained") {
+		t.Errorf("without a certificate: /readyz = %q, want a warning", body)
 	}
 	if serial, err := v.handshake(); err == nil {
 		t.Errorf("without a certificate: a handshake has certificate %s", serial)
@@ -69,12 +68,9 @@ func (v visitor) isServed(s *server) {
 			v.t.Errorf("GET / = %s, %v; want %s", got, err, protocol)
 		}
 	}
-	s.log.await(v.t, 1, `"msg":"turn offers"`, turnsURL(v.port))
-	if got := v.register("room").urls(); !slices.Contains(got, turnsURL(v.port)) {
-		v.t.Errorf("clients are told %q, want %s too", got, turnsURL(v.port))
-	}
-	if status, body := get(v.t, s.admin+"/readyz"); status != http.StatusOK || strings.Contains(body, "certificate") {
-		v.t.Errorf("with a certificate: /readyz = %d %q, want 200 and no warning of it", status, body)
+	v.registerWith(turnsURL(v.port))
+	if body := s.ready(v.t); strings.Contains(body, "certificate") {
+		v.t.Errorf("with a certificate: /readyz = %q, want no warning of it", body)
 	}
 	if _, body := get(v.t, s.admin+"/metrics"); !strings.Contains(body, "\nwasmp2pchat_certificate_days_left 89.") {
 		v.t.Error("certificate_days_left is not 89 and a bit")
@@ -161,8 +157,8 @@ func TestRenewalCutsNobody(t *testing.T) {
 	ca := acmetest.New(t, acmetest.Config{Name: "localhost", HTTPPort: freePort(t), TLSPort: port, Life: ninetyDays})
 	s := startServer(t, acmeSettings(ca, port, "TURN_UDP_ADDR=off", "TURN_TCP_ADDR=off")...)
 	v := visitor{t, port, ca.Issued}
-	s.log.await(t, 1, `"msg":"turn offers"`, turnsURL(port))
-	seat := v.register("room")
+	s.log.await(t, 1, `"msg":"certificate in use"`)
+	seat := v.registerWith(turnsURL(port))
 	if got := seat.urls(); len(got) != 1 || got[0] != turnsURL(port) {
 		t.Fatalf("clients are told %q, want %s alone", got, turnsURL(port))
 	}
@@ -206,8 +202,8 @@ func TestANameThatPointsElsewhereIsToldAndNothingIsOrdered(t *testing.T) {
 				t.Errorf("the log says %s, want %q in it", said, want)
 			}
 		}
-		if status, body := get(t, s.admin+"/readyz"); status != http.StatusOK || !strings.Contains(body, "warning: certificate: localhost points to 127.0.0.1") {
-			t.Errorf("/readyz = %d %q, want 200 and a warning", status, body)
+		if body := s.ready(t); !strings.Contains(body, "warning: certificate: localhost points to 127.0.0.1") {
+			t.Errorf("/readyz = %q, want a warning", body)
 		}
 		if _, body := get(t, s.admin+"/metrics"); !strings.Contains(body, "\nwasmp2pchat_certificate_days_left 0\n") {
 			t.Error("certificate_days_left is not 0")

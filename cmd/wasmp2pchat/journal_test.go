@@ -75,6 +75,20 @@ func (j *journal) await(t *testing.T, many int, texts ...string) string {
 	}
 }
 
+// until looks again and again until something is so.
+func until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); !so(); {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("it never was so that %s", what)
+		}
+	}
+}
+
 // calm fails the test if there are warnings or errors besides those that hold
 // one of the texts, each of which may be there once.
 func (j *journal) calm(t *testing.T, besides ...string) {

@@ -27,7 +27,7 @@ type server struct {
 	renew      chan<- struct{}
 }
 
-// startServer runs the server on free ports of the loopback interface, with
+// startServer runs the server, until it is ready, on free ports of the loopback interface, with
 // more settings if there are any.
 func startServer(t *testing.T, settings ...string) *server {
 	t.Helper()
@@ -61,7 +61,9 @@ func startServer(t *testing.T, settings ...string) *server {
 			if err := json.Unmarshal([]byte(text), &line); err != nil {
 				t.Fatal(err)
 			}
-			return &server{url: line.URL, admin: line.Admin, stop: stop, log: log, hangup: hangup, renew: renew}
+			s := &server{url: line.URL, admin: line.Admin, stop: stop, log: log, hangup: hangup, renew: renew}
+			s.ready(t)
+			return s
 		}
 		select {
 		case <-more:
@@ -70,6 +72,17 @@ func startServer(t *testing.T, settings ...string) *server {
 			t.Fatalf("the server did not start: %v", err)
 		}
 	}
+}
+
+// ready waits until the server is, and returns what /readyz says.
+func (s *server) ready(t *testing.T) (body string) {
+	t.Helper()
+	until(t, "the server is ready", func() bool {
+		var status int
+		status, body = get(t, s.admin+"/readyz")
+		return status == http.StatusOK
+	})
+	return body
 }
 
 // terminal is a `wasmp2pchat chat` that a test types into.
@@ -216,7 +229,6 @@ func TestAChatRelayedOverTLSSurvivesTheServer(t *testing.T) {
 	certificate.write(t, dir)
 	settings := fileSettings(dir, port, "TURN_UDP_ADDR=off", "TURN_TCP_ADDR=off")
 	s := startServer(t, settings...)
-	s.log.await(t, 1, `"msg":"turn offers"`, turnsURL(port))
 	url := "https://localhost:" + strconv.Itoa(port)
 	chat := newConversation(openProcess(t, certificate.cert, "--relay", url), openProcess(t, certificate.cert, "--relay", url), "relay-tls")
 	chat.goOn(1)
@@ -234,7 +246,7 @@ func TestAChatRelayedOverTLSSurvivesTheServer(t *testing.T) {
 	if err := dialTURN(t, "tls", port, v.roots).conn.Close(); err != nil {
 		t.Errorf("the next server over TLS: %v", err)
 	}
-	next.log.await(t, 1, `"msg":"turn offers"`, turnsURL(port))
+	v.registerWith(turnsURL(port))
 	chat.goOn(5)
 	select {
 	case err := <-stopped:

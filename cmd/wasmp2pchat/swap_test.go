@@ -131,7 +131,6 @@ func TestFilesAreReplacedUnderLoad(t *testing.T) {
 			c.prepare(t, dir, old)
 			port, second := freePort(t), freePort(t)
 			s := startServer(t, fileSettings(dir, port, "TURN_TLS_ADDR=127.0.0.1:"+strconv.Itoa(second), "TURN_SECRETS="+turnSecret)...)
-			s.log.await(t, 1, `"msg":"turn offers"`, "turns:localhost:")
 			v := visitor{t, port, trust(old, fresh)}
 			seat := v.register("room")
 			load := startLoad(v, second)

@@ -3,18 +3,20 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,7 +33,7 @@ import (
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
-		port := 10000 + rand.IntN(20000)
+		port := 10000 + mathrand.IntN(20000)
 		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
 			continue
@@ -161,6 +163,17 @@ func (v visitor) register(room string) *seat {
 	v.t.Cleanup(func() {
 		_ = conn.CloseNow()
 		<-s.ended
+	})
+	return s
+}
+
+// registerWith waits until those who take a seat are told of a URL, and takes
+// one.
+func (v visitor) registerWith(url string) (s *seat) {
+	v.t.Helper()
+	until(v.t, "clients are told of "+url, func() bool {
+		s = v.register(rand.Text())
+		return slices.Contains(s.urls(), url)
 	})
 	return s
 }
