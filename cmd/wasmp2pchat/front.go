@@ -58,7 +58,7 @@ func openFront(ctx context.Context, cfg *config, tell frontEvents, log *slog.Log
 	}
 	f.plain, _, err = openDoor(ctx, cfg, cfg.RedirectAddr, nil, log)
 	if err != nil { // nobody is kept from chatting, and certificates come without it too
-		log.Warn("http is not redirected to https", "err", err.Error(), "hint", "let this program have "+string(cfg.RedirectAddr)+", or set "+prefix+"REDIRECT_ADDR")
+		log.Warn("http is not redirected to https", "err", err.Error(), "hint", listenAdvice(err, "REDIRECT_ADDR")+" or to off")
 		return f, nil
 	}
 	_ = f.plain.TURN().Close() // nobody is told that TURN is here; never fails

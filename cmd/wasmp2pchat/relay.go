@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"slices"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
@@ -31,9 +33,23 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, o
 	}
 	relay, err := turnsvc.Listen(ctx, settings)
 	if err != nil {
-		return nil, listenHint(err, "TURN_UDP_ADDR, TURN_TCP_ADDR or TURN_TLS_ADDR")
+		return nil, listenHint(err, relaySetting(cfg, err))
 	}
 	return relay, nil
+}
+
+// relaySetting is the setting of the address that could not be listened on.
+func relaySetting(cfg *config, err error) string {
+	op, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case !ok || op.Addr == nil:
+		return "TURN_UDP_ADDR, TURN_TCP_ADDR or TURN_TLS_ADDR"
+	case op.Net == "tcp" && op.Addr.String() == string(cfg.TURN.TCPAddr):
+		return "TURN_TCP_ADDR"
+	case op.Net == "udp" && slices.Contains(udpAddrs(cfg), op.Addr.String()):
+		return "TURN_UDP_ADDR"
+	}
+	return "TURN_TLS_ADDR"
 }
 
 func udpAddrs(cfg *config) []string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -16,11 +17,21 @@ func openCertificate(cfg *config, addresses func() []netip.Addr, renewed func(),
 	if cfg.TLS.CertFile == "" && cfg.Domain == "" {
 		return nil, nil
 	}
-	return certs.New(certs.Config{
+	keeper, err := certs.New(certs.Config{
 		Domain: cfg.Domain, CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile,
 		CA: string(cfg.TLS.ACMECA), CARoot: cfg.TLS.ACMECARoot, Email: cfg.TLS.ACMEEmail, Dir: cfg.StateDir,
 		Addresses: addresses, Changed: renewed, SkipDNSCheck: proxiedElsewhere(cfg), Log: log,
 	})
+	switch {
+	case err == nil:
+		return keeper, nil
+	case errors.Is(err, fs.ErrPermission): // it says which command helps
+		return nil, err
+	case cfg.TLS.CertFile != "":
+		return nil, &hinted{err: err, hint: "set " + prefix + "TLS_CERT_FILE and " + prefix + "TLS_KEY_FILE to a certificate with its intermediates and to the key that belongs to it, PEM"}
+	default:
+		return nil, &hinted{err: err, hint: "set " + prefix + "DOMAIN, " + prefix + "TLS_ACME_CA, " + prefix + "TLS_ACME_CA_ROOT and " + prefix + "STATE_DIR so that a certificate can be had, or leave DOMAIN away"}
+	}
 }
 
 // tlsAddr is where TURN over TLS listens besides the public port: nowhere

@@ -136,7 +136,9 @@ func (c *turnClient) do(method stun.Method, attrs ...stun.Setter) error {
 	m, err := c.send(append(append([]stun.Setter{request}, attrs...), stun.NewUsername(c.username), stun.NewRealm(realm), c.nonce,
 		stun.NewLongTermIntegrity(c.username, realm, c.password))...)
 	if err == nil && m.Type.Class != stun.ClassSuccessResponse {
-		err = fmt.Errorf("%v: %v", request, m)
+		var code stun.ErrorCodeAttribute
+		_ = code.GetFrom(m) // or it is 0
+		err = fmt.Errorf("%v: error %d", request, code.Code)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 
@@ -109,14 +110,27 @@ func reachable(at net.Addr, name string) string {
 
 // listenHint says what to do about an address that cannot be listened on.
 func listenHint(err error, name string) error {
+	return &hinted{err: err, hint: listenAdvice(err, name)}
+}
+
+func listenAdvice(err error, name string) string {
 	hint := "set " + prefix + name + " to another address"
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = "another program listens there: stop it, or " + hint
+		return "another program listens there: stop it, or " + hint
 	case errors.Is(err, syscall.EACCES):
-		hint = "ports below 1024 need CAP_NET_BIND_SERVICE, or " + hint
+		return "ports below 1024 need CAP_NET_BIND_SERVICE: run sudo setcap cap_net_bind_service=+ep " + program() + ", or " + hint
 	}
-	return &hinted{err: err, hint: hint}
+	return hint
+}
+
+// program is where this program is, for a command that its operator types.
+func program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "wasmp2pchat"
+	}
+	return path
 }
 
 // empty answers 200 with nothing, as Ayame's server does on /.ok.
