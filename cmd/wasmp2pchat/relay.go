@@ -12,6 +12,17 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
+// openRelay opens the relay, and mints for the URLs by which clients can come to
+// it.
+func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, state *readiness, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
+	credentials = newMint(turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL})
+	relay, err = listenRelay(ctx, cfg, secrets, f, func() {
+		credentials.setURLs(relay.URLs())
+		state.relayIsOffered()
+	}, log)
+	return relay, credentials, err
+}
+
 // listenRelay opens the relay as the settings say, and behind the public port.
 // Offered is called when clients can come by other URLs than before.
 func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, offered func(), log *slog.Logger) (*turnsvc.Server, error) {

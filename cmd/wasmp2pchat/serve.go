@@ -47,12 +47,8 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		return err
 	}
 	state := newReadiness(front.warnings)
-	credentials := newMint(turnsvc.Issuer{Secret: secrets.turn[0], TTL: cfg.TURN.CredentialTTL})
-	relay, err = listenRelay(ctx, cfg, secrets.turn, front, func() {
-		credentials.setURLs(relay.URLs())
-		state.relayIsOffered()
-	}, log.With("svc", "turn"))
-	if err != nil {
+	var credentials *mint
+	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, log.With("svc", "turn")); err != nil {
 		return err
 	}
 
@@ -81,13 +77,11 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
-
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), page)), log.With("svc", "web"))
 	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return listenHint(err, "ADMIN_ADDR")
 	}
-
 	log.Info("serving", "url", front.url(), "admin", admin.url(), "version", buildVersion(), "client", page.Version())
 	return runStages(ctx, state, log, []stage{
 		{"matchmaking", lobby.Serve},
