@@ -109,10 +109,16 @@ func (s *source) tell(ctx context.Context, log *slog.Logger, err error) {
 	if s.named || s.kind == kindInterfaces {
 		level = slog.LevelWarn
 	}
-	switch s.fails.ring(err != nil) {
-	case began:
-		log.Log(ctx, level, "a source of addresses does not answer: its last answer counts for a while", "source", s.name, "for", keepFor, "err", err)
-	case ended:
+	hint := "if it is gone, take it out of " + setting + "ADDRESS_SOURCES"
+	if s.kind == kindDNS {
+		hint = "give the name in " + setting + "DOMAIN an A or AAAA record, or mend the name server that this machine asks"
+	}
+	switch edge := s.fails.ring(err != nil); {
+	case edge == began && isNotFound(err):
+		log.Log(ctx, level, "a source of addresses knows none", "source", s.name, "err", err, "hint", hint)
+	case edge == began:
+		log.Log(ctx, level, "a source of addresses does not answer: its last answer counts for a while", "source", s.name, "for", keepFor.String(), "err", err, "hint", hint)
+	case edge == ended:
 		log.Info("a source of addresses answers again", "source", s.name)
 	}
 }
