@@ -30,5 +30,5 @@ func (s *Server) portsRanOut(family byte, why error) {
 	}
 	s.log.Warn("turn has no relay port left", "family", name, "range", s.cfg.RelayPorts.String(),
 		"ports", use.Size, "taken", use.Taken, "why", why.Error(),
-		"hint", "widen TURN_RELAY_PORTS, and what the firewall and Docker let through: a browser takes a port for every turn: URL")
+		"hint", "widen WASMP2PCHAT_TURN_RELAY_PORTS, and what the firewall and Docker let through: a browser takes a port for every turn: URL")
 }

@@ -167,9 +167,19 @@ func (s *Server) publish(ways []way, results []Reached) {
 	o.withheld.Store(int64(len(ways) - len(good)))
 	if changed {
 		o.urls.Store(&urls)
-		s.log.Info("turn offers", "urls", urls)
 		s.cfg.Offered()
+		s.tellOffer(urls)
 	}
+}
+
+// tellOffer logs what clients are told.
+func (s *Server) tellOffer(urls []string) {
+	if len(urls) > 0 {
+		s.log.Info("turn offers", "urls", urls)
+		return
+	}
+	s.log.Warn("turn offers nothing: who needs STUN or the relay cannot chat", "public_ips", s.PublicIPs(),
+		"hint", "let an address in WASMP2PCHAT_TURN_UDP_ADDR be reached at one of these; what was tried is above")
 }
 
 // report logs what has changed for one URL.

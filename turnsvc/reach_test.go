@@ -83,6 +83,21 @@ func TestURLIsWithheldUntilItIsReached(t *testing.T) {
 	}
 }
 
+// TestNothingToOfferIsAWarning has sockets that no public address leads to.
+func TestNothingToOfferIsAWarning(t *testing.T) {
+	t.Parallel()
+	var log *lines
+	s := serve(t, func(c *Config) {
+		log = watched(c)
+		c.PublicIPs = addrs("198.51.100.7")
+	})
+	s.offers(t)
+	s.stopped(t)
+	if n := log.with("WARN", "offers nothing", "198.51.100.7", "TURN_UDP_ADDR"); n != 1 || log.with("WARN") != 1 {
+		t.Errorf("%d of %d warnings say that nothing is offered, want one and no more", n, log.with("WARN"))
+	}
+}
+
 // TestURLThatFailsOnceIsOffered holds that one bad look takes no URL away, a
 // second one does, and a good one gives it back.
 func TestURLThatFailsOnceIsOffered(t *testing.T) {
