@@ -18,6 +18,7 @@ import (
 const (
 	onLoopback = "no public address found"
 	unknownCA  = "offered with a certificate that this machine does not trust"
+	withheld   = "turn url withheld" // a turns: URL, before there is a certificate
 )
 
 const ninetyDays = 90 * 24 * time.Hour
@@ -45,6 +46,7 @@ func TestACertificateComesByTheOnePort(t *testing.T) {
 	if strings.Contains(offers, "turns:") || !strings.Contains(offers, "turn:127.0.0.1") {
 		t.Errorf("without a certificate: %s, want turn: URLs alone", offers)
 	}
+	s.log.await(t, 1, "turn url withheld", turnsURL(port), "no certificate yet: the first certificate is being obtained")
 	if body := s.ready(t); !strings.Contains(body, "warning: certificate: the first certificate is being obtained") {
 		t.Errorf("without a certificate: /readyz = %q, want a warning", body)
 	}
@@ -53,7 +55,7 @@ func TestACertificateComesByTheOnePort(t *testing.T) {
 	}
 	release()
 	v.isServed(s)
-	s.log.calm(t, onLoopback, unknownCA, `"msg":"turn url withheld"`)
+	s.log.calm(t, onLoopback, unknownCA, withheld)
 	if err := s.stop(); err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
@@ -98,7 +100,7 @@ func TestACertificateComesByThePlainPort(t *testing.T) {
 	if got := redirectOf(t, plain, "/a?b"); got != "https://localhost:"+strconv.Itoa(port)+"/a?b" {
 		t.Errorf("the plain port redirects to %q", got)
 	}
-	s.log.calm(t, onLoopback, unknownCA, `"msg":"turn url withheld"`)
+	s.log.calm(t, onLoopback, unknownCA, withheld)
 	if _, orders := ca.Counts(); orders != 2 {
 		t.Errorf("%d orders, want one for each way to prove the name", orders)
 	}
@@ -180,7 +182,7 @@ func TestRenewalCutsNobody(t *testing.T) {
 		t.Errorf("%d orders, want the first one and one more", orders)
 	}
 	t.Logf("%d lines each way", chat.lines)
-	s.log.calm(t, onLoopback, unknownCA, `"msg":"turn url withheld"`)
+	s.log.calm(t, onLoopback, unknownCA, withheld, `"msg":"turn offers nothing`)
 	chat.end()
 	if err := s.stop(); err != nil {
 		t.Errorf("the server ended with %v", err)

@@ -30,7 +30,7 @@ func TestAWrongPublicAddressIsToldWithTheRightOne(t *testing.T) {
 	if said := s.log.with("contradict"); len(said) != 1 || !strings.Contains(said[0], want) || !strings.Contains(said[0], `"level":"WARN"`) {
 		t.Errorf("the log says %q, want once: %s", said, want)
 	}
-	s.log.calm(t, "contradict", onLoopback)
+	s.log.calm(t, "contradict", onLoopback, "turn offers nothing")
 	if body := s.ready(t); !strings.Contains(body, "warning: "+want) {
 		t.Errorf("/readyz = %q, want a warning: %s", body, want)
 	}
