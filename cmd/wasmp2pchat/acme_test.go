@@ -70,7 +70,7 @@ func (v visitor) isServed(s *server) {
 			v.t.Errorf("GET / = %s, %v; want %s", got, err, protocol)
 		}
 	}
-	v.registerWith(turnsURL(v.port))
+	v.registerWith(s, turnsURL(v.port))
 	if body := s.ready(v.t); strings.Contains(body, "certificate") {
 		v.t.Errorf("with a certificate: /readyz = %q, want no warning of it", body)
 	}
@@ -159,8 +159,7 @@ func TestRenewalCutsNobody(t *testing.T) {
 	ca := acmetest.New(t, acmetest.Config{Name: "localhost", HTTPPort: freePort(t), TLSPort: port, Life: ninetyDays})
 	s := startServer(t, acmeSettings(ca, port, "TURN_UDP_ADDR=off", "TURN_TCP_ADDR=off")...)
 	v := visitor{t, port, ca.Issued}
-	s.log.await(t, 1, `"msg":"certificate in use"`)
-	seat := v.registerWith(turnsURL(port))
+	seat := v.registerWith(s, turnsURL(port))
 	if got := seat.urls(); len(got) != 1 || got[0] != turnsURL(port) {
 		t.Fatalf("clients are told %q, want %s alone", got, turnsURL(port))
 	}

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"context"
+	"crypto/tls"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/certs"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
@@ -44,4 +50,40 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	if err := reload(w, relay, credentials); err == nil || signedWith() != after {
 		t.Errorf("reload of a bad file = %v, and credentials are signed with %q, want an error and no change", err, signedWith())
 	}
+}
+
+// TestSIGHUPReadsTheCertificateAtOnce replaces the certificate files while no
+// time passes, so that it is not the look every 5 s that sees them.
+func TestSIGHUPReadsTheCertificateAtOnce(t *testing.T) {
+	t.Parallel()
+	dir, old, fresh := t.TempDir(), newPair(t, 1001), newPair(t, 1002)
+	old.write(t, dir)
+	synctest.Test(t, func(t *testing.T) {
+		keeper, err := certs.New(certs.Config{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")})
+		must(t, err)
+		hangup := make(chan os.Signal)
+		w := world{environ: []string{prefix + "STATE_DIR=" + dir, prefix + "NO_SUCH_SETTING=1"}, hangup: hangup} // a fault in the settings: nothing else is read
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 2)
+		go func() { ended <- keeper.Serve(ctx) }()
+		go func() {
+			ended <- reloader(w, nil, nil, &front{certificate: keeper}, slog.New(slog.DiscardHandler))(ctx)
+		}()
+		serial := func() string {
+			synctest.Wait()
+			cert, err := keeper.TLSConfig().GetCertificate(new(tls.ClientHelloInfo))
+			must(t, err)
+			return cert.Leaf.SerialNumber.String()
+		}
+		fresh.write(t, dir)
+		if got := serial(); got != old.serial {
+			t.Errorf("before SIGHUP the certificate is %s, want %s", got, old.serial)
+		}
+		hangup <- syscall.SIGHUP
+		if got := serial(); got != fresh.serial {
+			t.Errorf("after SIGHUP the certificate is %s, want %s", got, fresh.serial)
+		}
+		cancel()
+		must(t, <-ended, <-ended)
+	})
 }

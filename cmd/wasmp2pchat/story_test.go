@@ -246,7 +246,7 @@ func TestAChatRelayedOverTLSSurvivesTheServer(t *testing.T) {
 	if err := dialTURN(t, "tls", port, v.roots).conn.Close(); err != nil {
 		t.Errorf("the next server over TLS: %v", err)
 	}
-	v.registerWith(turnsURL(port))
+	v.registerWith(next, turnsURL(port))
 	chat.goOn(5)
 	select {
 	case err := <-stopped:

@@ -167,15 +167,16 @@ func (v visitor) register(room string) *seat {
 	return s
 }
 
-// registerWith waits until those who take a seat are told of a URL, and takes
-// one.
-func (v visitor) registerWith(url string) (s *seat) {
+// registerWith waits until a server offers a URL, and takes a seat that is told
+// of it.
+func (v visitor) registerWith(s *server, url string) (told *seat) {
 	v.t.Helper()
+	s.log.await(v.t, 1, `"msg":"turn offers"`, url)
 	until(v.t, "clients are told of "+url, func() bool {
-		s = v.register(rand.Text())
-		return slices.Contains(s.urls(), url)
+		told = v.register(rand.Text())
+		return slices.Contains(told.urls(), url)
 	})
-	return s
+	return told
 }
 
 // kept fails the test if the server does not answer on the WebSocket.
