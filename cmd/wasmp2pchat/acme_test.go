@@ -66,8 +66,8 @@ func (v visitor) isServed(s *server) {
 	v.t.Helper()
 	s.log.await(v.t, 1, `"msg":"certificate in use"`)
 	for protocol, client := range map[string]*http.Client{"HTTP/2.0": v.client(true), "HTTP/1.1": v.client(false)} {
-		if got, _, err := v.page(client, "/"); got != protocol || err != nil {
-			v.t.Errorf("GET / = %s, %v; want %s", got, err, protocol)
+		if got, _, err := v.page(client, "/version"); got != protocol || err != nil {
+			v.t.Errorf("GET /version = %s, %v; want %s", got, err, protocol)
 		}
 	}
 	v.registerWith(s, turnsURL(v.port))

@@ -240,8 +240,8 @@ func TestAChatRelayedOverTLSSurvivesTheServer(t *testing.T) {
 	}
 	next := startServer(t, settings...)
 	v := visitor{t, port, trust(certificate)}
-	if _, _, err := v.page(v.client(true), "/"); err != nil {
-		t.Errorf("the page of the next server: %v", err)
+	if _, _, err := v.page(v.client(true), "/version"); err != nil {
+		t.Errorf("the next server by https: %v", err)
 	}
 	if err := dialTURN(t, "tls", port, v.roots).conn.Close(); err != nil {
 		t.Errorf("the next server over TLS: %v", err)
