@@ -78,7 +78,8 @@ func (s *httpServer) serve(ctx context.Context) error {
 		drained <- s.server.Shutdown(ctx)
 	})
 	defer stop()
-	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	err := s.server.Serve(s.listener)
+	if !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil { // at the end its door may close the listener first
 		return err
 	}
 	if err := <-drained; err != nil {
