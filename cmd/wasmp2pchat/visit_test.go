@@ -139,25 +139,26 @@ func (v visitor) register(room string) *seat {
 	if err != nil {
 		v.t.Fatal(err)
 	}
+	s := &seat{conn: conn, ended: make(chan struct{})}
 	text, err := json.Marshal(wire.Register{Type: wire.SignalRegister, RoomID: room})
 	if err == nil {
 		err = conn.Write(ctx, websocket.MessageText, text)
 	}
-	if err != nil {
-		v.t.Fatal(err)
-	}
 	var accept wire.Accept
-	if _, text, err = conn.Read(ctx); err == nil {
+	if err == nil {
+		text, err = s.next(ctx)
+	}
+	if err == nil {
 		err = json.Unmarshal(text, &accept)
 	}
 	if err != nil || accept.Type != wire.SignalAccept {
 		v.t.Fatalf("the answer to register is %s, %v; want accept", text, err)
 	}
-	s := &seat{conn: conn, iceServers: accept.ICEServers, ended: make(chan struct{})}
+	s.iceServers = accept.ICEServers
 	go func() {
 		defer close(s.ended)
 		for err == nil {
-			_, _, err = conn.Read(context.WithoutCancel(ctx)) // the end of a context would cut it
+			_, err = s.next(context.WithoutCancel(ctx)) // the end of a context would cut it
 		}
 	}()
 	v.t.Cleanup(func() {
@@ -165,6 +166,19 @@ func (v visitor) register(room string) *seat {
 		<-s.ended
 	})
 	return s
+}
+
+// next is the next message, after pings that are answered.
+func (s *seat) next(ctx context.Context) ([]byte, error) {
+	for {
+		_, text, err := s.conn.Read(ctx)
+		if err != nil || !strings.Contains(string(text), `"type":"`+wire.SignalPing+`"`) {
+			return text, err
+		}
+		if err := s.conn.Write(ctx, websocket.MessageText, []byte(`{"type":"`+wire.SignalPong+`"}`)); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // registerWith waits until a server offers a URL, and takes a seat that is told
