@@ -61,7 +61,9 @@ func TestDrain(t *testing.T) {
 
 func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
-	s := serve(t, nil) // which waits a millisecond
+	s := serve(t, func(c *Config) { // which waits a millisecond
+		c.RelayPorts = PortRange{Min: 28000, Max: 28099} // of which no other socket gets one by chance
+	})
 	relayed := s.dial(t, "udp", "ann").mustAllocate()
 	s.dial(t, "tcp", "bob").mustAllocate()
 	s.stopped(t)
