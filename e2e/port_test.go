@@ -31,7 +31,10 @@ func TestOnePort443(t *testing.T) {
 func TestOnePort80(t *testing.T) {
 	w := newLand(t, natlab.TCP80Only, natlab.TCP80Only)
 	w.serve("TURN_TCP_ADDR=off")
-	w.people(chromium, firefox)
+	w.people(chromium, chromium)
+	w.meetThrice("relay-tcp")
+	w.b.close()
+	w.b = w.person(natlab.SideB, firefox)
 	w.meetThrice("relay-tcp")
 }
 
