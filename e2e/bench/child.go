@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/seedlike"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
@@ -50,15 +51,24 @@ func child(kind string, secure bool) error {
 	if err != nil {
 		return err
 	}
-	listener = wsconn.Watch(listener)
 	scheme := "http"
+	var config *tls.Config
 	if secure {
 		scheme = "https"
 		certificate, err := selfSigned()
 		if err != nil {
 			return err
 		}
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+		config = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	}
+	switch {
+	case kind == oursName:
+		door := edge.New(wsconn.Watch(listener), edge.Config{TLS: config, MaxPerAddr: -1})
+		go func() { _ = door.Serve(ctx) }() // ends with the process
+		_ = door.TURN().Close()             // never fails
+		listener = door.HTTP()
+	case secure:
+		listener = tls.NewListener(listener, config)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	go func() { _ = server.Serve(listener) }() // ends with the process
