@@ -74,11 +74,19 @@ func openDoor(ctx context.Context, cfg *config, at listenAddr, secure *tls.Confi
 		return nil, nil, err
 	}
 	share := shareDescriptors(cfg.TURN.MaxAllocations)
-	limits := edge.Config{TLS: secure, Proxies: cfg.TrustedProxies, MaxConns: share.webSockets + share.turnConns, Log: log}
+	return edge.New(wsconn.Watch(listener), edge.Config{
+		TLS: secure, Proxies: cfg.TrustedProxies, MaxConns: share.webSockets + share.turnConns, MaxPerAddr: doorPerAddr(cfg), Log: log,
+	}), listener.Addr(), nil
+}
+
+// doorPerAddr is how many connections one address may have to the public port:
+// twice what the services let it have, so that theirs are the limits that count.
+// An allocation may take two connections.
+func doorPerAddr(cfg *config) int {
 	if !countsAddresses(cfg) {
-		limits.MaxPerAddr = -1
+		return -1
 	}
-	return edge.New(wsconn.Watch(listener), limits), listener.Addr(), nil
+	return 2 * (cfg.WS.MaxPerIP + 2*cfg.TURN.MaxPerIP)
 }
 
 // publicIPs are what clients are told now.
