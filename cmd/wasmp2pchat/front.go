@@ -81,12 +81,13 @@ func openDoor(ctx context.Context, cfg *config, at listenAddr, secure *tls.Confi
 
 // doorPerAddr is how many connections one address may have to the public port:
 // twice what the services let it have, so that theirs are the limits that count.
-// An allocation may take two connections.
+// An allocation may take two connections. However few those are, the page comes
+// to a whole office behind one address.
 func doorPerAddr(cfg *config) int {
 	if !countsAddresses(cfg) {
 		return -1
 	}
-	return 2 * (cfg.WS.MaxPerIP + 2*cfg.TURN.MaxPerIP)
+	return max(edge.DefaultMaxPerAddr, 2*(cfg.WS.MaxPerIP+2*cfg.TURN.MaxPerIP))
 }
 
 // publicIPs are what clients are told now.

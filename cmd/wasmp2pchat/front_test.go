@@ -17,6 +17,7 @@ func TestTheDoorIsNoNarrowerThanTheServices(t *testing.T) {
 		{nil, edge.DefaultMaxPerAddr},
 		{[]string{"WS_MAX_PER_IP=1000"}, 2128},
 		{[]string{"TURN_MAX_ALLOCATIONS_PER_IP=500"}, 2128},
+		{[]string{"WS_MAX_PER_IP=1", "TURN_MAX_ALLOCATIONS_PER_IP=1"}, edge.DefaultMaxPerAddr}, // those are no pages
 		{[]string{"WS_MAX_PER_IP=0"}, -1},
 	} {
 		var environ []string
