@@ -26,6 +26,7 @@ func appendFound(b []byte, m *wire.MatchMessage) []byte {
 	}
 	b = appendTime(b, "expires_at", m.ExpiresAt)
 	b = appendField(b, "signaling_url", m.SignalingURL)
+	b = appendField(b, "role", m.Role)
 	return append(b, "}\n"...)
 }
 

@@ -14,7 +14,8 @@ import (
 func found() wire.MatchMessage {
 	return wire.MatchMessage{
 		Type: wire.MatchFound, RoomID: "Zm9v-_room", UserID: "ann", CreatedAt: time.Date(2026, 11, 22, 10, 0, 0, 123456000, time.UTC),
-		Tags: []string{"go", "日本"}, SignalingURL: "wss://chat.example.org/signaling", ExpiresAt: time.Date(2026, 11, 22, 10, 10, 0, 0, time.UTC),
+		Tags: []string{"go", "日本"}, SignalingURL: "wss://chat.example.org/signaling",
+		Role: wire.RoleOffer, ExpiresAt: time.Date(2026, 11, 22, 10, 10, 0, 0, time.UTC),
 		ICEServers: []wire.ICEServer{
 			{URLs: []string{"stun:203.0.113.9:3478"}},
 			{URLs: []string{"turn:203.0.113.9:3478?transport=udp", "turns:chat.example.org:443?transport=tcp"}, Username: "1:room.ma", Credential: "c2VjcmV0"},

@@ -32,8 +32,10 @@ func marshal(v any) (string, error) {
 		m.text("type", v.Type).someInteger("online", v.Online).someInteger("waiting", v.Waiting).
 			someText("room_id", v.RoomID).someText("user_id", v.UserID).someTime("created_at", v.CreatedAt).
 			someTexts("tags", v.Tags).someServers("iceServers", v.ICEServers).someTime("expires_at", v.ExpiresAt).
-			someText("signaling_url", v.SignalingURL).someText("reason", v.Reason).
+			someText("signaling_url", v.SignalingURL).someText("role", v.Role).someText("reason", v.Reason).
 			someInteger("wait", v.Wait).someText("ban", v.Ban)
+	case *wire.Standby:
+		m.text("type", v.Type)
 	case *wire.Report:
 		m.text("type", v.Type).text("room_id", v.RoomID).text("user_id", v.UserID).text("reason", v.Reason)
 	case *wire.SignalType:
@@ -44,7 +46,7 @@ func marshal(v any) (string, error) {
 	case *wire.Accept:
 		m.text("type", v.Type).text("connectionId", v.ConnectionID).someServers("iceServers", v.ICEServers).
 			flag("isExistClient", v.IsExistClient).flag("isExistUser", v.IsExistUser).
-			someText("resumeToken", v.ResumeToken).someFlag("resumed", v.Resumed)
+			someText("resumeToken", v.ResumeToken).someFlag("resumed", v.Resumed).someFlag("rebuilt", v.Rebuilt)
 	case *wire.Bye:
 		m.text("type", v.Type).someText("reason", v.Reason)
 	case *wire.Refresh:
@@ -87,9 +89,11 @@ func unmarshal(data string, v any) error {
 			Type: o.text("type"), Online: o.integer("online"), Waiting: o.integer("waiting"),
 			RoomID: o.text("room_id"), UserID: o.text("user_id"), CreatedAt: o.time("created_at"),
 			Tags: o.texts("tags"), ICEServers: o.servers("iceServers"), ExpiresAt: o.time("expires_at"),
-			SignalingURL: o.text("signaling_url"), Reason: o.text("reason"),
+			SignalingURL: o.text("signaling_url"), Role: o.text("role"), Reason: o.text("reason"),
 			Wait: o.integer("wait"), Ban: o.text("ban"),
 		}
+	case *wire.Standby:
+		*v = wire.Standby{Type: o.text("type")}
 	case *wire.Report:
 		*v = wire.Report{
 			Type: o.text("type"), RoomID: o.text("room_id"), UserID: o.text("user_id"), Reason: o.text("reason"),
@@ -105,7 +109,7 @@ func unmarshal(data string, v any) error {
 		*v = wire.Accept{
 			Type: o.text("type"), ConnectionID: o.text("connectionId"), ICEServers: o.servers("iceServers"),
 			IsExistClient: o.flag("isExistClient"), IsExistUser: o.flag("isExistUser"),
-			ResumeToken: o.text("resumeToken"), Resumed: o.flag("resumed"),
+			ResumeToken: o.text("resumeToken"), Resumed: o.flag("resumed"), Rebuilt: o.flag("rebuilt"),
 		}
 	case *wire.Bye:
 		*v = wire.Bye{Type: o.text("type"), Reason: o.text("reason")}

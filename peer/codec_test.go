@@ -25,6 +25,7 @@ func messages() map[string]func() any {
 		"candidate":    func() any { return new(wire.Candidate) },
 		"frame":        func() any { return new(wire.Frame) },
 		"report":       func() any { return new(wire.Report) },
+		"standby":      func() any { return new(wire.Standby) },
 		"bye":          func() any { return new(wire.Bye) },
 		"refresh":      func() any { return new(wire.Refresh) },
 	}

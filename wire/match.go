@@ -16,11 +16,24 @@ const (
 	MatchReported = "REPORTED" // a Report was taken
 )
 
-// MatchReport is the type of a Report.
-const MatchReport = "REPORT"
+// The types of what a client says that is no MatchRequest.
+const (
+	MatchReport  = "REPORT"  // a Report
+	MatchStandby = "STANDBY" // Standby: the request will follow, on this connection
+)
 
-// ExtWaiting in MatchRequest.Ext asks for WAITING messages.
-const ExtWaiting = "waiting"
+// The extensions that a client may announce in MatchRequest.Ext.
+const (
+	ExtWaiting = "waiting" // WAITING messages
+	ExtWarm    = "warm"    // ICE servers in WAITING, and a Role in MATCH
+)
+
+// The roles of a MATCH between two who both announced ExtWarm. Without one,
+// whoever comes second to the room makes the offer, as Ayame has it.
+const (
+	RoleOffer  = "offer"  // make the offer, and send it with register (ExtEarly)
+	RoleAnswer = "answer" // wait for it
+)
 
 // The reasons of an ERROR message.
 const (
@@ -49,6 +62,13 @@ type MatchRequest struct {
 	CreatedAt time.Time `json:"created_at"`       // RFC 3339
 	Tags      []string  `json:"tags,omitempty"`
 	Ext       []string  `json:"ext,omitempty"`
+}
+
+// Standby keeps a connection for somebody who has not decided yet: a page that
+// has just been opened. It is answered with a WAITING that counts who is online.
+// The server ends it after a while, or when others need the place.
+type Standby struct {
+	Type string `json:"type"` // MatchStandby
 }
 
 // Report complains of the partner in a room. A client sends it on
@@ -114,15 +134,16 @@ type MatchMessage struct {
 	Type string `json:"type"`
 
 	Online  int `json:"online,omitempty"`  // WAITING: people connected, the receiver included
-	Waiting int `json:"waiting,omitempty"` // WAITING: people who wait, the receiver included
+	Waiting int `json:"waiting,omitempty"` // WAITING: people who wait, the receiver included if he does
 
 	RoomID       string      `json:"room_id,omitempty"`       // MATCH: the admission to signaling, opaque
 	UserID       string      `json:"user_id,omitempty"`       // MATCH: the receiver's own id
 	CreatedAt    time.Time   `json:"created_at,omitzero"`     // MATCH: when the match was made
 	Tags         []string    `json:"tags,omitempty"`          // MATCH: what both like
-	ICEServers   []ICEServer `json:"iceServers,omitempty"`    // MATCH: minted for the receiver and this room
-	ExpiresAt    time.Time   `json:"expires_at,omitzero"`     // MATCH: when the credentials in ICEServers end
+	ICEServers   []ICEServer `json:"iceServers,omitempty"`    // MATCH: minted for the receiver and this room; WAITING: for the room to come, in the first and then when they change
+	ExpiresAt    time.Time   `json:"expires_at,omitzero"`     // MATCH, WAITING: when the credentials in ICEServers end
 	SignalingURL string      `json:"signaling_url,omitempty"` // MATCH: where the room lives; empty means the same host
+	Role         string      `json:"role,omitempty"`          // MATCH: RoleOffer, RoleAnswer, or empty
 
 	Reason string `json:"reason,omitempty"` // ERROR: one of the Error constants
 	Wait   int    `json:"wait,omitempty"`   // seconds; WAITING: of cool-down, before one is offered to anybody; ERROR: before asking again makes sense

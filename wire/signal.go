@@ -16,6 +16,7 @@ const (
 	SignalConnected = "connected" // client: the peers are connected
 
 	SignalICEServers = "iceServers" // server: Refresh, to those who announced ExtRefresh
+	SignalStandby    = "standby"    // client, instead of register: that will follow when there is a room
 )
 
 // The extensions of Ayame that a client may announce in Register.Ext. Nobody
@@ -23,6 +24,11 @@ const (
 const (
 	ExtRefresh = "refresh" // fresh ICE servers before the credentials end: Refresh
 	ExtResume  = "resume"  // a seat is kept for a while when its socket is lost: Accept.ResumeToken
+	ExtEarly   = "early"   // what one says before the other one has come is kept for him, if he announced it too
+
+	// ExtRelayOnly hides the client's addresses: of what it says, the server
+	// forwards no candidate but relayed ones, and those without their base.
+	ExtRelayOnly = "relay-only"
 )
 
 // ByeAbsent is the Reason of a Bye: the other one of a match has not come.
@@ -64,6 +70,7 @@ type Accept struct {
 
 	ResumeToken string `json:"resumeToken,omitempty"` // to those who announced ExtResume; a new one each time
 	Resumed     bool   `json:"resumed,omitempty"`     // this is the old seat; what came meanwhile follows
+	Rebuilt     bool   `json:"rebuilt,omitempty"`     // resumed, but the server has forgotten all else: it, and perhaps its relay, started anew
 }
 
 // Bye tells who stays that the other one has left; then the server closes.

@@ -21,6 +21,8 @@ func message(kind string) any {
 		return new(wire.MatchMessage)
 	case "report":
 		return new(wire.Report)
+	case "standby":
+		return new(wire.Standby)
 	case "bye":
 		return new(wire.Bye)
 	case "refresh":
@@ -47,7 +49,7 @@ func message(kind string) any {
 func kinds() []string {
 	return []string{
 		"matchrequest", "matchmessage", "signaltype", "register", "accept",
-		"reject", "description", "candidate", "frame", "report", "bye", "refresh",
+		"reject", "description", "candidate", "frame", "report", "bye", "refresh", "standby",
 	}
 }
 
