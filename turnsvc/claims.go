@@ -20,7 +20,7 @@ import (
 // A tag stands for an address from which the partner was seen: a MAC, so that
 // the user does not learn the address from it.
 type Claims struct {
-	Room string // the room id; no dots
+	Room string // the name of the room; no dots
 	Side string // tells the members apart; no dots
 	// Partner lists the addresses from which the other member came to the
 	// server; those that are not valid are left out.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
@@ -45,10 +46,11 @@ func (m *mint) change(how func(*turnsvc.Issuer)) {
 }
 
 // iceServers mints for the rooms of one service. Its name is part of the side:
-// who is first in the lobby may be second in signaling.
+// who is first in the lobby may be second in signaling. Credentials carry the
+// names of rooms, which are known before there are ids.
 func (m *mint) iceServers(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
 	return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-		return m.minter.Load().RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
+		return m.minter.Load().RoomServers(turnsvc.Claims{Room: roomkey.Name(room), Side: service + string(side), Partner: []netip.Addr{partner}})
 	}
 }
 

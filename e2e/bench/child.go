@@ -110,7 +110,7 @@ func ours(ctx context.Context) http.Handler {
 	}}.Minter()
 	credentials := func(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
 		return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			return minter.RoomServers(turnsvc.Claims{Room: room, Side: service + string(side), Partner: []netip.Addr{partner}})
+			return minter.RoomServers(turnsvc.Claims{Room: roomkey.Name(room), Side: service + string(side), Partner: []netip.Addr{partner}})
 		}
 	}
 	keys := roomkey.New("a secret for benchmarks")
@@ -118,7 +118,7 @@ func ours(ctx context.Context) http.Handler {
 	rooms := signal.New(signal.Config{Admit: keys.Verify, ICEServers: credentials("s"), Ended: func(string) {}, Log: log})
 	var lobby *match.Lobby
 	lobby = match.New(match.Config{
-		PoolConfig: match.PoolConfig{RoomKey: keys.Mint, MaxWait: 2 * time.Minute},
+		PoolConfig: match.PoolConfig{RoomKey: func() string { return keys.Mint(roomkey.NewName()) }, MaxWait: 2 * time.Minute},
 		ICEServers: credentials("m"),
 		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		Log:        log,

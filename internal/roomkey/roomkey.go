@@ -1,12 +1,15 @@
-// Package roomkey mints and verifies room ids.
+// Package roomkey names rooms, and mints and verifies room ids.
 //
-// A room id is the admission to a room: 128 random bits, the time until which
-// it admits, and a MAC over both. Whoever knows the secret can verify it, so
-// signal need not ask match, and two programs on two hosts need no other
-// agreement. It says nothing about who may use it: keeping the two seats is
+// The name of a room is 128 random bits. It is drawn before there is a match, so
+// that somebody who waits can be given TURN credentials for the room to come; it
+// is no secret, and admits to nothing. A room id is the admission: the name, the
+// time until which it admits, and a MAC over both. Whoever knows the secret can
+// verify it, so signal need not ask match, and two programs on two hosts need no
+// other agreement. It says nothing about who may use it: keeping the two seats is
 // signal's business.
 //
-//	base64url( 16 bytes random | 8 bytes expiry, Unix seconds | 16 bytes HMAC-SHA-256 )
+//	id = name ‖ base64url( 8 bytes expiry, Unix seconds | 16 bytes HMAC-SHA-256 )
+//	name = base64url( 16 bytes random )
 package roomkey
 
 import (
@@ -34,10 +37,12 @@ const (
 	expiryBytes = 8
 	macBytes    = 16
 	idBytes     = randomBytes + expiryBytes + macBytes
+	nameLength  = (randomBytes*8 + 5) / 6
+	sealLength  = (expiryBytes + macBytes) * 8 / 6
 )
 
 // Length is the length of a room id in characters.
-const Length = (idBytes*8 + 5) / 6
+const Length = nameLength + sealLength
 
 // The reasons for which Verify refuses an id.
 var (
@@ -55,28 +60,51 @@ type Keys struct {
 // too: what is signed with here is derived from it.
 func New(secret string) *Keys {
 	derive := hmac.New(sha256.New, []byte(secret))
-	derive.Write([]byte("wasmp2pchat room id 1"))
+	derive.Write([]byte("wasmp2pchat room id 2"))
 	key := derive.Sum(nil)
 	return &Keys{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
-// Mint returns a new room id that admits for Lifetime.
-func (k *Keys) Mint() string {
-	id := make([]byte, randomBytes, idBytes)
-	rand.Read(id) // never fails
-	id = binary.BigEndian.AppendUint64(id, uint64(time.Now().Add(Lifetime).Unix()))
-	mac := k.mac(id)
-	return encoding().EncodeToString(append(id, mac[:]...))
+// NewName draws the name of a room: URL-safe characters without dots.
+func NewName() string {
+	var random [randomBytes]byte
+	rand.Read(random[:]) // never fails
+	var name [nameLength]byte
+	encoding().Encode(name[:], random[:])
+	return string(name[:])
+}
+
+// Name is the name of the room that an id admits to. It does not verify the id;
+// what has not the length of one is its own name.
+func Name(id string) string {
+	if len(id) != Length {
+		return id
+	}
+	return id[:nameLength]
+}
+
+// Mint returns an id of the room with a name of NewName, which admits for
+// Lifetime from now on. Any other name is a mistake of ours, and panics.
+func (k *Keys) Mint(name string) string {
+	var raw [idBytes]byte
+	if len(name) != nameLength || !decode(raw[:randomBytes], name) {
+		panic("roomkey: not the name of a room")
+	}
+	signed := raw[:randomBytes+expiryBytes]
+	binary.BigEndian.PutUint64(signed[randomBytes:], uint64(time.Now().Add(Lifetime).Unix()))
+	mac := k.mac(signed)
+	copy(raw[randomBytes+expiryBytes:], mac[:])
+	var id [Length]byte
+	copy(id[:], name)
+	encoding().Encode(id[nameLength:], raw[randomBytes:])
+	return string(id[:])
 }
 
 // Verify tells until when a room id admits, or why it does not: ErrForged or
 // ErrExpired. Each room has exactly one spelling.
 func (k *Keys) Verify(id string) (expires time.Time, err error) {
-	if len(id) != Length {
-		return time.Time{}, ErrForged
-	}
-	raw, err := encoding().DecodeString(id)
-	if err != nil || len(raw) != idBytes {
+	var raw [idBytes]byte
+	if len(id) != Length || !decode(raw[:randomBytes], id[:nameLength]) || !decode(raw[randomBytes:], id[nameLength:]) {
 		return time.Time{}, ErrForged
 	}
 	signed, mac := raw[:randomBytes+expiryBytes], raw[randomBytes+expiryBytes:]
@@ -88,6 +116,13 @@ func (k *Keys) Verify(id string) (expires time.Time, err error) {
 		return time.Time{}, ErrExpired
 	}
 	return expires, nil
+}
+
+// decode fills raw from text, which has the length for it: else, or with a line
+// break in it, it is not decoded.
+func decode(raw []byte, text string) bool {
+	n, err := encoding().Decode(raw, []byte(text))
+	return err == nil && n == len(raw)
 }
 
 func (k *Keys) mac(signed []byte) [macBytes]byte {
