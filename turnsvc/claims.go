@@ -23,7 +23,8 @@ type Claims struct {
 	Room string // the name of the room; no dots
 	Side string // tells the members apart; no dots
 	// Partner lists the addresses from which the other member came to the
-	// server; those that are not valid are left out.
+	// server; those that are not valid are left out. Credentials that are minted
+	// before there is a partner have none: then Server.Introduce tells the relay.
 	Partner []netip.Addr
 }
 
@@ -76,8 +77,11 @@ func readMember(claims, secret string) member {
 	if len(parts) < 2 || slices.Contains(parts, "") {
 		return member{owner: claims}
 	}
-	return member{owner: parts[0] + "." + parts[1], room: parts[0], side: parts[1], tags: parts[2:], secret: secret}
+	return member{owner: ownerOf(parts[0], parts[1]), room: parts[0], side: parts[1], tags: parts[2:], secret: secret}
 }
+
+// ownerOf is the owner of what a side of a room holds.
+func ownerOf(room, side string) string { return room + "." + side }
 
 // knows reports whether one of the tags stands for addr.
 func (m *member) knows(addr netip.Addr) bool {

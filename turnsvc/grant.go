@@ -54,6 +54,8 @@ type grant struct {
 	ending atomic.Bool           // is being deleted: no request may touch it
 	relay  atomic.Pointer[relay] // nil until pion has asked for it
 
+	partner atomic.Pointer[netip.Addr] // to whom its holder was introduced; nil: to nobody
+
 	// Only the door's reader touches these.
 	ends        time.Time // when pion's timer fires
 	permissions map[netip.Addr]time.Time

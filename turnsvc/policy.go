@@ -14,7 +14,8 @@ type PeerPolicy uint8
 const (
 	// PeersRoom allows the other member of the room only: his relayed addresses
 	// on this server, and the addresses from which he was seen to come. It takes
-	// a credential with Claims.
+	// a credential with Claims. Before he is known, by a tag or by Introduce, and
+	// has an allocation, it allows nobody.
 	PeersRoom PeerPolicy = iota
 	// PeersPublic allows every address that is public: in no range that IANA
 	// reserved for a special purpose, and not this machine.

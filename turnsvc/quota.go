@@ -67,7 +67,13 @@ func (q *quota) drain() <-chan struct{} {
 }
 
 func (q *quota) count() int {
+	all, _ := q.inUse(netip.Prefix{})
+	return all
+}
+
+// inUse is how many are counted, and how many of them from one source.
+func (q *quota) inUse(from netip.Prefix) (all, ofSource int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.all
+	return q.all, q.sources[from]
 }

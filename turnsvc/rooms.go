@@ -12,17 +12,20 @@ import (
 // more, the oldest may use their credentials until those expire.
 const maxRevoked = 1 << 18
 
-// rooms knows which side of which room holds what on this server, and which
-// rooms have ended.
+// rooms knows which side of which room holds what on this server, who was
+// introduced to whom, and which rooms have ended.
 type rooms struct {
-	mu      sync.RWMutex // guards the fields below; never held while closing
-	members map[string]map[*grant]struct{}
-	revoked map[string]time.Time // rooms and owners, until when
-	order   []string             // of revoked, the oldest first
+	mu         sync.RWMutex // guards the fields below; never held while closing
+	members    map[string]map[*grant]struct{}
+	revoked    remembered[struct{}]      // rooms and owners
+	introduced remembered[introductions] // by room
 }
 
 func newRooms() *rooms {
-	return &rooms{members: map[string]map[*grant]struct{}{}, revoked: map[string]time.Time{}}
+	return &rooms{
+		members: map[string]map[*grant]struct{}{},
+		revoked: newRemembered[struct{}](maxRevoked), introduced: newRemembered[introductions](maxIntroduced),
+	}
 }
 
 // household is where the allocations of a member are kept: those of a room
@@ -34,7 +37,8 @@ func (m *member) household() string {
 	return m.owner
 }
 
-// enter notes an allocation.
+// enter notes an allocation. If its holder was introduced before, it reaches his
+// partner.
 func (r *rooms) enter(g *grant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,6 +47,11 @@ func (r *rooms) enter(g *grant) {
 		r.members[key] = map[*grant]struct{}{}
 	}
 	r.members[key][g] = struct{}{}
+	if known, found := r.introduced.find(g.room, g.made); found {
+		if partner, met := known[g.side]; met {
+			g.partner.Store(&partner)
+		}
+	}
 }
 
 func (r *rooms) leave(g *grant) {
@@ -78,31 +87,23 @@ func partners(a, b *grant) bool {
 func (r *rooms) revoke(name, household string, now, until time.Time) []*grant {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.forget(now)
-	if _, known := r.revoked[name]; !known {
-		r.order = append(r.order, name)
-	}
-	r.revoked[name] = until
+	r.revoked.note(name, struct{}{}, now, until)
+	r.introduced.drop(name)
 	return slices.Collect(maps.Keys(r.members[household]))
-}
-
-// forget drops what has expired, and the oldest of too many. r.mu is held.
-func (r *rooms) forget(now time.Time) {
-	drop := max(0, len(r.order)-maxRevoked+1)
-	for drop < len(r.order) && now.After(r.revoked[r.order[drop]]) {
-		drop++
-	}
-	for _, name := range r.order[:drop] {
-		delete(r.revoked, name)
-	}
-	r.order = r.order[drop:]
 }
 
 // isRevoked reports whether a member's room or the member was revoked.
 func (r *rooms) isRevoked(m *member, now time.Time) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return now.Before(r.revoked[m.room]) || now.Before(r.revoked[m.owner])
+	return r.hasEnded(m, now)
+}
+
+// hasEnded is isRevoked with r.mu held.
+func (r *rooms) hasEnded(m *member, now time.Time) bool {
+	_, room := r.revoked.find(m.room, now)
+	_, owner := r.revoked.find(m.owner, now)
+	return room || owner
 }
 
 // EndRoom ends the relay of a room: its allocations are closed before EndRoom

@@ -145,16 +145,16 @@ func TestRevocationIsBounded(t *testing.T) {
 		name := fmt.Sprintf("room-%d", i)
 		r.revoke(name, name, now, now.Add(time.Minute))
 	}
-	if len(r.revoked) > maxRevoked || len(r.order) > maxRevoked {
-		t.Errorf("%d rooms are remembered, want at most %d", len(r.revoked), maxRevoked)
+	if len(r.revoked.entries) > maxRevoked || len(r.revoked.order) > maxRevoked {
+		t.Errorf("%d rooms are remembered, want at most %d", len(r.revoked.entries), maxRevoked)
 	}
 	last := readMember(fmt.Sprintf("room-%d.a", maxRevoked+999), "")
 	if !r.isRevoked(&last, now) || r.isRevoked(&last, now.Add(2*time.Minute)) {
 		t.Error("the newest room is not revoked for as long as its credentials live")
 	}
 	r.revoke("next", "next", now.Add(2*time.Minute), now.Add(3*time.Minute))
-	if len(r.revoked) != 1 || len(r.order) != 1 {
-		t.Errorf("after their time %d rooms are remembered, want 1", len(r.revoked))
+	if len(r.revoked.entries) != 1 || len(r.revoked.order) != 1 {
+		t.Errorf("after their time %d rooms are remembered, want 1", len(r.revoked.entries))
 	}
 }
 

@@ -1,6 +1,11 @@
 package turnsvc
 
-import "sync/atomic"
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
+)
 
 // PortUse is how many relay ports there are, and how many of them are bound: for
 // allocations, and for reservations until somebody comes for them.
@@ -11,6 +16,8 @@ type PortUse struct{ Size, Taken int }
 type Stats struct {
 	Allocations      int    // live now
 	AllocationsTotal uint64 // made since the start
+
+	Introduced uint64 // sides of rooms that were told of their partner: Introduce
 
 	AuthFailures  uint64 // requests with a credential that is wrong, expired or another user's
 	RefusedQuota  uint64 // Allocate over a limit, or while draining
@@ -41,9 +48,16 @@ type Stats struct {
 type counters struct {
 	made, auth, quota, ports, peers, frames  atomic.Uint64
 	silenced, budget, bitrate, unsaved       atomic.Uint64
+	introduced                               atomic.Uint64
 	refused                                  refusals
 	spent                                    atomic.Int64 // bytes of this month, when there is a budget
 	bytesIn, bytesOut, packetsIn, packetsOut atomic.Uint64
+}
+
+// InUse is how many allocations live now, and how many of them count for a client
+// address (Config.MaxPerAddr). It costs less than Stats.
+func (s *Server) InUse(client netip.Addr) (all, ofAddr int) {
+	return s.quota.inUse(arrivals.Source(client))
 }
 
 // Stats is what the server did until now.
@@ -52,6 +66,7 @@ func (s *Server) Stats() Stats {
 	return Stats{
 		Allocations:      s.quota.count(),
 		AllocationsTotal: c.made.Load(),
+		Introduced:       c.introduced.Load(),
 
 		AuthFailures:  c.auth.Load(),
 		RefusedQuota:  c.quota.Load(),

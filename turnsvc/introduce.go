@@ -1,0 +1,68 @@
+package turnsvc
+
+import (
+	"net/netip"
+	"time"
+)
+
+const (
+	// maxIntroduced bounds for how many rooms it is remembered who was introduced,
+	// for the sake of allocations that are still to come. With more, those of the
+	// oldest reach only what their credentials say.
+	maxIntroduced = 1 << 16
+	// maxSides bounds how many sides of one room may be introduced: two members, and what each
+	// service calls them.
+	maxSides = 4
+)
+
+// introductions are the sides of a room that were introduced, and where their
+// partners came from.
+type introductions map[string]netip.Addr
+
+// Introduce tells the relay of an address from which the partner of one side of
+// a room came to the server. It is for credentials that were minted before there
+// was a partner, whose Claims name none: what was allocated with them, and what
+// will be within Config.CredentialTTL, reaches that address from now on as if a
+// tag of the credential stood for it, for as long as the allocation lives. The
+// latest address counts. It does nothing for a room that has ended, and nothing
+// to other sides, other rooms and other policies than PeersRoom.
+func (s *Server) Introduce(room, side string, partner netip.Addr) {
+	if !partner.IsValid() {
+		return
+	}
+	if now := s.cfg.now(); s.rooms.introduce(room, side, partner.Unmap(), now, now.Add(s.cfg.CredentialTTL)) {
+		s.count.introduced.Add(1)
+	}
+}
+
+// introduce notes the partner of a side, for what it holds and for what it will
+// hold until then. It is false if the room, or that side of it, has ended, or has
+// too many sides.
+func (r *rooms) introduce(room, side string, partner netip.Addr, now, until time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hasEnded(&member{owner: ownerOf(room, side), room: room}, now) {
+		return false
+	}
+	known, _ := r.introduced.find(room, now)
+	if known == nil {
+		known = introductions{}
+	}
+	if _, again := known[side]; !again && len(known) == maxSides {
+		return false
+	}
+	known[side] = partner
+	r.introduced.note(room, known, now, until)
+	for g := range r.members[room] {
+		if g.side == side {
+			g.partner.Store(&partner)
+		}
+	}
+	return true
+}
+
+// meets reports whether the holder of an allocation was introduced to addr.
+func (g *grant) meets(addr netip.Addr) bool {
+	partner := g.partner.Load()
+	return partner != nil && *partner == addr
+}
