@@ -25,17 +25,19 @@ const (
 	partTime = 15 * time.Second
 )
 
-// Config is what a lobby needs from others. RoomKey or Pool is required, zero
-// fields mean what their comment says.
+// Config is what a lobby needs from others. RoomName is required, and RoomID
+// unless there is a Pool; zero fields mean what their comment says.
 type Config struct {
 	PoolConfig
 
 	// Pool pairs the visitors. nil: NewMemory with PoolConfig.
 	Pool Pool
-	// ICEServers mints what one side of a room is given to connect with, and
-	// says until when it is good. The partner's address is where he came from.
-	// nil: nothing.
+	// ICEServers mints what one side of a room, by its name, is given to connect
+	// with, and says until when it is good. The partner's address is where he
+	// came from. nil: nothing.
 	ICEServers func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time)
+	// Warm is the same for who still waits. Zero: nobody is given anything.
+	Warm Warm
 	// SignalingURL is where rooms live. Empty: on the host that answered.
 	SignalingURL string
 	// Online is how many people are here, for WAITING messages. nil: those
@@ -69,6 +71,7 @@ type Lobby struct {
 	timeouts atomic.Uint64
 	reports  atomic.Uint64
 	reoffers atomic.Uint64
+	warmed   atomic.Uint64
 	refusals map[string]*atomic.Uint64 // by the Error constants of wire; never changes
 }
 
@@ -82,6 +85,7 @@ type Stats struct {
 	Timeouts  uint64            // nobody came
 	Reports   uint64            // that count
 	Reoffers  uint64            // visitors whose partner did not come, and who were offered again
+	Warmed    uint64            // WAITING messages with ICE servers
 	Refused   uint64            // ERROR messages
 	Refusals  map[string]uint64 // the same by reason, of all the Error constants of wire
 }
@@ -164,6 +168,7 @@ func (l *Lobby) Stats() Stats {
 		Timeouts:  l.timeouts.Load(),
 		Reports:   l.reports.Load(),
 		Reoffers:  l.reoffers.Load(),
+		Warmed:    l.warmed.Load(),
 		Refusals:  make(map[string]uint64, len(l.refusals)),
 	}
 	for reason, count := range l.refusals {

@@ -25,15 +25,24 @@ import (
 type world struct {
 	lobby *Lobby
 	dial  func(context.Context) (net.Conn, error)
-	rooms atomic.Int64
 	stop  func()
+}
+
+// numberedRooms is the settings of a pool that calls its rooms name-1, name-2, …
+// and admits to them with room-1, room-2, …
+func numberedRooms() PoolConfig {
+	var drawn atomic.Int64
+	return PoolConfig{
+		RoomName: func() string { return fmt.Sprintf("name-%d", drawn.Add(1)) },
+		RoomID:   func(name string) string { return "room-" + strings.TrimPrefix(name, "name-") },
+	}
 }
 
 func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error)) *world {
 	t.Helper()
 	w := &world{dial: dial}
 	w.lobby = New(Config{
-		PoolConfig: PoolConfig{RoomKey: func() string { return fmt.Sprintf("room-%d", w.rooms.Add(1)) }},
+		PoolConfig: numberedRooms(),
 		ICEServers: func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
 			if partner.IsValid() && !partner.IsLoopback() {
 				t.Errorf("the partner of %s came from %v", side, partner)
@@ -164,7 +173,7 @@ func TestTwoVisitorsAreGivenOneRoom(t *testing.T) {
 	if forA.UserID != "alice" || forB.UserID != "bob" {
 		t.Errorf("user ids %q and %q, want each its own", forA.UserID, forB.UserID)
 	}
-	if ua, ub := forA.ICEServers[0].Username, forB.ICEServers[0].Username; ua != forA.RoomID+".a" || ub != forA.RoomID+".b" {
+	if ua, ub := forA.ICEServers[0].Username, forB.ICEServers[0].Username; ua != "name-1.a" || ub != "name-1.b" || forA.RoomID != "room-1" {
 		t.Errorf("credentials of %q and %q, want side a for who waited, b for the newcomer", ua, ub)
 	}
 	if len(forA.Tags) != 1 || forA.Tags[0] != "go" || len(forB.Tags) != 1 {

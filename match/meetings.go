@@ -54,9 +54,9 @@ func (s *meetings) note(v *visitor, both Meeting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.detach(v)
-	m := s.rooms.touch(both.Room, both.At)
+	m := s.rooms.touch(both.RoomID, both.At)
 	m[seat].Party, m[1-seat].Party = v.ticket.Party, both.Partner
-	v.room = both.Room
+	v.room = both.RoomID
 	if !v.closed {
 		m[seat].visitor = v
 	}

@@ -17,7 +17,7 @@ func someone(user string) *visitor {
 }
 
 func told(room string, side wire.Side, partner *visitor) Meeting {
-	return Meeting{Room: room, At: time.Now(), Side: side, Partner: partner.ticket.Party}
+	return Meeting{RoomID: room, At: time.Now(), Side: side, Partner: partner.ticket.Party}
 }
 
 // TestAMeetingForgetsConnections holds that no meeting keeps a connection that

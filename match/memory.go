@@ -153,7 +153,14 @@ func (p *Memory) pair(first, second *Ticket, now time.Duration, o *outcome) {
 // introduce gives two visitors a room. The first has waited: if he cannot be
 // told, he is gone and the other has lost nothing.
 func (p *Memory) introduce(first, second *Ticket) bool {
-	m := Meeting{Room: p.cfg.RoomKey(), At: time.Now(), Side: wire.SideA, Tags: shared(first.Tags, second.Tags), Partner: second.Party}
+	name := first.RoomName
+	if name == "" {
+		name = p.cfg.RoomName()
+	}
+	m := Meeting{
+		RoomName: name, RoomID: p.cfg.RoomID(name), Warm: first.RoomName != "" && second.RoomName != "",
+		At: time.Now(), Side: wire.SideA, Tags: shared(first.Tags, second.Tags), Partner: second.Party,
+	}
 	if first.Visitor.Meet(m) != nil {
 		p.Cancel(first)
 		p.neverMet(second)

@@ -16,9 +16,13 @@ func (deaf) Meet(Meeting) error { return nil }
 func (deaf) News(int)           {}
 func (deaf) End(string)         {}
 
+// oneRoom and sameRoom make rooms where it does not matter which.
+func oneRoom() string             { return "room" }
+func sameRoom(name string) string { return name }
+
 // benchPool has every rule switched on.
 func benchPool() *Memory {
-	return NewMemory(PoolConfig{RoomKey: func() string { return "room" }, Avoid: 1, Crowd: 8})
+	return NewMemory(PoolConfig{RoomName: oneRoom, RoomID: sameRoom, Avoid: 1, Crowd: 8})
 }
 
 func benchTicket(i, tags int) *Ticket {
@@ -120,7 +124,7 @@ func TestAWarmPoolAllocatesNothing(t *testing.T) {
 // of them, wait for the same four tags. The claim: an offer stays below 10 µs,
 // and the longer look at the next tick below 100 µs, without an allocation.
 func BenchmarkOfferAmongThoseWhoDoNotFit(b *testing.B) {
-	p := NewMemory(PoolConfig{RoomKey: func() string { return "room" }, Avoid: time.Hour})
+	p := NewMemory(PoolConfig{RoomName: oneRoom, RoomID: sameRoom, Avoid: time.Hour})
 	tickets := make([]*Ticket, 500)
 	for i := range tickets {
 		tickets[i] = benchTicket(i, 4)

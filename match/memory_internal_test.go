@@ -178,7 +178,7 @@ func TestNothingIsKept(t *testing.T) {
 // served is a pool whose Serve runs until end.
 func served(t *testing.T, cfg PoolConfig) (p *Memory, end func()) {
 	t.Helper()
-	cfg.RoomKey = func() string { return "room" }
+	cfg.RoomName, cfg.RoomID = oneRoom, sameRoom
 	p = NewMemory(cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	var serving sync.WaitGroup

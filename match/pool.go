@@ -21,7 +21,7 @@ type Pool interface {
 	Cancel(t *Ticket) bool
 	// Return lets a matched ticket be offered once more, before all others:
 	// its partner has not come. Its MaxWait begins anew. The caller offers it
-	// then.
+	// then, before which it may have got another RoomName.
 	Return(t *Ticket)
 	// Waiting is how many wait.
 	Waiting() int
@@ -39,11 +39,15 @@ const (
 	NewsEvery = time.Second            // nobody is told more often how many wait
 )
 
-// PoolConfig is what a pool needs to know. RoomKey is required, zero fields
-// mean what their comment says.
+// PoolConfig is what a pool needs to know. RoomName and RoomID are required,
+// zero fields mean what their comment says.
 type PoolConfig struct {
-	// RoomKey returns a new room id, which is the admission to the room.
-	RoomKey func() string
+	// RoomName draws the name of a new room, for two of whom the first has
+	// prepared none.
+	RoomName func() string
+	// RoomID makes the admission to a room of its name: each side is told the
+	// same one.
+	RoomID func(name string) string
 
 	TagWait time.Duration // then somebody without a shared tag is welcome too; 8 s
 	MaxWait time.Duration // then nobody came; 2 min
@@ -99,6 +103,7 @@ type Ticket struct {
 	Since     time.Time // when it came, or its cool-down ends: what it waits from
 	NotBefore time.Time // end of its cool-down; zero: none
 	First     bool      // has waited before: to the head of the pool
+	RoomName  string    // the room that its visitor has prepared; empty: he does not prepare
 	Visitor   Visitor
 
 	memory place // all that Memory knows of it; guarded by Memory.mu
@@ -113,9 +118,11 @@ type Party struct {
 
 // Meeting is a match, as one of the two is told of it.
 type Meeting struct {
-	Room    string
-	At      time.Time
-	Side    wire.Side // A has waited, B has come
-	Tags    []string  // what both like
-	Partner Party
+	RoomName string // that which A has prepared, else a new one
+	RoomID   string // the admission to it
+	Warm     bool   // both have prepared a room
+	At       time.Time
+	Side     wire.Side // A has waited, B has come
+	Tags     []string  // what both like
+	Partner  Party
 }

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,8 +14,9 @@ import (
 func TestAHalfOpenWaiterIsNotMatched(t *testing.T) {
 	t.Parallel()
 	const silent = time.Second
-	var rooms atomic.Int64
-	pool := &watched{Pool: NewMemory(PoolConfig{Avoid: time.Hour, RoomKey: func() string { return fmt.Sprint("room-", rooms.Add(1)) }})}
+	cfg := numberedRooms()
+	cfg.Avoid = time.Hour
+	pool := &watched{Pool: NewMemory(cfg)}
 	s := openRealSite(t, Config{Pool: pool, pingEvery: silent / 5, silentAfter: silent})
 	here := s.from("127.0.0.1")
 	s.haveMet(t, "asleep", "third")

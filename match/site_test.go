@@ -82,14 +82,8 @@ func openRealSite(t *testing.T, cfg Config) *site {
 }
 
 func newLobby(cfg Config) *Lobby {
-	var mu sync.Mutex
-	rooms := 0
-	cfg.RoomKey = func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		rooms++
-		return fmt.Sprintf("room-%d", rooms)
-	}
+	rooms := numberedRooms()
+	cfg.RoomName, cfg.RoomID = rooms.RoomName, rooms.RoomID
 	return New(cfg)
 }
 

@@ -3,6 +3,7 @@ package match
 import (
 	"bytes"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,8 @@ type visitor struct {
 
 	// Written by the reader before the ticket is offered, read-only after.
 	request wire.MatchRequest
-	ticket  *Ticket // nil until the request came
+	ticket  *Ticket   // nil until the request came
+	warm    *prepared // nil: he does not prepare
 
 	waits   atomic.Bool   // he counts as one who waits
 	through atomic.Bool   // his request counts as a skip
@@ -80,6 +82,10 @@ func (v *visitor) ask(request wire.MatchRequest) {
 	v.conn.Keep()
 	v.request = request
 	v.ticket = &Ticket{Party: party, Tags: request.Tags, Since: now, Visitor: v}
+	if slices.Contains(request.Ext, wire.ExtWarm) {
+		v.warm = new(prepared)
+		v.prepare()
+	}
 	coolUntil := verdict.coolUntil
 	if l.meetings.wasAlone(party.User) {
 		v.ticket.First = true
@@ -168,7 +174,8 @@ func (v *visitor) rest() {
 func (v *visitor) again() {
 	v.conn.Keep()
 	v.told.Store(0)
-	v.enter() // he counts, but is not sent away again
+	v.enter()   // he counts, but is not sent away again
+	v.prepare() // the room that he had is over
 	v.lobby.pool.Return(v.ticket)
 	v.lobby.reoffers.Add(1)
 }
@@ -180,6 +187,7 @@ func (v *visitor) Closed(bool) {
 		return
 	}
 	v.lobby.pool.Cancel(v.ticket)
+	v.forgo()
 	v.lobby.meetings.part(v)
 	v.settle()
 	v.skip()
@@ -205,20 +213,27 @@ func (v *visitor) Probe() { v.conn.Ping() }
 // client closes then.
 func (v *visitor) Meet(both Meeting) error {
 	l := v.lobby
+	if !v.open(both) {
+		return wsconn.ErrClosed
+	}
+	defer v.forgo() // the second of a pair has prepared in vain; the first hears of the match before
 	v.settle()
 	v.skip()
 	l.meetings.note(v, both)
 	m := wire.MatchMessage{
-		Type: wire.MatchFound, RoomID: both.Room, UserID: v.request.UserID, CreatedAt: both.At.UTC(),
-		Tags: both.Tags, SignalingURL: l.cfg.SignalingURL,
+		Type: wire.MatchFound, RoomID: both.RoomID, UserID: v.request.UserID, CreatedAt: both.At.UTC(),
+		Tags: both.Tags, SignalingURL: l.cfg.SignalingURL, Role: role(both),
 	}
 	if l.cfg.ICEServers != nil {
-		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.Room, both.Side, both.Partner.Addr)
+		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.RoomName, both.Side, both.Partner.Addr)
 	}
 	var space [2 << 10]byte // enough for a name, twelve URLs and two credentials
 	if err := v.conn.Send(appendFound(space[:0], &m)); err != nil {
 		if both.Side == wire.SideA {
-			l.meetings.cancel(both.Room) // the other one is told nothing
+			l.meetings.cancel(both.RoomID) // the other one is told nothing
+			if v.warm != nil {
+				v.unused(both.RoomName)
+			}
 		}
 		return err
 	}
@@ -238,7 +253,8 @@ const coolingBit = 1 << 63
 
 // News implements Visitor: it says how many are here and how many wait, to a
 // client that asked, when it has changed. Of a cool-down it tells the rest,
-// and when it is over; the seconds between the client can count.
+// and when it is over; the seconds between the client can count. Who prepares
+// his connection is given what he needs for it.
 func (v *visitor) News(waiting int) {
 	if !v.request.WantsWaiting() {
 		return
@@ -250,7 +266,8 @@ func (v *visitor) News(waiting int) {
 		m.Wait = seconds(rest)
 		numbers |= coolingBit
 	}
-	if v.told.Swap(numbers) != numbers {
+	m.ICEServers, m.ExpiresAt = v.warmUp()
+	if v.told.Swap(numbers) != numbers || m.ICEServers != nil {
 		_ = v.conn.Post(wsconn.JSON(m)) // its reader learns of an end by itself
 	}
 }

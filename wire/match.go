@@ -123,9 +123,10 @@ func (r *Report) Check() error {
 }
 
 // WantsWaiting tells whether the client understands WAITING messages: it said
-// so, or it sent tags, which the seed's client never does.
+// so, or it prepares its connection with what they carry, or it sent tags, which
+// the seed's client never does.
 func (r *MatchRequest) WantsWaiting() bool {
-	return len(r.Tags) > 0 || slices.Contains(r.Ext, ExtWaiting)
+	return len(r.Tags) > 0 || slices.Contains(r.Ext, ExtWaiting) || slices.Contains(r.Ext, ExtWarm)
 }
 
 // MatchMessage is any message of the server on /matchmaking; Type says which

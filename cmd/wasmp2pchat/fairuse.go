@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
@@ -14,8 +15,11 @@ import (
 // come from one, and say so.
 func countsAddresses(cfg *config) bool { return cfg.WS.MaxPerIP > 0 }
 
-func poolConfig(cfg *config, roomKey func() string) match.PoolConfig {
-	pool := match.PoolConfig{RoomKey: roomKey, TagWait: cfg.Match.TagWait, MaxWait: cfg.Match.MaxWait, Avoid: cfg.Match.Avoid}
+func poolConfig(cfg *config, keys *roomkey.Keys) match.PoolConfig {
+	pool := match.PoolConfig{
+		RoomName: roomkey.NewName, RoomID: keys.Mint,
+		TagWait: cfg.Match.TagWait, MaxWait: cfg.Match.MaxWait, Avoid: cfg.Match.Avoid,
+	}
 	if countsAddresses(cfg) {
 		pool.Crowd = cfg.Match.Crowd
 	}

@@ -26,6 +26,7 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 	m.counter("match_timeouts_total", "Visitors for whom nobody came.", nil, func() uint64 { return lobby.Stats().Timeouts })
 	m.counter("match_reports_total", "Reports that count.", nil, func() uint64 { return lobby.Stats().Reports })
 	m.counter("match_reoffers_total", "Visitors offered again because their partner did not come into the room.", nil, func() uint64 { return lobby.Stats().Reoffers })
+	m.counter("match_warmed_total", "WAITING messages with ICE servers, to prepare a connection with.", nil, func() uint64 { return lobby.Stats().Warmed })
 	m.gauge("match_bans", "Bans that hold.", func() int { return lobby.Stats().Bans })
 	for reason := range lobby.Stats().Refusals {
 		m.counter("match_refused_total", "ERROR messages on /matchmaking.", prometheus.Labels{"reason": reason}, func() uint64 { return lobby.Stats().Refusals[reason] })
@@ -59,6 +60,7 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 func (m metricSet) relay(relay *turnsvc.Server) {
 	m.gauge("turn_allocations", "TURN allocations that live.", func() int { return relay.Stats().Allocations })
 	m.counter("turn_allocations_total", "TURN allocations made.", nil, func() uint64 { return relay.Stats().AllocationsTotal })
+	m.counter("turn_introduced_total", "Visitors whose partner the relay was told of because they had credentials before the match.", nil, func() uint64 { return relay.Stats().Introduced })
 	m.counter("turn_auth_failures_total", "TURN requests with a bad credential.", nil, func() uint64 { return relay.Stats().AuthFailures })
 	m.counter("turn_refused_total", "What the relay refused.", refused("quota"), func() uint64 { return relay.Stats().RefusedQuota })
 	m.counter("turn_refused_total", "What the relay refused.", refused("ports"), func() uint64 { return relay.Stats().RefusedPorts })

@@ -45,6 +45,12 @@ func (m *mint) change(how func(*turnsvc.Issuer)) {
 	m.minter.Store(m.issuer.Minter())
 }
 
+// Who has minted for a side of a room.
+const (
+	lobbySide = "m"
+	roomSide  = "s"
+)
+
 // iceServers mints for the rooms of one service. Its name is part of the side:
 // who is first in the lobby may be second in signaling. Credentials carry the
 // names of rooms, which are known before there are ids.

@@ -55,7 +55,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	var lobby *match.Lobby
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
-		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers("s"),
+		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
 		Ended:    func(room string) { relay.EndRoom(roomkey.Name(room)) },
 		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
 		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
@@ -67,8 +67,8 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	}
 	waits := newWaitTimes()
 	lobby = match.New(match.Config{
-		PoolConfig: poolConfig(cfg, newRooms(keys)), FairUse: fairUse(cfg), Bans: bans,
-		ICEServers: credentials.iceServers("m"),
+		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
+		ICEServers: credentials.iceServers(lobbySide), Warm: prepare(cfg, relay, credentials),
 		Online:     func() int { return lobby.Visitors() + rooms.Stats().Connected },
 		Waited:     waits.observe, MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
@@ -101,10 +101,5 @@ func openRooms(cfg *config, keys *roomkey.Keys) func() string {
 	if !cfg.Signal.OpenRooms {
 		return nil
 	}
-	return newRooms(keys)
-}
-
-// newRooms mints the ids of rooms that nobody has heard of.
-func newRooms(keys *roomkey.Keys) func() string {
 	return func() string { return keys.Mint(roomkey.NewName()) }
 }

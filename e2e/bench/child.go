@@ -118,7 +118,7 @@ func ours(ctx context.Context) http.Handler {
 	rooms := signal.New(signal.Config{Admit: keys.Verify, ICEServers: credentials("s"), Ended: func(string) {}, Log: log})
 	var lobby *match.Lobby
 	lobby = match.New(match.Config{
-		PoolConfig: match.PoolConfig{RoomKey: func() string { return keys.Mint(roomkey.NewName()) }, MaxWait: 2 * time.Minute},
+		PoolConfig: match.PoolConfig{RoomName: roomkey.NewName, RoomID: keys.Mint, MaxWait: 2 * time.Minute},
 		ICEServers: credentials("m"),
 		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		Log:        log,

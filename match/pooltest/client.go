@@ -26,9 +26,32 @@ type world struct {
 	stop  context.CancelFunc // ends Serve and waits for it
 	count int                // who came, for addresses of their own
 
-	mu  sync.Mutex // guards log
-	log []happening
+	mu    sync.Mutex // guards the fields below
+	log   []happening
+	drawn map[string]bool // names of rooms that the pool has drawn
+	rooms int             // names in all
 }
+
+// name is a new one for a room.
+func (w *world) name(kind string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rooms++
+	name := fmt.Sprint(kind, "-", w.rooms)
+	if kind == drawnByPool {
+		w.drawn[name] = true
+	}
+	return name
+}
+
+// Who has given a room its name.
+const (
+	drawnByPool = "new"
+	prepared    = "prepared"
+)
+
+// admission is the id of a room.
+func admission(name string) string { return "admission to " + name }
 
 // happening is one thing that somebody was told, or could not be told.
 type happening struct {
@@ -49,21 +72,15 @@ func (w *world) write(h happening) {
 // open starts a pool. MaxWait is far away unless it is set.
 func open(t *testing.T, newPool Maker, unit time.Duration, cfg match.PoolConfig) *world {
 	t.Helper()
-	var mu sync.Mutex
-	rooms := 0
-	cfg.RoomKey = func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		rooms++
-		return fmt.Sprint("room-", rooms)
-	}
+	w := &world{t: t, unit: unit, drawn: map[string]bool{}}
+	cfg.RoomName, cfg.RoomID = func() string { return w.name(drawnByPool) }, admission
 	if cfg.MaxWait == 0 {
 		cfg.MaxWait = time.Hour
 	}
 	if cfg.TagWait == 0 {
 		cfg.TagWait = time.Hour
 	}
-	w := &world{t: t, pool: newPool(t, cfg), unit: unit}
+	w.pool = newPool(t, cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- w.pool.Serve(ctx) }() // waited for in stop
@@ -106,6 +123,11 @@ func tags(tags ...string) option { return func(t *match.Ticket) { t.Tags = tags 
 
 func from(addr string) option {
 	return func(t *match.Ticket) { t.Addr = netip.MustParseAddr(addr) }
+}
+
+// prepares draws a room for a ticket, as the visitors do who prepare theirs.
+func (w *world) prepares() option {
+	return func(t *match.Ticket) { t.RoomName = w.name(prepared) }
 }
 
 // make is somebody from an address of his own who has not asked yet.
@@ -223,7 +245,7 @@ func (c *client) meetsWithin(d time.Duration, other *client) {
 	c.within(d, "matched", func() bool { return len(c.met) > 0 })
 	other.within(d, "matched", func() bool { return len(other.met) > 0 })
 	mine, his := c.met[0], other.met[0]
-	if len(c.met) != 1 || len(other.met) != 1 || mine.Room != his.Room || mine.Side == his.Side {
+	if len(c.met) != 1 || len(other.met) != 1 || mine.RoomID != his.RoomID || mine.RoomName != his.RoomName || mine.Side == his.Side {
 		c.w.t.Fatalf("%s was told %v, %s %v; want one room and both sides", c.ticket.User, c.met, other.ticket.User, other.met)
 	}
 	if mine.Partner != other.ticket.Party || his.Partner != c.ticket.Party {
@@ -241,6 +263,9 @@ func (c *client) cannotBeTold() {
 
 func (c *client) returns() {
 	c.w.t.Helper()
+	if c.ticket.RoomName != "" {
+		c.w.prepares()(c.ticket)
+	}
 	c.w.pool.Return(c.ticket)
 	c.mu.Lock()
 	c.met, c.asked = nil, 0

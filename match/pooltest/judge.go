@@ -55,6 +55,7 @@ type judge struct {
 	met      []encounter
 	judged   int                // of the world's log
 	pending  map[string]*person // rooms of which one has been told
+	used     map[string]bool    // rooms of which anybody was told
 	front    int                // ranks given out
 	back     int
 	offering *person // whose offer this step is, or nil
@@ -82,6 +83,9 @@ func (j *judge) arrives(s step) {
 	}
 	c := j.world.make(fmt.Sprint("user-", s.User), tags(likes...), func(t *match.Ticket) {
 		t.First = s.First
+		if s.Warm {
+			j.world.prepares()(t)
+		}
 		if s.House > 0 {
 			t.Addr = netip.AddrFrom4([4]byte{198, 51, 100, byte(s.House)})
 		}
@@ -130,6 +134,9 @@ func (j *judge) leaves(x *person) {
 
 func (j *judge) comesBack(x *person) {
 	x.is, x.ranked, x.deadline = hopes, false, time.Now().Add(j.cfg.MaxWait)
+	if x.ticket.RoomName != "" {
+		j.world.prepares()(x.ticket)
+	}
 	j.world.pool.Return(x.ticket)
 	j.offers(x, func() { j.world.pool.Offer(x.ticket) })
 }
@@ -219,10 +226,11 @@ func (j *judge) judgeMeeting(x *person, h happening) {
 		j.wrong("%v was told of a match, and it was not his to be told", x)
 		return
 	}
-	a, told := j.pending[h.meeting.Room]
+	j.judgeRoom(x, h.meeting)
+	a, told := j.pending[h.meeting.RoomID]
 	switch {
 	case h.meeting.Side == wire.SideA && told, h.meeting.Side == wire.SideB && !told:
-		j.wrong("%v is side %v of %s, and the other was told %v", x, h.meeting.Side, h.meeting.Room, told)
+		j.wrong("%v is side %v of %s, and the other was told %v", x, h.meeting.Side, h.meeting.RoomID, told)
 	case !told && x == j.offering:
 		j.wrong("%v is told first, and it is not he who has waited", x)
 	case !told && h.failed: // nobody else hears of it; who was to meet him is first now
@@ -231,9 +239,9 @@ func (j *judge) judgeMeeting(x *person, h happening) {
 			y.ranked = y.ranked && y.user != h.meeting.Partner.User
 		}
 	case !told:
-		j.pending[h.meeting.Room] = x
+		j.pending[h.meeting.RoomID] = x
 	default:
-		delete(j.pending, h.meeting.Room)
+		delete(j.pending, h.meeting.RoomID)
 		j.judgePair(a, x, h)
 		a.is, x.is = hasPartner, hasPartner
 		if h.failed {
@@ -243,12 +251,29 @@ func (j *judge) judgeMeeting(x *person, h happening) {
 	}
 }
 
+// judgeRoom holds that a room is that of the first, if he has prepared one, and
+// of no other pair.
+func (j *judge) judgeRoom(x *person, m match.Meeting) {
+	first, own := m.Side == wire.SideA, x.ticket.RoomName
+	switch {
+	case m.RoomID != admission(m.RoomName):
+		j.wrong("%v was told that %q admits to %q", x, m.RoomID, m.RoomName)
+	case first && j.used[m.RoomName]:
+		j.wrong("%v was told of %q, which is not new", x, m.RoomName)
+	case first && own != "" && own != m.RoomName, first && own == "" && !j.world.drawn[m.RoomName]:
+		j.wrong("%v was told of %q, and has prepared %q", x, m.RoomName, own)
+	}
+	j.used[m.RoomName] = true
+}
+
 func (j *judge) judgePair(a, b *person, h happening) {
 	switch {
 	case h.meeting.Partner != a.ticket.Party:
 		j.wrong("%v was told that he meets %v", b, h.meeting.Partner)
 	case !slices.Equal(h.meeting.Tags, overlap(a, b)):
 		j.wrong("%v and %v were told that they share %v", a, b, h.meeting.Tags)
+	case h.meeting.Warm != (a.ticket.RoomName != "" && b.ticket.RoomName != ""):
+		j.wrong("%v and %v were told that both have prepared: %v", a, b, h.meeting.Warm)
 	case a.look != match.Here || b.look != match.Here:
 		j.wrong("%v and %v met, and their connections look %v and %v", a, b, a.look, b.look)
 	case !j.fits(a, b, h.at, j.cfg.Avoid):

@@ -13,6 +13,7 @@ import (
 func orderChecks() []Check {
 	return []Check{
 		{Name: "two who come meet, and who waited is side A", cfg: plain, run: twoMeet},
+		{Name: "a pair is given the room that the first has prepared, else a new one", cfg: plain, run: preparedRooms},
 		{Name: "who waited longest is met first", cfg: plain, run: firstComeFirstServed},
 		{Name: "the best overlap is met first", cfg: plain, run: bestOverlap},
 		{Name: "the longest wait decides between overlaps of one size", cfg: plain, run: equalOverlap},
@@ -35,6 +36,40 @@ func twoMeet(w *world) {
 	}
 	if n := w.pool.Waiting(); n != 0 {
 		w.t.Errorf("Waiting() = %d, want 0", n)
+	}
+}
+
+func preparedRooms(w *world) {
+	for _, c := range []struct {
+		first, second []option
+		warm          bool
+	}{
+		{},
+		{first: []option{w.prepares()}},
+		{second: []option{w.prepares()}},
+		{first: []option{w.prepares()}, second: []option{w.prepares()}, warm: true},
+	} {
+		a := w.comes(fmt.Sprint("first-", w.count), c.first...)
+		b := w.comes(fmt.Sprint("second-", w.count), c.second...)
+		a.meets(b)
+		room := a.met[0].RoomName
+		if own := a.ticket.RoomName; own != "" && room != own || own == "" && !w.drawn[room] {
+			w.t.Errorf("the room is %q, the first has prepared %q, the second %q", room, own, b.ticket.RoomName)
+		}
+		if id := a.met[0].RoomID; id != admission(room) {
+			w.t.Errorf("the room id is %q, want %q", id, admission(room))
+		}
+		if a.met[0].Warm != c.warm || b.met[0].Warm != c.warm {
+			w.t.Errorf("Warm is %v and %v, want %v", a.met[0].Warm, b.met[0].Warm, c.warm)
+		}
+	}
+	a, b := w.comes("a", w.prepares()), w.comes("b", w.prepares())
+	a.meets(b)
+	before := a.met[0].RoomName
+	a.returns()
+	a.meets(w.comes("c"))
+	if room := a.met[0].RoomName; room == before || room != a.ticket.RoomName {
+		w.t.Errorf("who was returned meets in %q, want the room that he has prepared since, %q", room, a.ticket.RoomName)
 	}
 }
 

@@ -57,6 +57,7 @@ type step struct {
 	House int // an address; 0: one of his own
 	Cools bool
 	First bool
+	Warm  bool
 	Time  time.Duration
 }
 
@@ -69,6 +70,7 @@ func drawStep(rt *rapid.T) step {
 		s.Tags = rapid.SampledFrom([]int{0, 0, 1, 2, 3, 4, 7, 8, 11, 12, 15, 16, 30, 32, 39, 48, 60}).Draw(rt, "tags")
 		s.House = rapid.SampledFrom([]int{0, 0, 0, 1, 1, 2}).Draw(rt, "house")
 		s.Cools = rapid.IntRange(0, 9).Draw(rt, "cools") == 9
+		s.Warm = rapid.Bool().Draw(rt, "warm")
 		s.First = rapid.IntRange(0, 9).Draw(rt, "first") == 9
 	case passes:
 		s.Time = time.Duration(rapid.SampledFrom([]int{1, 50, 100, 250, 1000, 5000, 9000, 21000}).Draw(rt, "ms")) * time.Millisecond
@@ -83,7 +85,7 @@ func drawStep(rt *rapid.T) step {
 func tell(t *testing.T, newPool Maker, cfg match.PoolConfig, steps []step) string {
 	w := open(t, newPool, time.Second, cfg)
 	defer w.stop()
-	j := &judge{world: w, cfg: cfg, pending: map[string]*person{}}
+	j := &judge{world: w, cfg: cfg, pending: map[string]*person{}, used: map[string]bool{}}
 	for i, s := range steps {
 		if j.play(s); j.fault != "" {
 			return fmt.Sprintf("step %d, %+v: %s", i, s, j.fault)

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// warmShare keeps those who only wait from starving those who talk: when more
+// than one in so many allocations is in use, of TURN_MAX_ALLOCATIONS or of
+// TURN_MAX_PER_IP where a visitor comes from, he is given nothing to prepare his
+// connection with.
+const warmShare = 2
+
+// prepare lets visitors prepare their connection while they wait, with the
+// credentials of side A of a room that nobody else is in.
+func prepare(cfg *config, relay *turnsvc.Server, credentials *mint) match.Warm {
+	most := shareDescriptors(cfg.TURN.MaxAllocations).allocations / warmShare
+	mostOfAddr := cfg.TURN.MaxPerIP / warmShare
+	iceServers := credentials.iceServers(lobbySide)
+	return match.Warm{
+		ICEServers: func(room string, visitor netip.Addr) ([]wire.ICEServer, time.Time) {
+			if all, ofAddr := relay.InUse(visitor); all > most || ofAddr > mostOfAddr {
+				return nil, time.Time{}
+			}
+			return iceServers(room, wire.SideA, netip.Addr{})
+		},
+		Introduce: func(room string, partner netip.Addr) { relay.Introduce(room, lobbySide+string(wire.SideA), partner) },
+		Unused:    relay.EndRoom,
+	}
+}
