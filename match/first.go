@@ -6,10 +6,12 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// said is what a client can say: it reports somebody, or asks for a partner.
+// said is what a client can say: it reports somebody, stands by, or asks for a
+// partner.
 type said struct {
-	report  *wire.Report // nil: it asks
-	request wire.MatchRequest
+	report  *wire.Report
+	standby bool
+	request wire.MatchRequest // if it is neither
 }
 
 // parse reads a message of a client. What it does not know in it is dropped,
@@ -27,11 +29,15 @@ func parse(text []byte) (said, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return said{}, err
 	}
-	if m.Type == wire.MatchReport {
+	switch m.Type {
+	case wire.MatchReport:
 		report := wire.Report{Type: m.Type, RoomID: m.RoomID, UserID: m.UserID, Reason: m.Reason}
 		return said{report: &report}, report.Check()
+	case wire.MatchStandby:
+		return said{standby: true}, nil
+	default:
+		return checked(m.MatchRequest)
 	}
-	return checked(m.MatchRequest)
 }
 
 // checked is a request within the limits.

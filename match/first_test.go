@@ -14,6 +14,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(request("a")))
 	f.Add([]byte(`{"user_id":"a","device":"d","created_at":"2026-11-21T10:00:00Z","tags":["go"],"ext":["waiting"]}`))
 	f.Add([]byte(reports("room", "a", wire.ReportMinor)))
+	f.Add([]byte(`{"type":"STANDBY"}`))
+	f.Add([]byte(`{"type":"STANDBY","user_id":"a"}`))
 	f.Add([]byte(`{"type":"REPORT","room_id":"r","user_id":"a","reason":"other","text":"what he said"}`))
 	f.Add([]byte(`{"type":"REPORT","room_id":"r","user_id":"a","reason":"he said this and that"}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -22,12 +24,15 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		var written []byte
-		if first.report != nil {
+		switch {
+		case first.standby:
+			written, err = json.Marshal(wire.Standby{Type: wire.MatchStandby})
+		case first.report != nil:
 			if first.report.Check() != nil {
 				t.Fatalf("parse(%q) = %+v: over the limits", in, first.report)
 			}
 			written, err = json.Marshal(first.report)
-		} else {
+		default:
 			if n := len(first.request.UserID); n == 0 || n > wire.MaxUserIDBytes || first.request.Check() != nil {
 				t.Fatalf("parse(%q) = %+v: over the limits", in, first.request)
 			}
@@ -47,7 +52,7 @@ func same(a, b said) bool {
 	if a.report != nil || b.report != nil {
 		return a.report != nil && b.report != nil && *a.report == *b.report
 	}
-	return a.request.UserID == b.request.UserID && a.request.Device == b.request.Device && a.request.CreatedAt.Equal(b.request.CreatedAt) &&
+	return a.standby == b.standby && a.request.UserID == b.request.UserID && a.request.Device == b.request.Device && a.request.CreatedAt.Equal(b.request.CreatedAt) &&
 		slices.Equal(a.request.Tags, b.request.Tags) && slices.Equal(a.request.Ext, b.request.Ext)
 }
 

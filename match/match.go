@@ -52,6 +52,7 @@ type Config struct {
 	// memory only.
 	Bans *Bans
 
+	MaxStandby int          // who stand by at once; of more, the ones that were told longest ago who is online give way; 4096
 	MaxMessage int          // bytes; wire.MaxMessageBytes
 	Log        *slog.Logger // nil: silent
 
@@ -65,6 +66,7 @@ type Lobby struct {
 	pool      Pool
 	turnstile *turnstile
 	meetings  *meetings
+	standby   *standby
 
 	visitors atomic.Int64
 	matches  atomic.Uint64
@@ -78,6 +80,7 @@ type Lobby struct {
 // Stats counts what a lobby has done.
 type Stats struct {
 	Connected int               // WebSockets open now
+	Standby   int               // of these, who stand by: have not asked yet
 	Visitors  int               // who has asked for a partner and has none
 	Waiting   int               // of these, who is in the pool
 	Bans      int               // that hold
@@ -97,7 +100,8 @@ func New(cfg Config) *Lobby {
 	}
 	cfg.pingEvery = cmp.Or(cfg.pingEvery, pingEvery)
 	cfg.silentAfter = cmp.Or(cfg.silentAfter, silentAfter)
-	l := &Lobby{cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(), refusals: map[string]*atomic.Uint64{}}
+	l := &Lobby{cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(),
+		standby: newStandby(cfg.MaxStandby), refusals: map[string]*atomic.Uint64{}}
 	if l.pool == nil {
 		l.pool = NewMemory(cfg.PoolConfig)
 	}
@@ -137,13 +141,18 @@ func (l *Lobby) Absent(room, clientID string, addr netip.Addr) {
 func (l *Lobby) Serve(ctx context.Context) error {
 	hubCtx, closeHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeHub()
-	hubDone, bansDone := make(chan error, 1), make(chan struct{})
+	hubDone, bansDone, standbyDone := make(chan error, 1), make(chan struct{}), make(chan struct{})
 	bansCtx, closeBans := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeBans()
-	go func() { hubDone <- l.hub.Serve(hubCtx) }()                   // waited for below
-	go func() { defer close(bansDone); l.cfg.Bans.serve(bansCtx) }() // waited for below
+	standbyCtx, closeStandby := context.WithCancel(ctx)
+	defer closeStandby()
+	go func() { hubDone <- l.hub.Serve(hubCtx) }()                                      // waited for below
+	go func() { defer close(bansDone); l.cfg.Bans.serve(bansCtx) }()                    // waited for below
+	go func() { defer close(standbyDone); l.standby.serve(standbyCtx, l.cfg.Online) }() // waited for below
 
 	err := l.pool.Serve(ctx)
+	closeStandby()
+	<-standbyDone
 
 	closeHub()
 	if hubErr := <-hubDone; err == nil {
@@ -161,6 +170,7 @@ func (l *Lobby) Visitors() int { return int(l.visitors.Load()) }
 func (l *Lobby) Stats() Stats {
 	s := Stats{
 		Connected: l.hub.Len(),
+		Standby:   l.standby.count(),
 		Visitors:  l.Visitors(),
 		Waiting:   l.pool.Waiting(),
 		Bans:      len(l.cfg.Bans.List()),

@@ -16,7 +16,9 @@ type visitor struct {
 	lobby *Lobby
 	conn  *wsconn.Conn
 
-	heard []byte // what the client said and nobody has looked at yet; the reader's own
+	// The reader's own.
+	heard []byte // what the client said and nobody has looked at yet
+	stood bool   // has stood by
 
 	// Written by the reader before the ticket is offered, read-only after.
 	request wire.MatchRequest
@@ -46,8 +48,8 @@ func (v *visitor) catchUp() {
 	}
 }
 
-// hear takes the request, and reports before and after it. Whatever else
-// clients say after it does not count.
+// hear takes the request, a standby before it, and reports before and after it.
+// Whatever else clients say after it does not count.
 func (v *visitor) hear() {
 	said, err := parse(v.heard)
 	v.heard = nil
@@ -57,6 +59,8 @@ func (v *visitor) hear() {
 		v.refuse(wire.MatchMessage{Reason: wire.ErrorBadRequest})
 	case said.report != nil:
 		v.report(*said.report)
+	case said.standby:
+		v.stand()
 	default:
 		v.ask(said.request)
 	}
@@ -64,6 +68,7 @@ func (v *visitor) hear() {
 
 // ask makes a ticket for the visitor, unless he has to come later.
 func (v *visitor) ask(request wire.MatchRequest) {
+	v.decide()
 	l, now := v.lobby, time.Now()
 	party := Party{User: request.UserID, Device: request.Device, Addr: v.conn.Addr()}
 	if wait := l.turnstile.offer(party.Addr, now); wait > 0 {
@@ -183,6 +188,7 @@ func (v *visitor) again() {
 // Closed takes the ticket back: who has left is matched with nobody.
 func (v *visitor) Closed(bool) {
 	v.catchUp()
+	v.decide()
 	if v.ticket == nil {
 		return
 	}

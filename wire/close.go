@@ -8,7 +8,7 @@ type CloseCode int
 // The close codes in use.
 const (
 	CloseNormal    CloseCode = 1000 // done; on /signaling also every fault, as Ayame has it
-	CloseGoingAway CloseCode = 1001 // the server stops; come back
+	CloseGoingAway CloseCode = 1001 // the server stops, or others need the place of a Standby; come back
 	CloseBadData   CloseCode = 1007 // /matchmaking: the first message was not a MatchRequest
 	ClosePolicy    CloseCode = 1008 // a limit was passed
 	CloseTooBig    CloseCode = 1009 // a message over the limit
@@ -36,4 +36,5 @@ const (
 	ReasonBanned         = "banned for a time"
 	ReasonReported       = "reported"
 	ReasonReplaced       = "replaced by a new connection"
+	ReasonStandby        = "too many stand by"
 )

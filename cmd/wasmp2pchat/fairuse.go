@@ -36,6 +36,19 @@ func fairUse(cfg *config) match.FairUse {
 	return rules
 }
 
+// standbyShare is the part of all WebSockets, one in so many, that may stand by:
+// pages that have just been opened leave room for those who want a partner.
+const standbyShare = 4
+
+// mostStandby is how many may stand by at once.
+func mostStandby(cfg *config) int {
+	most := shareDescriptors(cfg.TURN.MaxAllocations).webSockets
+	if most == 0 {
+		return 0 // nothing bounds WebSockets: the lobby has a bound of its own
+	}
+	return max(1, most/standbyShare)
+}
+
 // openBans reads who is banned. The key of the hashes is derived from the room
 // secret: with another one, the bans of before mean nobody.
 func openBans(cfg *config, roomSecret string, log *slog.Logger) (*match.Bans, error) {

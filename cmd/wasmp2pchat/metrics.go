@@ -22,6 +22,7 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 
 	m.gauge("match_connections", "WebSockets open on /matchmaking.", func() int { return lobby.Stats().Connected })
 	m.gauge("match_waiting", "Visitors who wait for a partner.", func() int { return lobby.Stats().Waiting })
+	m.gauge("match_standby", "Pages that are connected to /matchmaking and have not asked for a partner.", func() int { return lobby.Stats().Standby })
 	m.counter("match_pairs_total", "Pairs that were told of one another.", nil, func() uint64 { return lobby.Stats().Matches })
 	m.counter("match_timeouts_total", "Visitors for whom nobody came.", nil, func() uint64 { return lobby.Stats().Timeouts })
 	m.counter("match_reports_total", "Reports that count.", nil, func() uint64 { return lobby.Stats().Reports })
