@@ -100,8 +100,10 @@ func New(cfg Config) *Lobby {
 	}
 	cfg.pingEvery = cmp.Or(cfg.pingEvery, pingEvery)
 	cfg.silentAfter = cmp.Or(cfg.silentAfter, silentAfter)
-	l := &Lobby{cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(),
-		standby: newStandby(cfg.MaxStandby), refusals: map[string]*atomic.Uint64{}}
+	l := &Lobby{
+		cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(),
+		standby: newStandby(cfg.MaxStandby), refusals: map[string]*atomic.Uint64{},
+	}
 	if l.pool == nil {
 		l.pool = NewMemory(cfg.PoolConfig)
 	}

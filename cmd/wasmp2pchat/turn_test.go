@@ -62,9 +62,13 @@ func dialTURN(t *testing.T, transport string, port int, roots *x509.CertPool) *t
 	if err != nil {
 		t.Fatalf("%s to port %d: %v", transport, port, err)
 	}
-	c := &turnClient{conn: conn, in: bufio.NewReader(conn)}
+	c := newTURNClient(conn)
 	c.username, c.password, _ = turnsvc.Issuer{Secret: turnSecret, TTL: time.Hour}.Credentials("tester")
 	return c
+}
+
+func newTURNClient(conn net.Conn) *turnClient {
+	return &turnClient{conn: conn, in: bufio.NewReader(conn)}
 }
 
 // packets is a connected UDP socket as package dtls wants it.
@@ -176,7 +180,13 @@ func (p peerAddress) AddTo(m *stun.Message) error {
 // the test ends; nil is no answer.
 func answerOnUDP(t *testing.T, answer func([]byte) []byte) netip.AddrPort {
 	t.Helper()
-	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	return answerOnUDPAt(t, "127.0.0.1:0", answer)
+}
+
+// answerOnUDPAt is answerOnUDP at a certain address.
+func answerOnUDPAt(t *testing.T, addr string, answer func([]byte) []byte) netip.AddrPort {
+	t.Helper()
+	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 )
 
 // warmShare keeps those who only wait from starving those who talk: when more
-// than one in so many allocations is in use, of TURN_MAX_ALLOCATIONS or of
-// TURN_MAX_PER_IP where a visitor comes from, he is given nothing to prepare his
-// connection with.
+// than one in so many allocations is in use, of TURN_MAX_ALLOCATIONS or, where a
+// visitor comes from, of TURN_MAX_ALLOCATIONS_PER_IP, he is given nothing to
+// prepare his connection with.
 const warmShare = 2
 
 // prepare lets visitors prepare their connection while they wait, with the
