@@ -7,6 +7,11 @@
 // cannot be told costs nobody his place. What happens in the room it leaves to
 // signal and turnsvc, which it reaches only through the functions in Config.
 //
+// Two things save time before there is a match. A page that has just been opened
+// stands by: its connection is there when its visitor asks. And a visitor who can
+// prepares his connection while he waits: he is given credentials for a room to
+// come, in which he is met.
+//
 // # Who fits whom
 //
 // Two fit if they are two users, share a tag or are both open (without tags,

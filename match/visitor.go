@@ -219,10 +219,11 @@ func (v *visitor) Probe() { v.conn.Ping() }
 // client closes then.
 func (v *visitor) Meet(both Meeting) error {
 	l := v.lobby
-	if !v.open(both) {
+	vain, ok := v.open(both)
+	if !ok {
 		return wsconn.ErrClosed
 	}
-	defer v.forgo() // the second of a pair has prepared in vain; the first hears of the match before
+	defer v.unused(vain) // he hears of the match before
 	v.settle()
 	v.skip()
 	l.meetings.note(v, both)
@@ -274,7 +275,18 @@ func (v *visitor) News(waiting int) {
 	}
 	m.ICEServers, m.ExpiresAt = v.warmUp()
 	if v.told.Swap(numbers) != numbers || m.ICEServers != nil {
-		_ = v.conn.Post(wsconn.JSON(m)) // its reader learns of an end by itself
+		v.inform(m)
+	}
+}
+
+// inform sends a WAITING. Who prepares his connection is sent none after a MATCH,
+// unless he is offered again: it would take his room from him.
+func (v *visitor) inform(m wire.MatchMessage) {
+	post := func() { _ = v.conn.Post(wsconn.JSON(m)) } // its reader learns of an end by itself
+	if v.warm == nil {
+		post()
+	} else {
+		v.warm.whileOpen(post)
 	}
 }
 

@@ -33,7 +33,7 @@ type Warm struct {
 // prepared is the room to come of one visitor: its name is taken once, by who
 // meets him or by who ends it.
 type prepared struct {
-	mu     sync.Mutex // guards the fields below; never held while minting
+	mu     sync.Mutex // guards the fields below; never held while minting, and not for long
 	name   string     // empty: taken
 	minted bool       // something was given for it
 	renew  time.Time  // when that is to be replaced
@@ -76,6 +76,15 @@ func (p *prepared) take() (name string, minted bool) {
 	return name, p.minted
 }
 
+// whileOpen does what must not come after the match. It must not wait.
+func (p *prepared) whileOpen(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.name != "" {
+		do()
+	}
+}
+
 // prepare draws a room for a visitor who prepares his connection.
 func (v *visitor) prepare() {
 	if v.warm != nil {
@@ -103,17 +112,23 @@ func (v *visitor) warmUp() ([]wire.ICEServer, time.Time) {
 	return servers, expires
 }
 
-// open makes the room that a visitor has prepared the one in which he meets
-// somebody, if it is his. It is false if that has ended: he has left.
-func (v *visitor) open(both Meeting) bool {
-	if v.warm == nil || both.Side != wire.SideA {
-		return true
+// open takes the room that a visitor has prepared, for he is about to be told of
+// a match: it becomes that of the two, if he is side A, else it was prepared in
+// vain. Not ok means that it has ended: he has left.
+func (v *visitor) open(both Meeting) (vain string, ok bool) {
+	if v.warm == nil {
+		return "", true
 	}
 	name, minted := v.warm.take()
-	if minted && name != "" && v.lobby.cfg.Warm.Introduce != nil {
+	switch {
+	case name == "":
+		return "", false
+	case both.Side == wire.SideB && minted:
+		return name, true
+	case minted && v.lobby.cfg.Warm.Introduce != nil:
 		v.lobby.cfg.Warm.Introduce(name, both.Partner.Addr)
 	}
-	return name != ""
+	return "", true
 }
 
 // forgo ends the room that a visitor has prepared, unless it was taken.
@@ -121,14 +136,15 @@ func (v *visitor) forgo() {
 	if v.warm == nil {
 		return
 	}
-	if name, minted := v.warm.take(); minted && name != "" {
+	if name, minted := v.warm.take(); minted {
 		v.unused(name)
 	}
 }
 
+// unused ends a room, if there is one.
 func (v *visitor) unused(room string) {
-	if unused := v.lobby.cfg.Warm.Unused; unused != nil {
-		unused(room)
+	if end := v.lobby.cfg.Warm.Unused; end != nil && room != "" {
+		end(room)
 	}
 }
 

@@ -296,9 +296,12 @@ func TestWhoHasLeftOpensNoRoom(t *testing.T) {
 	}
 	v.forgo()
 	v.forgo()
-	if v.Meet(Meeting{RoomName: name, Side: wire.SideA}) == nil {
-		t.Error("Meet of who has left = nil, want an error")
+	for _, side := range []wire.Side{wire.SideA, wire.SideB} {
+		if v.Meet(Meeting{RoomName: name, Side: side}) == nil {
+			t.Errorf("Meet of who has left, as side %s = nil, want an error", side)
+		}
 	}
+	v.News(1) // which would be a panic if it sent anything: there is no connection
 	if v.warm.give(name, now, now.Add(r.life)) {
 		t.Error("credentials were given for a room that has ended")
 	}

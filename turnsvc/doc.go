@@ -4,7 +4,8 @@
 // runs unpatched: pion is given nothing that it handles wrongly.
 //
 // It promises that a credential is good for what its user needs and for nobody
-// else: the members of a room reach one another and nothing else, by default;
+// else: the members of a room reach one another and nothing else, by default, and
+// who allocates before he has a partner reaches nobody until he is introduced;
 // that a live chat is not cut when its credential expires, and ends with its
 // room; that the relay never reaches the machine or the network it runs on; that
 // every user, every address and everybody together has a bound; that nothing a
