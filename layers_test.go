@@ -32,7 +32,7 @@ func TestLayers(t *testing.T) {
 		"internal/thrift":        {},
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
-		"signal":                 {"wire", "internal/wsconn"},
+		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
 		"turnsvc":                {"wire", "turnsvc/gate", "internal/arrivals", "internal/durable"},
 		"turnsvc/gate":           {"internal/arrivals"},
 		"turnsvc/conformance":    {"turnsvc", "turnsvc/gate", "wire"},

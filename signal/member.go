@@ -17,6 +17,7 @@ type member struct {
 	// The reader's own:
 	registered bool
 	standalone bool
+	stoodBy    bool               // it has said standby
 	dismissed  bool               // it is being closed for what it said: not lost
 	returned   bool               // to its seat; nothing has come from it since
 	asked      visit              // of which the authn webhook was asked
@@ -37,6 +38,8 @@ func (m *member) Message(text []byte) {
 		m.fault(wire.ReasonBadJSON)
 	case typ == wire.SignalRegister:
 		m.conn.Aside(func() { m.register(text) })
+	case typ == wire.SignalStandby && !m.registered:
+		m.standBy()
 	case !m.registered && typ != wire.SignalPong:
 		m.fault(wire.ReasonNoRegister)
 	case typ == wire.SignalOffer, typ == wire.SignalAnswer, typ == wire.SignalCandidate:
@@ -58,6 +61,7 @@ func (m *member) Closed(left bool) {
 	if m.hangUp != nil {
 		m.hangUp()
 	}
+	m.rooms.standing.remove(m)
 	m.rooms.tell(m.rooms.leave(m, left || m.dismissed, left))
 }
 

@@ -77,6 +77,7 @@ func (m *member) register(text []byte) {
 		m.fault(wire.ReasonRegisteredOnce)
 		return
 	}
+	m.rooms.standing.remove(m)
 	reg, err := parseRegister(text)
 	if err != nil {
 		m.fault(wire.ReasonBadJSON)

@@ -54,6 +54,7 @@ type Rooms struct {
 	hub   *wsconn.Hub
 	hooks *webhooks
 	registry
+	standing standing
 
 	accepted  atomic.Uint64
 	rejected  atomic.Uint64
@@ -68,6 +69,8 @@ type Rooms struct {
 type Stats struct {
 	Connected int    // WebSockets open now
 	Rooms     int    // rooms with somebody in them, or held for somebody
+	Standby   int    // connections that stand by, until they register
+	Evicted   uint64 // connections that stood by and gave way to others of their address
 	Accepted  uint64 // seats given
 	Rejected  uint64 // seats refused
 	Resumed   uint64 // members that came back to their seat
@@ -89,6 +92,7 @@ func New(cfg Config) *Rooms {
 		cfg:      cfg,
 		hooks:    newWebhooks(cfg.AuthnURL, cfg.DisconnectURL, cfg.Log),
 		registry: registry{rooms: map[string]*room{}},
+		standing: standing{sources: map[netip.Prefix][]*member{}},
 		hub: wsconn.NewHub(wsconn.Config{
 			MaxMessage: cfg.MaxMessage,
 			PingEvery:  pingEvery,
@@ -151,11 +155,21 @@ func (r *Rooms) finish(reported <-chan struct{}, stop func()) {
 	r.hooks.client.CloseIdleConnections()
 }
 
+// Online is how many people are here, for a count of all: who stands by is not
+// among them, because he is counted where he looks for a partner.
+func (r *Rooms) Online() int {
+	standing, _ := r.standing.count()
+	return max(0, r.hub.Len()-standing)
+}
+
 // Stats is a snapshot of the counters.
 func (r *Rooms) Stats() Stats {
+	standing, evicted := r.standing.count()
 	return Stats{
 		Connected: r.hub.Len(),
 		Rooms:     r.occupied(),
+		Standby:   standing,
+		Evicted:   evicted,
 		Accepted:  r.accepted.Load(),
 		Rejected:  r.rejected.Load(),
 		Resumed:   r.resumed.Load(),

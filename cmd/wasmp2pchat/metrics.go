@@ -37,6 +37,8 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 
 	m.gauge("signal_connections", "WebSockets open on /signaling.", func() int { return rooms.Stats().Connected })
 	m.gauge("signal_rooms", "Rooms with somebody in them.", func() int { return rooms.Stats().Rooms })
+	m.gauge("signal_standby", "WebSockets on /signaling whose clients have no room yet.", func() int { return rooms.Stats().Standby })
+	m.counter("signal_standby_evicted_total", "WebSockets that stood by and gave way to others of their address.", nil, func() uint64 { return rooms.Stats().Evicted })
 	m.counter("signal_accepted_total", "Seats given.", nil, func() uint64 { return rooms.Stats().Accepted })
 	m.counter("signal_rejected_total", "Seats refused.", nil, func() uint64 { return rooms.Stats().Rejected })
 	m.counter("signal_resumed_total", "Members that came back to their seat.", nil, func() uint64 { return rooms.Stats().Resumed })

@@ -69,7 +69,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	lobby = match.New(match.Config{
 		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
 		ICEServers: credentials.iceServers(lobbySide), Warm: prepare(cfg, relay, credentials),
-		Online: func() int { return lobby.Visitors() + rooms.Stats().Connected },
+		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
 	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))

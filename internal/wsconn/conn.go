@@ -90,6 +90,12 @@ func (c *Conn) Quiet() bool { return c.watch.quiet() }
 // connection lives for Config.FirstMessage.
 func (c *Conn) Keep() { c.waitFor(time.Time{}, wire.ReasonDone) }
 
+// FirstMessageWithin gives the client until d from now, instead of
+// Config.FirstMessage, for the message with which a session will Keep it.
+func (c *Conn) FirstMessageWithin(d time.Duration) {
+	c.waitFor(time.Now().Add(d), wire.ReasonFirstMessage)
+}
+
 // EndWithin makes the connection end with code 1000 after d, if the client
 // has not ended it before.
 func (c *Conn) EndWithin(d time.Duration) { c.waitFor(time.Now().Add(d), wire.ReasonDone) }
