@@ -32,6 +32,10 @@
 // that an application has named itself, where Config.OpenRoom allows it, is
 // as Ayame has it: when one leaves it is gone, and may be opened anew.
 //
+// What the first member says before the second has come is dropped, as Ayame
+// has it, unless both have announced "early": then the mailbox of the empty
+// seat keeps it, as it would for a member that is away.
+//
 // Read member.go first, then register.go, room.go and seat.go; resume.go,
 // refresh.go and webhook.go are the stories of their names.
 package signal

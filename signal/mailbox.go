@@ -28,8 +28,9 @@ func (m *mailBudget) take(n int) bool {
 	return false
 }
 
-// mailbox keeps messages for a member that is away, or was not sent its accept
-// yet. It is empty, with a budget.
+// mailbox keeps messages for a member that is away, was not sent its accept
+// yet, or has not come at all; or from one of whom the webhook is asked. It is
+// empty, with a budget.
 type mailbox struct {
 	budget *mailBudget // never changes
 
@@ -37,7 +38,7 @@ type mailbox struct {
 	heir   *wsconn.Conn // the only one that seat.conn may become: the latest
 	kept   [][]byte
 	bytes  int
-	closed bool // nothing is kept: its member does not come back, or has not
+	closed bool // nothing is kept: its member does not come back, or has not come in time
 }
 
 // keep is the slow way to a seat: its connection is gone, or was when failed
@@ -53,12 +54,44 @@ func (s *seat) keep(text []byte, failed *wsconn.Conn) (back *wsconn.Conn, fits b
 	if b.closed {
 		return nil, true
 	}
+	return nil, b.add(text)
+}
+
+// add keeps a copy of a message, unless that is too much. b.mu is held.
+func (b *mailbox) add(text []byte) (fits bool) {
 	if len(b.kept) == maxKeptMessages || b.bytes+len(text) > maxKeptBytes || !b.budget.take(len(text)) {
-		return nil, false
+		return false
 	}
 	b.kept = append(b.kept, bytes.Clone(text))
 	b.bytes += len(text)
-	return nil, true
+	return true
+}
+
+// hold keeps a message until drain, which may have been called for the last
+// time: then it is not held.
+func (b *mailbox) hold(text []byte) (held, fits bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false, true
+	}
+	return true, b.add(text)
+}
+
+// drain empties a mailbox; if there was nothing in it, nothing is held any more.
+func (b *mailbox) drain() [][]byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	kept := b.empty()
+	b.closed = b.closed || len(kept) == 0
+	return kept
+}
+
+// clear forgets what was kept so far.
+func (b *mailbox) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.empty()
 }
 
 // expect has everything kept until conn is connected, and no other.
@@ -66,7 +99,7 @@ func (s *seat) expect(conn *wsconn.Conn) {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.heir = conn
+	b.heir, b.closed = conn, false
 	s.conn.Store(nil)
 }
 

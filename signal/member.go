@@ -18,10 +18,12 @@ type member struct {
 	registered bool
 	standalone bool
 	stoodBy    bool               // it has said standby
-	dismissed  bool               // it is being closed for what it said: not lost
 	returned   bool               // to its seat; nothing has come from it since
 	asked      visit              // of which the authn webhook was asked
 	hangUp     context.CancelFunc // ends the question; nil: none was asked
+	ahead      *mailbox           // what it says before the question is answered; nil: that is dropped
+
+	dismissed atomic.Bool // it is being closed for what it said: not lost
 
 	ended bool // guarded by registry.mu: the connection has ended, it takes no seat any more
 }
@@ -62,23 +64,55 @@ func (m *member) Closed(left bool) {
 		m.hangUp()
 	}
 	m.rooms.standing.remove(m)
-	m.rooms.tell(m.rooms.leave(m, left || m.dismissed, left))
+	m.rooms.tell(m.rooms.leave(m, left || m.dismissed.Load(), left))
 }
 
-// relay sends the bytes as they came. With nobody there they are dropped, as
-// Ayame does. No lock of the rooms is taken, unless the other one is away.
+// relay is what becomes of an offer, an answer or a candidate. As long as the
+// webhook is asked about a member, what it says ahead of the answer waits.
 func (m *member) relay(text []byte) {
+	held, fits := false, true
+	if m.ahead != nil {
+		held, fits = m.ahead.hold(text)
+	}
+	if !held {
+		fits = m.pass(text)
+	}
+	if !fits {
+		m.fault(wire.ReasonFlood)
+	}
+}
+
+// pass sends the bytes as they came. With nobody there they are dropped, as
+// Ayame does, or kept, if this member has announced that it speaks early; false
+// if that is more than is kept. No lock of the rooms is taken, unless the other
+// one is away.
+func (m *member) pass(text []byte) (fits bool) {
 	mine := m.seat.Load()
 	if mine == nil {
-		return // its registration is still with the webhook
+		return true // its registration is still with the webhook
 	}
 	to := mine.other.Load()
 	if to == nil {
-		return
+		return true
 	}
 	m.rooms.relayed.Add(1)
 	if conn := to.conn.Load(); conn == nil || conn.Send(text) != nil {
-		m.rooms.keepFor(to, text, conn)
+		return m.rooms.keepFor(to, text, conn)
+	}
+	return true
+}
+
+// passAhead says what has waited for the answer of the webhook, in order, and
+// lets what comes from now on follow.
+func (m *member) passAhead() {
+	for texts := m.ahead.drain(); len(texts) > 0; texts = m.ahead.drain() {
+		for _, text := range texts {
+			if !m.pass(text) {
+				m.ahead.close()
+				m.fault(wire.ReasonFlood)
+				return
+			}
+		}
 	}
 }
 
@@ -96,6 +130,6 @@ func (m *member) fault(reason string) {
 
 // dismiss closes the connection of a member whose seat is not held for it.
 func (m *member) dismiss(reason string) {
-	m.dismissed = true
+	m.dismissed.Store(true)
 	m.conn.Close(wire.CloseNormal, reason)
 }

@@ -103,6 +103,8 @@ func (r *registry) due(now time.Time) (n news, some bool) {
 		n.renewal = al.seat.renewal()
 	case al.room.over:
 		r.forget(al.room)
+	case al.room.named:
+		r.hush(al.room)
 	default:
 		r.callOff(al.room, now, &n)
 	}

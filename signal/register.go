@@ -62,6 +62,7 @@ func (reg *registration) claim() claim {
 		said:       reg.ClientID,
 		refresh:    slices.Contains(reg.Ext, wire.ExtRefresh),
 		resume:     slices.Contains(reg.Ext, wire.ExtResume),
+		early:      slices.Contains(reg.Ext, wire.ExtEarly),
 		standalone: reg.Standalone,
 	}
 	if c.ClientID == "" {

@@ -103,24 +103,30 @@ func (r *registry) confirm(m *member) {
 	}
 }
 
-// keepFor keeps a message for a member that is away, or could not be written
-// to on the connection failed. If that is too much, its seat is given up.
-func (r *Rooms) keepFor(to *seat, text []byte, failed *wsconn.Conn) {
-	switch back, fits := to.keep(text, failed); {
+// keepFor keeps a message for a member that is away, could not be written to on
+// the connection failed, or has not come yet. If that is too much, its seat is
+// given up; false if that is nobody's seat yet.
+func (r *Rooms) keepFor(to *seat, text []byte, failed *wsconn.Conn) (fits bool) {
+	back, fits := to.keep(text, failed)
+	switch {
 	case !fits:
-		r.tell(r.giveUp(to))
+		n, given := r.giveUp(to)
+		r.tell(n)
+		return given
 	case back != nil:
 		_ = back.Send(text) // it has just come, and its reader learns of an end by itself
 	}
+	return true
 }
 
-// giveUp frees the seat of a member that is not there.
-func (r *registry) giveUp(s *seat) (n news) {
+// giveUp frees the seat of a member that is not there; false if nobody has
+// taken it.
+func (r *registry) giveUp(s *seat) (n news, taken bool) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.abandon(s, now, &n)
-	return n
+	return n, s.state != empty
 }
 
 // abandon is giveUp, with r.mu held.

@@ -89,16 +89,38 @@ func (r *registry) enter(door admission, m *member, c claim, g *grant) (*seat, v
 	}
 	s := &rm.seats[rm.taken]
 	rm.taken++
+	r.move(s, takes)
+	s.claim, s.grant = c, g
+	r.await(rm, s, now)
+	s.seize(m)
+	return s, seated
+}
+
+// await is what the first of a room waits for, and the end of that when the
+// second comes. What the first has said early is for one who speaks early, too:
+// any other client is sent what Ayame's server would send it. r.mu is held.
+func (r *registry) await(rm *room, s *seat, now time.Time) {
+	other := rm.opposite(s)
 	switch {
 	case rm.taken == len(rm.seats):
 		r.agenda.cancel(&rm.alarm)
-	case !rm.named:
-		r.agenda.set(&rm.alarm, now.Add(commitWithin))
+		if !s.early || !other.early {
+			s.mail.clear()
+		}
+		return
+	case s.early:
+		s.other.Store(other) // whose mailbox there is already
+	case rm.named:
+		return
 	}
-	r.move(s, takes)
-	s.claim, s.grant = c, g
-	s.seize(m)
-	return s, seated
+	r.agenda.set(&rm.alarm, now.Add(commitWithin))
+}
+
+// hush ends the time in which what is said early is kept: of a room in which
+// one may wait for as long as one likes. r.mu is held.
+func (r *registry) hush(rm *room) {
+	rm.seats[0].other.Store(nil)
+	rm.seats[1].mail.close()
 }
 
 // build makes a room for a first member. r.mu is held.
@@ -240,6 +262,9 @@ func (r *registry) free(s *seat, now time.Time) {
 	}
 	if rm.occupied() {
 		return
+	}
+	for i := range rm.seats {
+		rm.seats[i].mail.close() // that of one who has not come, too
 	}
 	r.open--
 	until := rm.expires

@@ -76,6 +76,7 @@ type claim struct {
 	said       string // the client id as the client wrote it, which may be nothing
 	refresh    bool   // announced wire.ExtRefresh
 	resume     bool   // announced wire.ExtResume
+	early      bool   // announced wire.ExtEarly
 	standalone bool   // needs us only until the two are connected
 }
 

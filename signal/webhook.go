@@ -107,6 +107,9 @@ func (m *member) ask(door admission, reg *registration) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.asked, m.hangUp = c.visit, cancel
+	if c.early {
+		m.ahead = &mailbox{budget: &m.rooms.kept}
+	}
 	q := question{
 		visit: c.visit, SignalingKey: reg.SignalingKey, AuthnMetadata: reg.AuthnMetadata,
 		AyameClient: reg.AyameClient, Libwebrtc: reg.Libwebrtc, Environment: reg.Environment,
@@ -124,6 +127,9 @@ func (m *member) ask(door admission, reg *registration) {
 			m.reject(refused, wire.ReasonDone)
 		default:
 			m.join(door, c, g)
+		}
+		if m.ahead != nil {
+			m.passAhead() // to nobody, if it was not let in
 		}
 	})
 }
