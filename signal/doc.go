@@ -1,7 +1,8 @@
 // Package signal introduces the two members of a room: the Ayame protocol.
 //
 // It promises that a room has two seats and no third; that offers, answers
-// and candidates travel byte for byte; that a member who stops reading slows
+// and candidates travel byte for byte, but for the addresses of a member that
+// hides them; that a member who stops reading slows
 // down nobody but its own partner; that whoever stays is told when the other
 // leaves; and that a member whose socket is lost finds its seat and its
 // messages again, if it announced that it can come back. Who may enter it
@@ -36,6 +37,6 @@
 // has it, unless both have announced "early": then the mailbox of the empty
 // seat keeps it, as it would for a member that is away.
 //
-// Read member.go first, then register.go, room.go and seat.go; resume.go,
-// refresh.go and webhook.go are the stories of their names.
+// Read member.go first, then register.go, room.go and seat.go; standby.go,
+// hide.go, resume.go, refresh.go and webhook.go are the stories of their names.
 package signal

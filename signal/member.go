@@ -18,6 +18,7 @@ type member struct {
 	registered bool
 	standalone bool
 	stoodBy    bool               // it has said standby
+	hidden     bool               // what it says goes on without its addresses
 	returned   bool               // to its seat; nothing has come from it since
 	asked      visit              // of which the authn webhook was asked
 	hangUp     context.CancelFunc // ends the question; nil: none was asked
@@ -45,7 +46,7 @@ func (m *member) Message(text []byte) {
 	case !m.registered && typ != wire.SignalPong:
 		m.fault(wire.ReasonNoRegister)
 	case typ == wire.SignalOffer, typ == wire.SignalAnswer, typ == wire.SignalCandidate:
-		m.relay(text)
+		m.speak(typ, text)
 	case typ == wire.SignalConnected && m.standalone:
 		m.dismiss(wire.ReasonDone)
 	case typ == wire.SignalPong, typ == wire.SignalConnected:
@@ -65,6 +66,25 @@ func (m *member) Closed(left bool) {
 	}
 	m.rooms.standing.remove(m)
 	m.rooms.tell(m.rooms.leave(m, left || m.dismissed.Load(), left))
+}
+
+// speak passes on what is for the other one: its addresses taken out, for a
+// member that hides them.
+func (m *member) speak(typ string, text []byte) {
+	if !m.hidden {
+		m.relay(text)
+	} else if h, ok := m.hide(typ, text); !ok {
+		m.fault(wire.ReasonBadJSON)
+	} else if h.text != nil {
+		m.relay(h.text)
+	}
+}
+
+// hide takes the member's addresses out of what it says.
+func (m *member) hide(typ string, text []byte) (h hidden, ok bool) {
+	m.conn.Aside(func() { h, ok = hide(typ, text) })
+	m.rooms.hidden.Add(uint64(h.dropped))
+	return h, ok
 }
 
 // relay is what becomes of an offer, an answer or a candidate. As long as the

@@ -63,6 +63,7 @@ func (reg *registration) claim() claim {
 		refresh:    slices.Contains(reg.Ext, wire.ExtRefresh),
 		resume:     slices.Contains(reg.Ext, wire.ExtResume),
 		early:      slices.Contains(reg.Ext, wire.ExtEarly),
+		hidden:     slices.Contains(reg.Ext, wire.ExtRelayOnly),
 		standalone: reg.Standalone,
 	}
 	if c.ClientID == "" {
@@ -93,20 +94,21 @@ func (m *member) register(text []byte) {
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
 		return
 	}
-	m.stay(reg.Standalone)
+	c := reg.claim()
+	m.stay(&c)
 	if m.rooms.hooks.authnURL == "" {
-		m.join(door, reg.claim(), nil)
+		m.join(door, c, nil)
 		return
 	}
-	m.ask(door, &reg)
+	m.ask(door, c, &reg)
 }
 
 // stay keeps the connection of a client that has registered. One without a
 // page's timers is not asked for pongs, as Ayame has it, but is found when it
 // is half-open all the same.
-func (m *member) stay(standalone bool) {
-	m.registered, m.standalone = true, standalone
-	if standalone {
+func (m *member) stay(c *claim) {
+	m.registered, m.standalone, m.hidden = true, c.standalone, c.hidden
+	if c.standalone {
 		m.conn.UseControlPings()
 	}
 	m.conn.Keep()

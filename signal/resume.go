@@ -24,7 +24,7 @@ func (m *member) resume(reg *registration) {
 	m.rooms.tell(n)
 	switch verdict {
 	case seated:
-		m.stay(s.standalone)
+		m.stay(&s.claim)
 		m.returned = true
 		m.rooms.resumed.Add(1)
 		m.greet(s, wire.Accept{Type: wire.SignalAccept, Resumed: true}, s.grant)

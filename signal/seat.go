@@ -77,6 +77,7 @@ type claim struct {
 	refresh    bool   // announced wire.ExtRefresh
 	resume     bool   // announced wire.ExtResume
 	early      bool   // announced wire.ExtEarly
+	hidden     bool   // announced wire.ExtRelayOnly
 	standalone bool   // needs us only until the two are connected
 }
 

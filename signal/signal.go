@@ -62,6 +62,7 @@ type Rooms struct {
 	absences  atomic.Uint64
 	refreshes atomic.Uint64
 	relayed   atomic.Uint64
+	hidden    atomic.Uint64
 	faults    atomic.Uint64
 }
 
@@ -77,6 +78,7 @@ type Stats struct {
 	Absent    uint64 // rooms to which the second member did not come
 	Refreshes uint64 // times that a member was sent fresh ICE servers
 	Relayed   uint64 // messages for the other one
+	Hidden    uint64 // candidates that were not passed on, because they say where their sender is
 	Faults    uint64 // connections closed for what they said
 
 	WebhookFailures uint64 // calls without an answer that makes sense, or not made because of too many
@@ -176,6 +178,7 @@ func (r *Rooms) Stats() Stats {
 		Absent:    r.absences.Load(),
 		Refreshes: r.refreshes.Load(),
 		Relayed:   r.relayed.Load(),
+		Hidden:    r.hidden.Load(),
 		Faults:    r.faults.Load(),
 
 		WebhookFailures: r.hooks.failed.Load(),

@@ -96,8 +96,8 @@ var errAnswer = errors.New("the webhook's answer neither allows nor gives a reas
 
 // ask lets the authn webhook decide about a client, while its reader goes on:
 // a client that leaves meanwhile takes no seat.
-func (m *member) ask(door admission, reg *registration) {
-	hooks, c := m.rooms.hooks, reg.claim()
+func (m *member) ask(door admission, c claim, reg *registration) {
+	hooks := m.rooms.hooks
 	select {
 	case hooks.asking <- struct{}{}:
 	default:

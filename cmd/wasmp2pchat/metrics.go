@@ -47,6 +47,7 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 	m.counter("signal_webhook_failures_total", "Webhook calls without a good answer.", nil, func() uint64 { return rooms.Stats().WebhookFailures })
 	m.counter("signal_webhook_dropped_total", "Reports to the disconnect webhook that were not made.", nil, func() uint64 { return rooms.Stats().WebhookDropped })
 	m.counter("signal_relayed_total", "Messages from one member for the other.", nil, func() uint64 { return rooms.Stats().Relayed })
+	m.counter("signal_hidden_total", "Candidates that were not passed on, because their sender hides its addresses.", nil, func() uint64 { return rooms.Stats().Hidden })
 	m.counter("signal_faults_total", "Connections closed for what they said.", nil, func() uint64 { return rooms.Stats().Faults })
 
 	m.gauge("ws_connections", "WebSockets open in all.", func() int { return guard.Stats().Open })
