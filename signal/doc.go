@@ -27,6 +27,9 @@
 //	                               ▼                       │ leaves: 30 s, too
 //	                              left ◀───────────────────┘ many messages, bye
 //
+// An empty seat is away, too, when the other member comes back to a server that
+// has started anew; rebuild.go tells how.
+//
 // There are two kinds of rooms. A room with one of our ids has two seats ever:
 // what it was is remembered until its id expires, so that nobody enters it
 // again, and it is over when the second member does not come in time. A room
@@ -38,5 +41,5 @@
 // seat keeps it, as it would for a member that is away.
 //
 // Read member.go first, then register.go, room.go and seat.go; standby.go,
-// hide.go, resume.go, refresh.go and webhook.go are the stories of their names.
+// hide.go, resume.go, rebuild.go, refresh.go and webhook.go are the stories of their names.
 package signal

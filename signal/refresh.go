@@ -36,6 +36,18 @@ func (s *seat) renewal() *renewal {
 	return &renewal{seat: s, conn: s.owner.conn, owner: s.owner, partner: s.room.opposite(s).addr}
 }
 
+// catchUp is the renewal of one who was alone when its room was built anew: the
+// way to a partner that relays nothing itself is in no credential it has. Else
+// nil: in MATCH there was one. registry.mu is held.
+func (s *seat) catchUp() *renewal {
+	due := s.state == here && s.refresh && s.alarm.place != 0 // which it is when its credentials end
+	if !due || !s.room.rebuilt || !s.alone || !s.room.opposite(s).addr.IsValid() {
+		return nil
+	}
+	s.alone = false
+	return s.renewal()
+}
+
 // renew sends a member fresh credentials, again and again for as long as it
 // sits there. They know the address of a partner who came later.
 func (r *Rooms) renew(n *renewal) {

@@ -155,7 +155,7 @@ func (m *member) greet(s *seat, a wire.Accept, g *grant) {
 	second := s.side == wire.SideB
 	a.ConnectionID, a.IsExistClient, a.IsExistUser = s.ConnectionID, second, second
 	if s.resume {
-		a.ResumeToken = rand.Text()
+		a.ResumeToken = m.rooms.notary.token(s)
 	}
 	var expires time.Time
 	a.ICEServers, expires = m.rooms.iceServers(s, m.rooms.prepare(s, m, a.ResumeToken), g)

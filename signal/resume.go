@@ -20,14 +20,18 @@ const (
 // webhook still knows it by the same connectionId. Who has no right to a seat
 // learns no more than anybody who registers.
 func (m *member) resume(reg *registration) {
-	s, n, verdict := m.rooms.comeBack(reg, m)
+	s, n, verdict := m.rooms.comeBack(reg, m.rooms.past(reg), m)
 	m.rooms.tell(n)
 	switch verdict {
-	case seated:
+	case seated, seatedAnew:
 		m.stay(&s.claim)
 		m.returned = true
 		m.rooms.resumed.Add(1)
-		m.greet(s, wire.Accept{Type: wire.SignalAccept, Resumed: true}, s.grant)
+		accept := wire.Accept{Type: wire.SignalAccept, Resumed: true, Rebuilt: verdict == seatedAnew}
+		if accept.Rebuilt {
+			m.rooms.rebuilt.Add(1)
+		}
+		m.greet(s, accept, s.grant)
 	case roomFull:
 		if _, ok := m.rooms.admit(reg.RoomID); ok {
 			m.reject(wire.RejectFull, wire.RejectFull)
@@ -43,17 +47,23 @@ func (m *member) resume(reg *registration) {
 // comeBack puts a connection on the seat that it asks back. An old connection
 // that seems to be there still is replaced; if the seat was given up, its
 // member is told what it has missed.
-func (r *registry) comeBack(reg *registration, m *member) (s *seat, n news, v verdict) {
+func (r *registry) comeBack(reg *registration, p *past, m *member) (s *seat, n news, v verdict) {
+	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rm := r.rooms[reg.RoomID]
+	if rm == nil && p != nil && !r.closed {
+		rm = r.rebuild(reg, p, now)
+	}
 	switch {
 	case r.closed:
 		return nil, n, tooLate
 	case rm == nil:
 		return nil, n, roomOver
 	}
-	s = rm.seatOf(reg)
+	if s = rm.seatOf(reg); s == nil && p != nil {
+		s = rm.seatBefore(p)
+	}
 	switch {
 	case s == nil && rm.taken == len(rm.seats):
 		return nil, n, roomFull
@@ -65,11 +75,15 @@ func (r *registry) comeBack(reg *registration, m *member) (s *seat, n news, v ve
 	case s.state == here:
 		n.replaced = s.owner.conn
 	}
+	if p != nil { // it has not heard yet that this is another process
+		v = seatedAnew
+		rm.remember(s, p)
+	}
 	r.move(s, returns)
 	s.lastToken = reg.ResumeToken
 	r.agenda.cancel(&s.alarm)
 	s.seize(m)
-	return s, n, seated
+	return s, n, v
 }
 
 // seatOf is the seat to which a client shows the token: the one it was sent

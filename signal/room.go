@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"cmp"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ type room struct {
 	id      string // as its members call it
 	alias   string // as TURN and match know it: the id, if that is one of ours
 	named   bool   // by an application, not by us
+	rebuilt bool   // with tokens of an earlier process
 	seats   [2]seat
 	taken   int       // seats that were given
 	over    bool      // somebody has left: nobody enters any more
@@ -47,6 +49,14 @@ type registry struct {
 	kept mailBudget // of all mailboxes
 }
 
+// seatOn is the seat of one side.
+func (rm *room) seatOn(side wire.Side) *seat {
+	if side == wire.SideA {
+		return &rm.seats[0]
+	}
+	return &rm.seats[1]
+}
+
 // move takes a seat from state to state. r.mu is held.
 func (r *registry) move(s *seat, event seatEvent) {
 	if s.state == away {
@@ -62,10 +72,11 @@ func (r *registry) move(s *seat, event seatEvent) {
 type verdict uint8
 
 const (
-	seated   verdict = iota
-	roomFull         // both seats were taken
-	roomOver         // somebody has left before
-	tooLate          // the client, or the server, is gone
+	seated     verdict = iota
+	seatedAnew         // by a token of an earlier process
+	roomFull           // both seats were taken
+	roomOver           // somebody has left before
+	tooLate            // the client, or the server, is gone
 )
 
 // enter gives a connection a seat. The caller greets it, and introduces it to
@@ -89,7 +100,12 @@ func (r *registry) enter(door admission, m *member, c claim, g *grant) (*seat, v
 	}
 	s := &rm.seats[rm.taken]
 	rm.taken++
-	r.move(s, takes)
+	if s.state == away { // for one who has not come back, or had not come yet: there is no telling
+		r.agenda.cancel(&s.alarm)
+		r.move(s, returns)
+	} else {
+		r.move(s, takes)
+	}
 	s.claim, s.grant = c, g
 	r.await(rm, s, now)
 	s.seize(m)
@@ -155,7 +171,7 @@ func (r *registry) prepare(s *seat, m *member, token string) (partner netip.Addr
 	defer r.mu.Unlock()
 	first := s.room.opposite(s)
 	if s.owner == m {
-		s.token = token
+		s.token, s.alone = token, !first.addr.IsValid()
 		if first.state.occupied() && first.greeted {
 			s.other.Store(first) // before accept is sent: the offer may come while we still are at it
 			first.other.Store(s) // what he says is kept until then
@@ -187,6 +203,7 @@ func (r *registry) introduce(s *seat, m *member, refresh time.Time) (n news) {
 	if first := s.room.opposite(s); first.state.occupied() {
 		s.other.Store(first)
 		first.other.Store(s)
+		n.renewal = cmp.Or(first.catchUp(), s.catchUp())
 	}
 	return n
 }

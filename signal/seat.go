@@ -26,6 +26,7 @@ const (
 	loses                    // its socket is lost, and it can come back
 	returns                  // it comes back, with its token
 	leaves                   // it closes, is lost or is sent away
+	awaited                  // it may come back, to another process
 )
 
 // after is the state that follows an event. An event that does not fit
@@ -34,6 +35,8 @@ func (s seatState) after(event seatEvent) seatState {
 	switch {
 	case s == empty && event == takes:
 		return here
+	case s == empty && event == awaited:
+		return away
 	case s == here && event == loses:
 		return away
 	case s.occupied() && event == returns:
@@ -67,6 +70,8 @@ type seat struct {
 	grant     *grant     // what the webhook gave; nil: nothing
 	token     string     // with which the seat is asked back; empty: it is not
 	lastToken string     // the one before it, until the client shows that it knows the new one
+	past      int64      // when the token of an earlier process was issued by which it was taken; 0: by none
+	alone     bool       // the credentials of its accept know no address of the other one
 	alarm     alarm      // here: the next Refresh; away: the end of the wait
 }
 

@@ -15,12 +15,12 @@ import (
 
 func TestTheStatesOfASeat(t *testing.T) {
 	t.Parallel()
-	for state, after := range map[seatState][4]seatState{
-		//     takes loses returns leaves
-		empty: {here, empty, empty, empty},
-		here:  {here, away, here, left},
-		away:  {away, away, here, left},
-		left:  {left, left, left, left},
+	for state, after := range map[seatState][5]seatState{
+		//     takes loses returns leaves awaited
+		empty: {here, empty, empty, empty, away},
+		here:  {here, away, here, left, here},
+		away:  {away, away, here, left, away},
+		left:  {left, left, left, left, left},
 	} {
 		for event, want := range after {
 			if got := state.after(seatEvent(event)); got != want {

@@ -27,7 +27,8 @@ type Config struct {
 	Admit func(roomID string) (expires time.Time, err error)
 	// OpenRoom lets applications choose room ids of their own: whatever Admit
 	// refuses names such a room. It returns a new name by which ICEServers and
-	// Ended know it, one that nobody can choose. nil: Admit decides.
+	// Ended know it, one that nobody can choose, of at most 63 bytes. nil: Admit
+	// decides.
 	OpenRoom func() string
 	// ICEServers mints what one side of a room is given to connect with, and
 	// says until when it is good; zero: for ever. The partner's address is
@@ -41,6 +42,10 @@ type Config struct {
 	// there within 10 s. nil: nobody is told.
 	Absent func(room, clientID string, addr netip.Addr)
 
+	// Seal is a MAC with a key that outlives the process: by it a room is built
+	// anew when its members come back after a restart. nil: they are strangers.
+	Seal func(text []byte) [16]byte
+
 	AuthnURL      string // webhook that decides who may enter, http or https; empty: everybody
 	DisconnectURL string // webhook that is told when a registered client has gone; empty: none
 
@@ -50,15 +55,17 @@ type Config struct {
 
 // Rooms is an http.Handler for /signaling. Serve keeps it.
 type Rooms struct {
-	cfg   Config
-	hub   *wsconn.Hub
-	hooks *webhooks
+	cfg    Config
+	hub    *wsconn.Hub
+	hooks  *webhooks
+	notary *notary
 	registry
 	standing standing
 
 	accepted  atomic.Uint64
 	rejected  atomic.Uint64
 	resumed   atomic.Uint64
+	rebuilt   atomic.Uint64
 	absences  atomic.Uint64
 	refreshes atomic.Uint64
 	relayed   atomic.Uint64
@@ -75,6 +82,7 @@ type Stats struct {
 	Accepted  uint64 // seats given
 	Rejected  uint64 // seats refused
 	Resumed   uint64 // members that came back to their seat
+	Rebuilt   uint64 // of them, those that knew it from an earlier process
 	Absent    uint64 // rooms to which the second member did not come
 	Refreshes uint64 // times that a member was sent fresh ICE servers
 	Relayed   uint64 // messages for the other one
@@ -93,6 +101,7 @@ func New(cfg Config) *Rooms {
 	return &Rooms{
 		cfg:      cfg,
 		hooks:    newWebhooks(cfg.AuthnURL, cfg.DisconnectURL, cfg.Log),
+		notary:   newNotary(cfg.Seal),
 		registry: registry{rooms: map[string]*room{}},
 		standing: standing{sources: map[netip.Prefix][]*member{}},
 		hub: wsconn.NewHub(wsconn.Config{
@@ -175,6 +184,7 @@ func (r *Rooms) Stats() Stats {
 		Accepted:  r.accepted.Load(),
 		Rejected:  r.rejected.Load(),
 		Resumed:   r.resumed.Load(),
+		Rebuilt:   r.rebuilt.Load(),
 		Absent:    r.absences.Load(),
 		Refreshes: r.refreshes.Load(),
 		Relayed:   r.relayed.Load(),

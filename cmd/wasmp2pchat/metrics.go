@@ -42,6 +42,7 @@ func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *tu
 	m.counter("signal_accepted_total", "Seats given.", nil, func() uint64 { return rooms.Stats().Accepted })
 	m.counter("signal_rejected_total", "Seats refused.", nil, func() uint64 { return rooms.Stats().Rejected })
 	m.counter("signal_resumed_total", "Members that came back to their seat.", nil, func() uint64 { return rooms.Stats().Resumed })
+	m.counter("signal_rebuilt_total", "Members that came back to a seat that they had before this server started.", nil, func() uint64 { return rooms.Stats().Rebuilt })
 	m.counter("signal_absent_total", "Rooms to which the second member of a match did not come.", nil, func() uint64 { return rooms.Stats().Absent })
 	m.counter("signal_refreshes_total", "Times that a member was sent fresh ICE servers.", nil, func() uint64 { return rooms.Stats().Refreshes })
 	m.counter("signal_webhook_failures_total", "Webhook calls without a good answer.", nil, func() uint64 { return rooms.Stats().WebhookFailures })

@@ -27,9 +27,9 @@ type server struct {
 	renew      chan<- struct{}
 }
 
-// startServer runs the server, until it is ready, on free ports of the loopback interface, with
-// more settings if there are any.
-func startServer(t *testing.T, settings ...string) *server {
+// serverEnviron is that of a server on free ports of the loopback interface,
+// with more settings if there are any.
+func serverEnviron(t *testing.T, settings ...string) []string {
 	t.Helper()
 	environ := []string{
 		prefix + "ADDR=127.0.0.1:0", prefix + "ADMIN_ADDR=127.0.0.1:0", prefix + "STATE_DIR=" + t.TempDir(),
@@ -39,6 +39,14 @@ func startServer(t *testing.T, settings ...string) *server {
 	for _, setting := range settings {
 		environ = append(environ, prefix+setting)
 	}
+	return environ
+}
+
+// startServer runs the server with the settings of serverEnviron, until it is
+// ready.
+func startServer(t *testing.T, settings ...string) *server {
+	t.Helper()
+	environ := serverEnviron(t, settings...)
 	log, hangup, renew := newJournal(), make(chan os.Signal), make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
