@@ -26,15 +26,21 @@ func TestARoomOutlivesItsServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		start func(t *testing.T, settings ...string) (url string, end func())
 		ended websocket.StatusCode // how its WebSockets end
+		room  string               // empty: that of a match
 	}{
-		"that is told to stop": {startAndStop, websocket.StatusGoingAway},
-		"that is killed":       {startAndKill, -1},
+		"a match, and it stops":                  {startAndStop, websocket.StatusGoingAway, ""},
+		"a match, and it is killed":              {startAndKill, -1, ""},
+		"named by an application, and it stops":  {startAndStop, websocket.StatusGoingAway, "kitchen"},
+		"named by an application, and is killed": {startAndKill, -1, "kitchen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			state := "STATE_DIR=" + t.TempDir()
-			server, end := c.start(t, state)
-			room := meet(t, server)
+			settings := []string{"STATE_DIR=" + t.TempDir(), "SIGNAL_OPEN_ROOMS=" + strconv.FormatBool(c.room != "")}
+			server, end := c.start(t, settings...)
+			room := c.room
+			if room == "" {
+				room = meet(t, server)
+			}
 			var members [2]*rawClient
 			var accepts [2]wire.Accept
 			for i, id := range []string{"alice", "bob"} {
@@ -50,7 +56,7 @@ func TestARoomOutlivesItsServer(t *testing.T) {
 				}
 			}
 
-			next := startServer(t, state)
+			next := startServer(t, settings...)
 			for i, id := range []string{"bob", "alice"} { // the other way round
 				before := accepts[1-i]
 				m := dialRaw(t, next.url+"/signaling")
