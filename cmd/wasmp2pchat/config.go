@@ -27,7 +27,7 @@ type config struct {
 	AllowedOrigins []origin        `env:"ALLOWED_ORIGINS"                             help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
 	TrustedProxies []netip.Prefix  `env:"TRUSTED_PROXIES"                             help:"prefixes whose X-Forwarded-For and PROXY protocol count"`
 	Domain         string          `env:"DOMAIN"                                      help:"public name of this server: alone it is enough for HTTPS and TURN over TLS, with a certificate of Let's Encrypt, to whose terms you agree by setting it"`
-	RoomSecret     secret          `env:"ROOM_SECRET"                                 help:"signs room ids, and hashes who is banned; unset: generated in STATE_DIR"`
+	RoomSecret     secret          `env:"ROOM_SECRET"                                 help:"signs room ids and resume tokens, and hashes who is banned; unset: generated in STATE_DIR"`
 
 	Log struct {
 		Level  slog.Level `env:"LEVEL"  envDefault:"info" help:"debug, info, warn or error"`
