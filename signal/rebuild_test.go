@@ -97,30 +97,38 @@ func TestAChatOutlivesTheServer(t *testing.T) {
 				}
 				two.send(`{"type":"answer"}`)
 				one.mustGet(`{"type":"answer"}`)
-				stranger := w.connect(t, false)
-				stranger.send(`{"type":"register","roomId":"` + c.room + `"}`)
-				stranger.mustReject(map[string]string{"room1": wire.RejectNotFound, "kitchen": wire.RejectFull}[c.room])
-
-				one.lose() // and all is as ever
-				synctest.Wait()
-				two.send(candidate(7))
-				again := w.connect(t, false)
-				again.comeBack(c.room, ids[0], first.ResumeToken)
-				if accept := again.accept(); !accept.Resumed || accept.Rebuilt || accept.ConnectionID != first.ConnectionID {
-					t.Errorf("accept = %+v, want resumed, not rebuilt", accept)
-				}
-				again.mustGet(candidate(7))
-				again.leave()
-				two.mustBye()
-				if ended := <-w.ended; ended != name {
-					t.Errorf("Ended(%s), want %s", ended, name)
-				}
-				if s := w.rooms.Stats(); s.Rebuilt != 2 || s.Resumed != 3 || s.Rooms != 0 || w.rooms.held != 0 {
-					t.Errorf("Stats() = %+v, %d are held; want 2 rebuilt, 3 resumed, no room", s, w.rooms.held)
-				}
+				w.goesOn(t, c.room, ids[0], name, one, two, first)
 				w.stop()
 			})
 		})
+	}
+}
+
+// goesOn holds that a room which was built anew is like any other: nobody else
+// enters it, who is lost comes back to it, and it ends when one leaves. TURN
+// knows it by name; id is the client of one, who came back first.
+func (w *world) goesOn(t *testing.T, room, id, name string, one, two *client, first wire.Accept) {
+	t.Helper()
+	stranger := w.connect(t, false)
+	stranger.send(`{"type":"register","roomId":"` + room + `"}`)
+	stranger.mustReject(map[string]string{"room1": wire.RejectNotFound, "kitchen": wire.RejectFull}[room])
+
+	one.lose() // and all is as ever
+	synctest.Wait()
+	two.send(candidate(7))
+	again := w.connect(t, false)
+	again.comeBack(room, id, first.ResumeToken)
+	if accept := again.accept(); !accept.Resumed || accept.Rebuilt || accept.ConnectionID != first.ConnectionID {
+		t.Errorf("accept = %+v, want resumed, not rebuilt", accept)
+	}
+	again.mustGet(candidate(7))
+	again.leave()
+	two.mustBye()
+	if ended := <-w.ended; ended != name {
+		t.Errorf("Ended(%s), want %s", ended, name)
+	}
+	if s := w.rooms.Stats(); s.Rebuilt != 2 || s.Resumed != 3 || s.Rooms != 0 || w.rooms.held != 0 {
+		t.Errorf("Stats() = %+v, %d are held; want 2 rebuilt, 3 resumed, no room", s, w.rooms.held)
 	}
 }
 

@@ -69,11 +69,7 @@ func TestARoomOutlivesItsServer(t *testing.T) {
 			}
 			members[1].send(`{"type":"offer","n":2}`)
 			members[0].mustGet(`{"type":"offer","n":2}`)
-			var refresh wire.Refresh
-			if text := members[1].mustNext(); json.Unmarshal([]byte(text), &refresh) != nil || refresh.Type != wire.SignalICEServers {
-				t.Errorf("who came back first is sent %s, want credentials that know the other one", text)
-			}
-			mustRelay(t, refresh.ICEServers)
+			mustRelay(t, members[1].refreshed()) // who came back first
 			members[0].send(`{"type":"answer"}`)
 			members[1].mustGet(`{"type":"answer"}`)
 			if _, body := get(t, next.admin+"/metrics"); !strings.Contains(body, "wasmp2pchat_signal_rebuilt_total 2") {
@@ -206,6 +202,16 @@ func (c *rawClient) register(room, id, token string) (a wire.Accept) {
 		c.t.Fatalf("the answer to register is %s, want accept", text)
 	}
 	return a
+}
+
+// refreshed is the next message: credentials that know the other one.
+func (c *rawClient) refreshed() []wire.ICEServer {
+	c.t.Helper()
+	var refresh wire.Refresh
+	if text := c.mustNext(); json.Unmarshal([]byte(text), &refresh) != nil || refresh.Type != wire.SignalICEServers {
+		c.t.Errorf("got %s, want fresh credentials", text)
+	}
+	return refresh.ICEServers
 }
 
 // mustRelay makes an allocation with the credentials of a list, and gives it

@@ -56,7 +56,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
 		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
-		Ended:    func(room string) { relay.EndRoom(roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
+		Ended: func(room string) { relay.EndRoom(roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
 		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
 		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
