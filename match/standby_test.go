@@ -115,6 +115,7 @@ func TestFewStandByAtOneAddress(t *testing.T) {
 		for _, page := range pages[:2] {
 			page.isClosed(wire.CloseGoingAway, wire.ReasonStandby)
 		}
+		synctest.Wait()
 		if got := s.lobby.Stats().Standby; got != maxStandbyPerAddr+1 {
 			t.Errorf("%d stand by, want %d", got, maxStandbyPerAddr+1)
 		}
@@ -148,6 +149,7 @@ func TestFewStandByInAll(t *testing.T) {
 		for _, page := range pages[:2] {
 			page.isClosed(wire.CloseGoingAway, wire.ReasonStandby)
 		}
+		synctest.Wait() // the server is through with them, too
 		if got := s.lobby.Stats(); got.Standby != 3 || got.Connected != 3 {
 			t.Errorf("Stats() = %+v, want 3 who stand by", got)
 		}
