@@ -2,7 +2,9 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -11,6 +13,78 @@ import (
 // dialTimeout is how long the server may take to accept a connection.
 const dialTimeout = 10 * time.Second
 
+// answerTimeout is how long the server may take to answer a request on a socket
+// that stood by: on a slow phone network, some round trips. The socket may have
+// died without anybody having noticed.
+const answerTimeout = 3 * time.Second
+
+// errStale is a socket that stood by, and did not live to hear an answer.
+var errStale = errors.New("the socket was dead")
+
+// quest is a search that goes on: what Connect has in its hands until there is
+// a chat.
+type quest struct {
+	client *Client
+	search Search
+	url    string // of /matchmaking
+	rooms  string // the URL of /signaling
+	ask    string // the MatchRequest
+
+	lobby, atRooms *standby
+	warm           *prepared // what link has prepared; nil: nothing
+	leaving        sync.WaitGroup
+}
+
+// begin starts a quest when it is its turn, under a context that Close ends.
+func (c *Client) begin(ctx context.Context, search Search) (*quest, context.Context, error) {
+	q := &quest{client: c, search: search}
+	if err := q.check(); err != nil {
+		return nil, nil, err
+	}
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		<-c.turn
+		return nil, nil, context.Canceled
+	}
+	ctx, c.abort = context.WithCancel(ctx)
+	c.stayAwake()
+	c.readyRooms(q.rooms)
+	q.lobby, q.atRooms = c.lobby, c.rooms
+	return q, ctx, nil
+}
+
+// check settles what q asks for, or says what is wrong with it.
+func (q *quest) check() (err error) {
+	cfg := q.client.cfg
+	if q.search.OnProgress == nil {
+		q.search.OnProgress = func(Progress) {}
+	}
+	request := wire.MatchRequest{
+		UserID:    cfg.UserID,
+		Device:    cfg.Device,
+		CreatedAt: time.Now().UTC(),
+		Tags:      q.search.Tags,
+		Ext:       []string{wire.ExtWaiting, wire.ExtWarm},
+	}
+	if err := request.Check(); err != nil {
+		return err
+	}
+	if q.ask, err = marshal(&request); err != nil {
+		return err
+	}
+	if q.url, err = endpoint(cfg.URL, "/matchmaking"); err != nil {
+		return err
+	}
+	q.rooms, err = endpoint(cfg.URL, "/signaling")
+	return err
+}
+
 // find waits in the pool until somebody comes: the first step of Connect. How
 // long that may take is the server's decision, and the context's.
 //
@@ -18,47 +92,55 @@ const dialTimeout = 10 * time.Second
 //	   ◀── WAITING …──────        how many are there, again and again
 //	   ◀── MATCH ─────────        or ERROR, or TIMEOUT
 //	   ── close 1000 ────▶
-func find(ctx context.Context, cfg Config) (*wire.MatchMessage, error) {
-	request := wire.MatchRequest{
-		UserID:    cfg.UserID,
-		Device:    cfg.Device,
-		CreatedAt: time.Now().UTC(),
-		Tags:      cfg.Tags,
-		Ext:       []string{wire.ExtWaiting},
-	}
-	if err := request.Check(); err != nil {
-		return nil, err
-	}
-	text, err := marshal(&request)
-	if err != nil {
-		return nil, err
-	}
-	url, err := endpoint(cfg.URL, "/matchmaking")
-	if err != nil {
-		return nil, err
+func (q *quest) find(ctx context.Context) (*wire.MatchMessage, error) {
+	if server := q.lobby.take(ctx); server != nil {
+		match, err := q.wait(ctx, server, answerTimeout)
+		if !errors.Is(err, errStale) {
+			return match, err
+		}
 	}
 	dialling, cancel := context.WithTimeoutCause(ctx, dialTimeout, ErrUnreachable)
 	defer cancel()
-	server, err := dial(dialling, url)
+	server, err := q.client.dial(dialling, q.url)
 	if err != nil {
 		return nil, err
 	}
-	defer server.close()
+	return q.wait(ctx, server, 0)
+}
 
-	server.send(ctx, text)
-	cfg.OnProgress(Progress{Phase: PhaseWaiting})
+// wait asks for a partner and waits until there is one. With patience, which
+// is for a socket that stood by, it is errStale if nothing comes of it.
+func (q *quest) wait(ctx context.Context, server *socket, patience time.Duration) (*wire.MatchMessage, error) {
+	defer q.leaving.Go(server.close) // nobody needs to wait for its last words
+	server.send(ctx, q.ask)
+	q.search.OnProgress(Progress{Phase: PhaseWaiting})
+	var late <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		late = timer.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
+		case <-late:
+			return nil, errStale
 		case text, ok := <-server.messages:
+			if !ok && late != nil {
+				return nil, errStale
+			}
 			if !ok {
 				return nil, server.fault()
 			}
-			match, err := cfg.told(text)
+			match, err := q.told(text)
+			if late != nil && refusedAs(err, wire.ErrorBadRequest) { // it knows no standby
+				return nil, errStale
+			}
 			if match != nil || err != nil {
 				return match, err
 			}
+			late = nil
 		}
 	}
 }
@@ -66,7 +148,7 @@ func find(ctx context.Context, cfg Config) (*wire.MatchMessage, error) {
 // told handles one message of the matchmaking server; it returns the match,
 // why there will be none, or neither: wait on. Types that it does not know
 // are for later versions.
-func (cfg *Config) told(text string) (*wire.MatchMessage, error) {
+func (q *quest) told(text string) (*wire.MatchMessage, error) {
 	switch typeOf(text) {
 	case wire.MatchWaiting, wire.MatchFound, wire.MatchError:
 		m := new(wire.MatchMessage)
@@ -75,7 +157,8 @@ func (cfg *Config) told(text string) (*wire.MatchMessage, error) {
 		}
 		switch m.Type {
 		case wire.MatchWaiting:
-			cfg.OnProgress(Progress{Phase: PhaseWaiting, Online: m.Online, Waiting: m.Waiting, Pause: seconds(m.Wait)})
+			q.prepare(m)
+			q.search.OnProgress(Progress{Phase: PhaseWaiting, Online: m.Online, Waiting: m.Waiting, Pause: seconds(m.Wait)})
 		case wire.MatchFound:
 			return m, nil
 		case wire.MatchError:
@@ -85,6 +168,50 @@ func (cfg *Config) told(text string) (*wire.MatchMessage, error) {
 		return nil, ErrNobody
 	}
 	return nil, nil
+}
+
+// prepare lets link get ready with the ICE servers of a WAITING: while one
+// waits, there is time for that.
+func (q *quest) prepare(m *wire.MatchMessage) {
+	switch {
+	case len(m.ICEServers) == 0:
+	case q.warm == nil:
+		q.warm = prepare(q.client.cfg, q.search, m.ICEServers)
+	default:
+		q.warm.renew(m.ICEServers)
+	}
+}
+
+// prepared is the connection that was prepared, if seat can use it: only who
+// makes the offer can. Whoever calls it owns the result.
+func (q *quest) prepared(seat *seat) *prepared {
+	warm := q.warm
+	if seat.role == roleAnswer {
+		return nil
+	}
+	q.warm = nil
+	return warm
+}
+
+// end gives back what the search did not use, and lets the next one begin.
+func (q *quest) end() {
+	if q.warm != nil {
+		q.warm.close()
+	}
+	q.leaving.Wait()
+	c := q.client
+	c.mu.Lock()
+	c.abort()
+	c.abort = nil
+	c.restLater()
+	c.mu.Unlock()
+	<-c.turn
+}
+
+// refusedAs tells whether err is a refusal with that reason.
+func refusedAs(err error, reason string) bool {
+	var refused *ServerError
+	return errors.As(err, &refused) && refused.Reason == reason
 }
 
 // refusal is what the server said no with.
@@ -111,7 +238,7 @@ func typeOf(text string) string {
 func endpoint(base, path string) (string, error) {
 	scheme, rest, ok := strings.Cut(strings.TrimRight(base, "/"), "://")
 	if !ok || rest == "" {
-		return "", errURL
+		return "", ErrURL
 	}
 	switch scheme {
 	case "http", "ws":
@@ -119,5 +246,5 @@ func endpoint(base, path string) (string, error) {
 	case "https", "wss":
 		return "wss://" + rest + path, nil
 	}
-	return "", errURL
+	return "", ErrURL
 }

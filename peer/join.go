@@ -2,98 +2,190 @@ package peer
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// joinTimeout is how long it may take to get a seat, dialling included.
-const joinTimeout = 10 * time.Second
+const (
+	// joinTimeout is how long it may take to get a seat, dialling included.
+	joinTimeout = 10 * time.Second
 
-// seat is one of the two places in a room. Its socket carries the signaling
-// messages (wire: Description, Candidate, bye, ping) for the life of the chat.
-type seat struct {
-	*socket
-	offerer    bool             // the partner was here first: we make the offer
-	iceServers []wire.ICEServer // STUN and TURN for this room
+	// maxUntaken is how many messages of the server may wait for link, which
+	// takes them at once; then nothing more is read from the server.
+	maxUntaken = 64
+)
+
+// What is kept for the partner while our socket is away: as much as the server
+// keeps in the other direction.
+const (
+	maxKept      = 64
+	maxKeptBytes = 128 << 10
+)
+
+var (
+	errBacklog = errors.New("too much to tell while the server is away")
+	errNotOurs = errors.New("the server gave our seat away")
+)
+
+// role is who makes the first offer.
+type role string
+
+// The roles.
+const (
+	roleOffer  role = wire.RoleOffer
+	roleAnswer role = wire.RoleAnswer
+)
+
+// returned says that the seat is ours again. What was told before may not have
+// arrived, and the last offer or answer should be repeated.
+type returned struct {
+	rebuilt bool // the server, and its relay, started anew
 }
 
-// join takes a seat in the room of the match: the second step of Connect.
+// seat is one of the two places in a room, over as many sockets as it takes:
+// it carries the signaling messages (wire: Description, Candidate, Bye) for the
+// life of the chat. One goroutine, run, makes every call on its sockets.
 //
 //	we ── register ─▶ server
-//	   ◀── accept ────        or reject, then a close
-func join(ctx context.Context, cfg Config, match *wire.MatchMessage) (*seat, error) {
-	url, err := match.SignalingURL, error(nil)
-	if url == "" {
-		url, err = endpoint(cfg.URL, "/signaling")
-	}
-	if err != nil {
-		return nil, err
-	}
-	text, err := marshal(&wire.Register{Type: wire.SignalRegister, RoomID: match.RoomID, ClientID: cfg.UserID})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, joinTimeout, ErrUnreachable)
-	defer cancel()
-	server, err := dial(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	server.send(ctx, text)
-	accept, err := accepted(ctx, server)
-	if err != nil {
-		server.close()
-		return nil, err
-	}
-	s := &seat{socket: server, offerer: accept.IsExistClient || accept.IsExistUser, iceServers: match.ICEServers}
-	if len(s.iceServers) == 0 {
-		s.iceServers = accept.ICEServers
-	}
-	return s, nil
+//	   ◀── accept ────             or reject, then a close
+//	   ◀── … ────────▶             until the socket is lost
+//	   ── register, resumeToken ─▶
+//	   ◀── accept, resumed ────    or reject: the seat is gone
+type seat struct {
+	inbox    <-chan string           // from the partner and the server: offer, answer, candidate, bye; closed when the seat is gone for good: fault says why
+	servers  <-chan []wire.ICEServer // the newest ones, whenever they are renewed
+	returned <-chan returned         // the seat is ours again, on another socket
+
+	// Settled before join returns.
+	role       role
+	polite     bool             // of the two, the one that gives way when offers collide
+	iceServers []wire.ICEServer // STUN and TURN for this room
+
+	dial     dialer
+	url      string
+	register wire.Register // for the next socket: run sets its ResumeToken
+
+	in     chan string
+	fresh  chan []wire.ICEServer
+	back   chan returned
+	wake   chan struct{}      // tell has left something for run
+	haste  chan struct{}      // hurry was called
+	joined chan struct{}      // closed when the first accept was not needed, or has come
+	leave  context.CancelFunc // ends run
+	done   chan struct{}      // closed when run has ended
+	err    error              // why; settled before inbox is closed
+
+	mu        sync.Mutex // guards the fields below; never held while sending
+	kept      []string   // what run has not written yet
+	keptBytes int
+	overflow  bool // more than that
+
+	// Owned by run.
+	asked   bool           // register was sent, at least once
+	seated  bool           // accepted, at least once
+	pace    backOff        // of dialling again
+	parked  []*socket      // silent ones that the server may still take for ours
+	closing sync.WaitGroup // sockets that are being closed
 }
 
-// accepted waits for the answer to register.
-func accepted(ctx context.Context, server *socket) (*wire.Accept, error) {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case text, ok := <-server.messages:
-			if !ok {
-				return nil, server.fault()
-			}
-			switch typeOf(text) {
-			case wire.SignalAccept:
-				accept := new(wire.Accept)
-				if err := unmarshal(text, accept); err != nil {
-					return nil, &unreachableError{err}
-				}
-				return accept, nil
-			case wire.SignalReject:
-				return nil, rejected(text)
-			case wire.SignalPing:
-				pong(ctx, server)
-			}
-		}
+// join takes a seat in the room of the match: the second step of Connect. If
+// the match says who makes the offer, it does not wait for the server: what is
+// told to the seat follows register in the same flight.
+func (q *quest) join(ctx context.Context, match *wire.MatchMessage) (*seat, error) {
+	cfg := q.client.cfg
+	s := &seat{
+		dial: q.client.dial,
+		url:  q.rooms,
+		register: wire.Register{
+			Type: wire.SignalRegister, RoomID: match.RoomID, ClientID: cfg.UserID,
+			Ext: []string{wire.ExtRefresh, wire.ExtResume, wire.ExtEarly},
+		},
+		iceServers: match.ICEServers,
+	}
+	if q.search.RelayOnly {
+		s.register.Ext = append(s.register.Ext, wire.ExtRelayOnly)
+	}
+	ready := q.atRooms
+	if match.SignalingURL != "" && match.SignalingURL != q.rooms {
+		s.url, ready = match.SignalingURL, nil
+	}
+	if len(match.ICEServers) > 0 {
+		s.assign(role(match.Role))
+	}
+	s.start(ctx, ready)
+	q.search.OnProgress(Progress{Phase: PhaseConnecting, Shared: match.Tags})
+	select {
+	case <-s.joined:
+		return s, nil
+	case <-s.done:
+		return nil, s.fault()
+	case <-ctx.Done():
+		s.close()
+		return nil, context.Cause(ctx)
 	}
 }
 
-// rejected is why the server refused the seat.
-func rejected(text string) error {
-	var reject wire.Reject
-	if err := unmarshal(text, &reject); err != nil {
-		return &unreachableError{err}
+// assign settles who makes the first offer, if role says so.
+func (s *seat) assign(role role) {
+	switch role {
+	case roleOffer, roleAnswer:
+		s.role, s.polite = role, role == roleAnswer
 	}
-	if reject.Reason == wire.RejectNotFound { // the room was there a moment ago: the partner has left it
-		return ErrPartnerGone
-	}
-	return &ServerError{Reason: reject.Reason}
 }
 
-// pong tells the server that we are still here.
-func pong(ctx context.Context, server *socket) {
-	if text, err := marshal(&wire.SignalType{Type: wire.SignalPong}); err == nil {
-		server.send(ctx, text)
+// start begins the life of the seat, which close ends, or its loss. ready may
+// be nil.
+func (s *seat) start(ctx context.Context, ready *standby) {
+	s.in, s.fresh, s.back = make(chan string, maxUntaken), make(chan []wire.ICEServer, 1), make(chan returned, 1)
+	s.inbox, s.servers, s.returned = s.in, s.fresh, s.back
+	s.wake, s.haste = make(chan struct{}, 1), make(chan struct{}, 1)
+	s.joined, s.done = make(chan struct{}), make(chan struct{})
+	if s.role != "" {
+		close(s.joined)
 	}
+	ctx, s.leave = context.WithCancel(context.WithoutCancel(ctx))
+	go s.run(ctx, ready) // close waits for it
+}
+
+// tell sends one of the messages of wire to the partner, through the server.
+// It never waits: while there is no socket, the message is kept.
+func (s *seat) tell(message any) {
+	text, err := marshal(message)
+	if err != nil {
+		return // a string that is no UTF-8: not from us
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.kept) == maxKept || s.keptBytes+len(text) > maxKeptBytes {
+		s.overflow = true
+	} else {
+		s.kept = append(s.kept, text)
+		s.keptBytes += len(text)
+	}
+	poke(s.wake)
+}
+
+// take empties what was kept; false means that it was too much.
+func (s *seat) take() (texts []string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	texts = s.kept
+	s.kept, s.keptBytes = nil, 0
+	return texts, !s.overflow
+}
+
+// hurry has the seat try another socket now: the network has changed, and the
+// one that it has may be dead.
+func (s *seat) hurry() { poke(s.haste) }
+
+// fault is why inbox was closed.
+func (s *seat) fault() error { return s.err }
+
+// close leaves the room for good, and returns when nothing of the seat is left.
+func (s *seat) close() {
+	s.leave()
+	<-s.done
 }

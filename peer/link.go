@@ -83,8 +83,11 @@ type link struct {
 
 // connect links us to whoever sits in the other seat: the third step of
 // Connect. From now on the link owns the seat.
-func connect(ctx context.Context, cfg Config, seat *seat) (*link, error) {
-	pc, err := newPeerConnection(cfg, seat.iceServers)
+func connect(ctx context.Context, cfg Config, search Search, seat *seat, warm *prepared) (*link, error) {
+	if warm != nil {
+		defer warm.close()
+	}
+	pc, err := newPeerConnection(cfg, search, seat.iceServers)
 	if err != nil {
 		seat.close()
 		return nil, err
@@ -117,9 +120,9 @@ func connect(ctx context.Context, cfg Config, seat *seat) (*link, error) {
 }
 
 // configuration tells ICE where STUN and TURN are, and what to keep hidden.
-func configuration(cfg Config, servers []wire.ICEServer) webrtc.Configuration {
+func configuration(search Search, servers []wire.ICEServer) webrtc.Configuration {
 	var c webrtc.Configuration
-	if cfg.RelayOnly {
+	if search.RelayOnly {
 		c.ICETransportPolicy = webrtc.ICETransportPolicyRelay
 	}
 	for _, s := range servers {
@@ -168,14 +171,14 @@ func (l *link) run(ctx context.Context) {
 // if ctx has ended.
 func (l *link) negotiate(ctx context.Context) error {
 	l.listen()
-	if l.seat.offerer {
-		if err := l.offer(ctx); err != nil {
+	if l.seat.role == roleOffer {
+		if err := l.offer(); err != nil {
 			return err
 		}
 	}
 	absent := time.NewTimer(absentTimeout)
 	defer absent.Stop()
-	messages := l.seat.messages
+	messages := l.seat.inbox
 	for {
 		var err error
 		select {
@@ -187,7 +190,7 @@ func (l *link) negotiate(ctx context.Context) error {
 			}
 		case text, ok := <-messages:
 			if ok {
-				err = l.hear(ctx, text)
+				err = l.hear(text)
 				break
 			}
 			messages = nil // whatever it was, it needs no server from now on
@@ -195,7 +198,7 @@ func (l *link) negotiate(ctx context.Context) error {
 				err = l.seat.fault()
 			}
 		case candidate := <-l.local:
-			l.tell(ctx, &wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
+			l.seat.tell(&wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
 		case channel := <-l.channels:
 			l.adopt(channel)
 		case <-l.changed:
@@ -212,7 +215,7 @@ func (l *link) listen() {
 	l.listenCandidates()
 	l.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { poke(l.changed) })
 	l.pc.OnDataChannel(func(channel *webrtc.DataChannel) {
-		if l.seat.offerer || channel.Label() != wire.ChatLabel || channel.Protocol() != wire.ChatSubprotocol {
+		if l.seat.role == roleOffer || channel.Label() != wire.ChatLabel || channel.Protocol() != wire.ChatSubprotocol {
 			l.refuse(channel)
 			return
 		}

@@ -12,8 +12,8 @@ import (
 )
 
 // newPeerConnection makes an RTCPeerConnection of the browser.
-func newPeerConnection(cfg Config, servers []wire.ICEServer) (*webrtc.PeerConnection, error) {
-	return webrtc.NewPeerConnection(configuration(cfg, servers))
+func newPeerConnection(_ Config, search Search, servers []wire.ICEServer) (*webrtc.PeerConnection, error) {
+	return webrtc.NewPeerConnection(configuration(search, servers))
 }
 
 // listenCandidates hands over our candidates as they are found. It does so

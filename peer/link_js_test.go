@@ -22,7 +22,7 @@ globalThis.RTCPeerConnection = class extends EventTarget {
 func browserLink(t *testing.T) *link {
 	t.Helper()
 	js.Global().Call("eval", browserConnection)
-	pc, err := newPeerConnection(Config{}, nil)
+	pc, err := newPeerConnection(Config{}, Search{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,13 +25,13 @@ type listeners struct{}
 func (listeners) release() {}
 
 // newPeerConnection starts no goroutine and opens no socket yet.
-func newPeerConnection(cfg Config, servers []wire.ICEServer) (*webrtc.PeerConnection, error) {
+func newPeerConnection(cfg Config, search Search, servers []wire.ICEServer) (*webrtc.PeerConnection, error) {
 	var settings webrtc.SettingEngine
 	settings.SetPrflxAcceptanceMinWait(prflxWait)
 	// A server on this machine is a trial: the partner is here as well, maybe
 	// with no network at all. To others, loopback candidates are of no use.
 	settings.SetIncludeLoopbackCandidate(isLoopback(cfg.URL))
-	return webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(configuration(cfg, servers))
+	return webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(configuration(search, servers))
 }
 
 // isLoopback tells whether the server is on this machine.

@@ -1,8 +1,6 @@
 package peer
 
 import (
-	"context"
-
 	"github.com/pion/webrtc/v4"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -14,21 +12,19 @@ const maxCandidates = 128
 
 // hear acts on one message of the server. Types that it does not know are for
 // later versions; a second description is nothing we asked for.
-func (l *link) hear(ctx context.Context, text string) error {
+func (l *link) hear(text string) error {
 	switch typeOf(text) {
-	case wire.SignalPing:
-		pong(ctx, l.seat.socket)
 	case wire.SignalBye:
 		if l.watched == nil {
 			return ErrPartnerGone
 		}
 		poke(l.doubts)
 	case wire.SignalOffer:
-		if !l.seat.offerer && !l.described {
-			return l.answer(ctx, text)
+		if l.seat.role == roleAnswer && !l.described {
+			return l.answer(text)
 		}
 	case wire.SignalAnswer:
-		if l.seat.offerer && !l.described {
+		if l.seat.role == roleOffer && !l.described {
 			return l.describe(text, webrtc.SDPTypeAnswer)
 		}
 	case wire.SignalCandidate:
@@ -38,7 +34,7 @@ func (l *link) hear(ctx context.Context, text string) error {
 }
 
 // offer opens the DataChannel and offers it.
-func (l *link) offer(ctx context.Context) error {
+func (l *link) offer() error {
 	ordered, protocol := true, wire.ChatSubprotocol
 	channel, err := l.pc.CreateDataChannel(wire.ChatLabel, &webrtc.DataChannelInit{Ordered: &ordered, Protocol: &protocol})
 	if err != nil {
@@ -50,11 +46,11 @@ func (l *link) offer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.propose(ctx, offer, wire.SignalOffer)
+	return l.propose(offer, wire.SignalOffer)
 }
 
 // answer accepts an offer.
-func (l *link) answer(ctx context.Context, text string) error {
+func (l *link) answer(text string) error {
 	if err := l.describe(text, webrtc.SDPTypeOffer); err != nil {
 		return err
 	}
@@ -62,15 +58,15 @@ func (l *link) answer(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return l.propose(ctx, answer, wire.SignalAnswer)
+	return l.propose(answer, wire.SignalAnswer)
 }
 
 // propose makes a description ours and sends it.
-func (l *link) propose(ctx context.Context, description webrtc.SessionDescription, kind string) error {
+func (l *link) propose(description webrtc.SessionDescription, kind string) error {
 	if err := l.pc.SetLocalDescription(description); err != nil {
 		return err
 	}
-	l.tell(ctx, &wire.Description{Type: kind, SDP: description.SDP})
+	l.seat.tell(&wire.Description{Type: kind, SDP: description.SDP})
 	return nil
 }
 
@@ -130,11 +126,4 @@ func (l *link) remember(relay string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.relays[relay] = true
-}
-
-// tell sends a message to the partner, through the server.
-func (l *link) tell(ctx context.Context, message any) {
-	if text, err := marshal(message); err == nil {
-		l.seat.send(ctx, text)
-	}
 }

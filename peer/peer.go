@@ -48,14 +48,12 @@ var (
 	ErrPartnerGone = errors.New("the partner left before the chat began")           // try again at once
 	ErrNoPath      = errors.New("no path between the two networks")                 // a network blocks WebRTC and every relay
 	ErrUnreachable = errors.New("the server cannot be reached, or did not go on")   // check the network and the URL
+	ErrURL         = errors.New("want a URL with http, https, ws or wss")           // for programmers: no address of a server
 	ErrEmpty       = errors.New("the message is empty")                             // Send
 	ErrTooLong     = errors.New("the message is too long")                          // Send: over wire.MaxTextBytes
 	ErrBusy        = errors.New("too many messages wait for the partner to answer") // Send: try again after EventDelivered
 	ErrClosed      = errors.New("the chat has ended")                               // Send
 )
-
-// errURL is for programmers: no address of a server.
-var errURL = errors.New("the URL of the server must begin with http, https, ws or wss")
 
 // The reasons of a ServerError that a user can do something about.
 const (
@@ -73,6 +71,25 @@ type ServerError struct {
 
 func (e *ServerError) Error() string { return "the server refused: " + e.Reason }
 
+// closedError is a close frame of the server. To who called Connect it is a
+// ServerError if it has a reason, else ErrUnreachable.
+type closedError struct {
+	code   wire.CloseCode
+	reason string
+}
+
+func (e *closedError) Error() string { return e.Unwrap().Error() }
+
+func (e *closedError) Unwrap() error {
+	if e.reason != wire.ReasonDone {
+		return &ServerError{Reason: e.reason}
+	}
+	return &unreachableError{errClosedByServer}
+}
+
+// errClosedByServer is the cause where the server gave none.
+var errClosedByServer = errors.New("the server closed the connection")
+
 // unreachableError is ErrUnreachable with its cause.
 type unreachableError struct{ cause error }
 
@@ -80,11 +97,20 @@ func (e *unreachableError) Error() string        { return ErrUnreachable.Error()
 func (e *unreachableError) Is(target error) bool { return target == ErrUnreachable }
 func (e *unreachableError) Unwrap() error        { return e.cause }
 
-// Config says how to find a partner.
+// Config says where the server is, and who asks.
 type Config struct {
-	URL       string   // base URL of the server: http, https, ws or wss; required
-	UserID    string   // who asks; the same for one search after the other, so that nobody meets twice; empty means a random 128-bit one
-	Device    string   // where from: random, kept for long, at most wire.MaxDeviceBytes; what a Report counts against; may be empty
+	URL    string // base URL of the server: http, https, ws or wss; required
+	UserID string // who asks; the same for one search after the other, so that nobody meets twice; empty means a random 128-bit one
+	Device string // where from: random, kept for long, at most wire.MaxDeviceBytes; what a Report counts against; may be empty
+
+	// OnOnline is told how many people are online, oneself included, while a
+	// Client stands by (Prepare). It must not call the Client. Nil means that
+	// nobody listens.
+	OnOnline func(n int)
+}
+
+// Search says which partner one wants.
+type Search struct {
 	Tags      []string // interests, at most wire.MaxTags; whoever shares one is preferred
 	RelayOnly bool     // hide our IP address from the partner: relayed paths only
 
@@ -114,29 +140,36 @@ type Progress struct {
 // Connect finds a partner and returns when both have said hello. Ending ctx
 // ends the search and leaves every server; the Chat that Connect returns no
 // longer depends on it, and must be ended with Close. The error is one of those
-// above, that of ctx, or says what is wrong with cfg.
-func Connect(ctx context.Context, cfg Config) (*Chat, error) {
-	if cfg.UserID == "" {
-		cfg.UserID = randomID()
-	}
-	if cfg.OnProgress == nil {
-		cfg.OnProgress = func(Progress) {}
-	}
+// above, that of ctx, or says what is wrong with cfg or search. Who will look
+// for one partner after the other uses a Client.
+func Connect(ctx context.Context, cfg Config, search Search) (*Chat, error) {
+	client := NewClient(cfg)
+	defer client.Close()
+	return client.Connect(ctx, search)
+}
 
-	match, err := find(ctx, cfg)
+// Connect is like the function of that name. It uses the sockets that stand by,
+// if there are any. A Client looks for one partner at a time: a second Connect
+// waits until the first has returned, not until its chat has ended.
+func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
+	q, ctx, err := c.begin(ctx, search)
 	if err != nil {
 		return nil, err
 	}
-	cfg.OnProgress(Progress{Phase: PhaseConnecting, Shared: match.Tags})
+	defer q.end()
 
-	seat, err := join(ctx, cfg, match)
+	match, err := q.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seat, err := q.join(ctx, match)
 	if err != nil {
 		return nil, err
 	}
 
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, ErrNoPath)
 	defer cancel()
-	link, err := connect(ctx, cfg, seat)
+	link, err := connect(ctx, c.cfg, q.search, seat, q.prepared(seat))
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +177,7 @@ func Connect(ctx context.Context, cfg Config) (*Chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	chat.cfg, chat.room = cfg, match.RoomID
+	chat.cfg, chat.room = c.cfg, match.RoomID
 	return chat, nil
 }
 
@@ -168,10 +201,12 @@ type EventKind int
 
 // The kinds of events. EventLeft and EventLost are always the last one.
 const (
-	EventMessage   EventKind = iota + 1 // the partner wrote Text
-	EventDelivered                      // the partner's program has shown message ID
-	EventTyping                         // the partner is typing; at most one a second
-	EventPath                           // the way or its round-trip time changed; at most one every 2 s
-	EventLeft                           // the partner has left
-	EventLost                           // the connection failed, or the partner flooded it
+	EventMessage     EventKind = iota + 1 // the partner wrote Text
+	EventDelivered                        // the partner's program has shown message ID
+	EventTyping                           // the partner is typing; at most one a second
+	EventPath                             // the way or its round-trip time changed; at most one every 2 s
+	EventInterrupted                      // the connection is lost; we try to get it back
+	EventRestored                         // it is back, and nothing was lost
+	EventLeft                             // the partner has left
+	EventLost                             // the connection failed for good, or the partner flooded it
 )

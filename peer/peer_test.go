@@ -47,16 +47,15 @@ func noLeaks(t *testing.T) {
 }
 
 // meet connects two clients through s.
-func meet(t *testing.T, s *server, cfg Config) (a, b *Chat) {
+func meet(t *testing.T, s *server, search Search) (a, b *Chat) {
 	t.Helper()
-	cfg.URL = s.URL
 	var group sync.WaitGroup
 	for _, chat := range []**Chat{&a, &b} {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			defer cancel()
 			var err error
-			if *chat, err = Connect(ctx, cfg); err != nil {
+			if *chat, err = Connect(ctx, Config{URL: s.URL}, search); err != nil {
 				t.Errorf("Connect: %v", err)
 			}
 		})
@@ -107,7 +106,7 @@ func TestChat(t *testing.T) {
 	s := newServer(t)
 	var mu sync.Mutex
 	var progress []Progress
-	a, b := meet(t, s, Config{Tags: []string{"go"}, OnProgress: func(p Progress) {
+	a, b := meet(t, s, Search{Tags: []string{"go"}, OnProgress: func(p Progress) {
 		mu.Lock()
 		defer mu.Unlock()
 		progress = append(progress, p)
@@ -172,7 +171,7 @@ func TestServerDies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
 			s := newServer(t)
-			a, b := meet(t, s, Config{})
+			a, b := meet(t, s, Search{})
 			c.die(t, s)
 			for i := range 20 {
 				tell(t, a, b, strconv.Itoa(i))
@@ -215,10 +214,13 @@ func TestConnectFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
 			s := newServer(t)
-			s.match, s.signal = c.match, c.signal
+			s.match = c.match
+			if c.signal != nil {
+				s.signal = c.signal
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			defer cancel()
-			chat, err := Connect(ctx, Config{URL: s.URL})
+			chat, err := Connect(ctx, Config{URL: s.URL}, Search{})
 			if chat != nil || err == nil || ctx.Err() != nil {
 				t.Fatalf("Connect() = %v, %v", chat, err)
 			}
@@ -282,7 +284,7 @@ func TestTheServerSaysHowLongToWait(t *testing.T) {
 	s := newServer(t)
 	s.match = says(1000, "", `{"type":"WAITING","online":2,"waiting":1,"wait":4}`, `{"type":"ERROR","reason":"banned","wait":3600,"ban":"K5N7"}`)
 	var pauses []time.Duration
-	_, err := Connect(t.Context(), Config{URL: s.URL, Device: "d", OnProgress: func(p Progress) { pauses = append(pauses, p.Pause) }})
+	_, err := Connect(t.Context(), Config{URL: s.URL, Device: "d"}, Search{OnProgress: func(p Progress) { pauses = append(pauses, p.Pause) }})
 	var refused *ServerError
 	if !errors.As(err, &refused) || refused.Reason != wire.ErrorBanned || refused.Wait != time.Hour || refused.Ban != "K5N7" {
 		t.Errorf("Connect() = %#v, want banned for an hour as K5N7", err)
@@ -300,22 +302,23 @@ func TestConnectRefusesConfig(t *testing.T) {
 	defer closed.Close()
 	for _, c := range []struct {
 		name string
-		cfg  Config
+		url  string
+		tags []string
 		want error
 	}{
-		{"no URL", Config{}, errURL},
-		{"no scheme", Config{URL: "chat.example.org"}, errURL},
-		{"no host", Config{URL: "https://"}, errURL},
-		{"another scheme", Config{URL: "ftp://chat.example.org"}, errURL},
-		{"nobody listens", Config{URL: nobody.URL}, ErrUnreachable},
-		{"not our server", Config{URL: closed.URL + "/"}, ErrUnreachable},
-		{"too many tags", Config{URL: closed.URL, Tags: []string{"a", "b", "c", "d", "e"}}, nil},
+		{"no URL", "", nil, ErrURL},
+		{"no scheme", "chat.example.org", nil, ErrURL},
+		{"no host", "https://", nil, ErrURL},
+		{"another scheme", "ftp://chat.example.org", nil, ErrURL},
+		{"nobody listens", nobody.URL, nil, ErrUnreachable},
+		{"not our server", closed.URL + "/", nil, ErrUnreachable},
+		{"too many tags", closed.URL, []string{"a", "b", "c", "d", "e"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			chat, err := Connect(t.Context(), c.cfg)
+			chat, err := Connect(t.Context(), Config{URL: c.url}, Search{Tags: c.tags})
 			if chat != nil || err == nil || c.want != nil && !errors.Is(err, c.want) {
-				t.Errorf("Connect(%+v) = %v, %v, want %v", c.cfg, chat, err, c.want)
+				t.Errorf("Connect(%q) = %v, %v, want %v", c.url, chat, err, c.want)
 			}
 		})
 	}
@@ -327,7 +330,7 @@ func TestConnectCancelled(t *testing.T) {
 	// hangs says its texts and then nothing; entered tells when.
 	hangs := func(entered chan<- struct{}, texts ...string) func(context.Context, *websocket.Conn) error {
 		return func(ctx context.Context, conn *websocket.Conn) error {
-			if _, _, err := conn.Read(ctx); err != nil {
+			if _, err := first(ctx, conn); err != nil {
 				return err
 			}
 			err := send(ctx, conn, texts...)
@@ -359,7 +362,7 @@ func TestConnectCancelled(t *testing.T) {
 				<-entered
 				cancel()
 			}()
-			if chat, err := Connect(ctx, Config{URL: s.URL}); chat != nil || !errors.Is(err, context.Canceled) {
+			if chat, err := Connect(ctx, Config{URL: s.URL}, Search{}); chat != nil || !errors.Is(err, context.Canceled) {
 				t.Errorf("Connect() = %v, %v, want it cancelled", chat, err)
 			}
 		})
@@ -376,11 +379,12 @@ func quiet(t *testing.T, texts ...string) *socket {
 		if err != nil {
 			return
 		}
-		gone := conn.CloseRead(context.WithoutCancel(r.Context()))
-		if err := send(gone, conn, texts...); err != nil {
+		if err := send(r.Context(), conn, texts...); err != nil {
 			return
 		}
-		<-gone.Done()
+		for err == nil {
+			_, _, err = conn.Read(context.WithoutCancel(r.Context()))
+		}
 	})}
 	go func() { _ = server.Serve(pipes) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -402,23 +406,44 @@ func quiet(t *testing.T, texts ...string) *socket {
 func TestPartnerAbsent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
-		l, err := connect(t.Context(), Config{}, &seat{socket: quiet(t)})
+		l, err := connect(t.Context(), Config{}, Search{}, seated(t, quiet(t, `{"type":"accept"}`)), nil)
 		if l != nil || !errors.Is(err, ErrPartnerGone) || time.Since(start) != absentTimeout {
 			t.Errorf("connect() = %v, %v after %v, want ErrPartnerGone after %v", l, err, time.Since(start), absentTimeout)
 		}
 	})
 }
 
+// seated is a seat on that socket, and no other.
+func seated(t *testing.T, socket *socket) *seat {
+	t.Helper()
+	s := &seat{register: wire.Register{Type: wire.SignalRegister, RoomID: "r"}}
+	s.start(t.Context(), handedOver(socket))
+	select {
+	case <-s.joined:
+	case <-s.done:
+	}
+	return s
+}
+
+// handedOver is a standby whose socket is there to be taken.
+func handedOver(socket *socket) *standby {
+	s := &standby{socket: socket, wanted: make(chan struct{}), done: make(chan struct{}), cancel: func() {}}
+	close(s.done)
+	return s
+}
+
 // TestNoAccept waits for a seat at a server that only pings.
 func TestNoAccept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
-		ctx, cancel := context.WithTimeoutCause(t.Context(), joinTimeout, ErrUnreachable)
-		defer cancel()
-		server := quiet(t)
-		defer server.close()
-		if accept, err := accepted(ctx, server); accept != nil || !errors.Is(err, ErrUnreachable) || time.Since(start) != joinTimeout {
-			t.Errorf("accepted() = %v, %v after %v, want ErrUnreachable after %v", accept, err, time.Since(start), joinTimeout)
+		s := &seat{
+			register: wire.Register{Type: wire.SignalRegister, RoomID: "r"},
+			dial:     func(context.Context, string) (*socket, error) { return quiet(t, `{"type":"ping"}`), nil },
+		}
+		s.start(t.Context(), nil)
+		<-s.done
+		if err := s.fault(); !errors.Is(err, ErrUnreachable) || time.Since(start) != joinTimeout {
+			t.Errorf("the seat ended with %v after %v, want ErrUnreachable after %v", err, time.Since(start), joinTimeout)
 		}
 	})
 }
@@ -431,22 +456,28 @@ func linked(t *testing.T, s *server) (*Chat, *link) {
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	go func() {
-		chat, err := Connect(ctx, Config{URL: s.URL})
+		chat, err := Connect(ctx, Config{URL: s.URL}, Search{})
 		if err != nil {
 			t.Errorf("Connect: %v", err)
 		}
 		chats <- chat
 	}()
-	cfg := Config{URL: s.URL, UserID: "enemy", OnProgress: func(Progress) {}}
-	match, err := find(ctx, cfg)
+	client := NewClient(Config{URL: s.URL, UserID: "enemy"})
+	defer client.Close()
+	q, searching, err := client.begin(ctx, Search{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	seat, err := join(ctx, cfg, match)
+	defer q.end()
+	match, err := q.find(searching)
 	if err != nil {
 		t.Fatal(err)
 	}
-	enemy, err := connect(ctx, cfg, seat)
+	seat, err := q.join(searching, match)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enemy, err := connect(searching, client.cfg, q.search, seat, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -489,9 +520,9 @@ func TestHostileLink(t *testing.T) {
 		{"signaling without end", func(t *testing.T, enemy *link) {
 			t.Helper()
 			for range 3 * maxCandidates {
-				enemy.seat.send(t.Context(), `{"type":"candidate","ice":{"candidate":"candidate:1 1 udp 1 127.0.0.1 9 typ relay raddr 0.0.0.0 rport 0","sdpMid":"0"}}`)
-				enemy.seat.send(t.Context(), `{"type":"offer","sdp":"again"}`)
-				enemy.seat.send(t.Context(), `{"type":"answer","sdp":"again"}`)
+				enemy.seat.tell(&wire.Candidate{Type: wire.SignalCandidate, ICE: wire.ICECandidate{Candidate: "candidate:1 1 udp 1 127.0.0.1 9 typ relay raddr 0.0.0.0 rport 0", SDPMid: "0"}})
+				enemy.seat.tell(&wire.Description{Type: wire.SignalOffer, SDP: "again"})
+				enemy.seat.tell(&wire.Description{Type: wire.SignalAnswer, SDP: "again"})
 			}
 		}},
 	} {

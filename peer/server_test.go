@@ -116,8 +116,12 @@ func (s *server) pair(ctx context.Context, conn *websocket.Conn) error {
 
 // sit is the Ayame protocol for one client.
 func (s *server) sit(ctx context.Context, conn *websocket.Conn) error {
+	text, err := first(ctx, conn)
+	if err != nil {
+		return err
+	}
 	var register wire.Register
-	if err := wsjson.Read(ctx, conn, &register); err != nil {
+	if err := json.Unmarshal(text, &register); err != nil {
 		return err
 	}
 	if err := send(ctx, conn, `{"type":"ping"}`, `{"type":"weather","isExistClient":7}`); err != nil {
@@ -195,10 +199,27 @@ func send(ctx context.Context, conn *websocket.Conn, texts ...string) error {
 	return nil
 }
 
+// first is the first message of a client that does not only stand by.
+func first(ctx context.Context, conn *websocket.Conn) ([]byte, error) {
+	for {
+		_, text, err := conn.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var m wire.SignalType
+		if err := json.Unmarshal(text, &m); err != nil {
+			return nil, err
+		}
+		if m.Type != wire.SignalStandby && m.Type != wire.MatchStandby && m.Type != wire.SignalPong {
+			return text, nil
+		}
+	}
+}
+
 // says is a server that reads one message, says its texts and closes.
 func says(code websocket.StatusCode, reason string, texts ...string) func(context.Context, *websocket.Conn) error {
 	return func(ctx context.Context, conn *websocket.Conn) error {
-		if _, _, err := conn.Read(ctx); err != nil {
+		if _, err := first(ctx, conn); err != nil {
 			return err
 		}
 		if err := send(ctx, conn, texts...); err != nil {

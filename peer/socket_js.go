@@ -12,6 +12,10 @@ import (
 // cannot slow a server down: one that sends more at once is left.
 const maxUnread = 64
 
+// closeAbnormal stands for a connection that ended without a close frame (RFC
+// 6455 §7.4.1).
+const closeAbnormal = 1006
+
 var (
 	errSocket    = errors.New("the WebSocket failed") // browsers do not say why, on purpose
 	errTooMuch   = errors.New("the server sends too much")
@@ -96,8 +100,8 @@ func (s *socket) lose(reason error) {
 
 // closeFault is what a close event means to who called Connect.
 func closeFault(event js.Value) error {
-	if reason := event.Get("reason").String(); reason != wire.ReasonDone {
-		return &ServerError{Reason: reason}
+	if code := event.Get("code").Int(); code != closeAbnormal {
+		return &closedError{wire.CloseCode(code), event.Get("reason").String()}
 	}
 	return &unreachableError{errSocket}
 }

@@ -83,8 +83,8 @@ func (s *socket) read(ctx context.Context, messages chan<- string) {
 // closeFault is what the end of a connection means to who called Connect.
 func closeFault(err error) error {
 	var closed websocket.CloseError
-	if errors.As(err, &closed) && closed.Reason != wire.ReasonDone {
-		return &ServerError{Reason: closed.Reason}
+	if errors.As(err, &closed) {
+		return &closedError{wire.CloseCode(closed.Code), closed.Reason}
 	}
 	return &unreachableError{err}
 }

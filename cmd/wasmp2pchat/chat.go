@@ -31,8 +31,10 @@ func chatCommand(ctx context.Context, w world) error {
 	if fs.NArg() != 1 {
 		return &hinted{err: errors.New("chat wants the URL of a server"), hint: "wasmp2pchat chat https://chat.example.org"}
 	}
-	chat, err := find(ctx, peer.Config{
-		URL: fs.Arg(0), UserID: rand.Text(), Tags: tags, RelayOnly: *relay,
+	client := peer.NewClient(peer.Config{URL: fs.Arg(0), UserID: rand.Text()})
+	defer client.Close()
+	chat, err := find(ctx, client, peer.Search{
+		Tags: tags, RelayOnly: *relay,
 		OnProgress: func(p peer.Progress) { fmt.Fprintf(w.stdout, "* %s\n", progressLine(p)) },
 	})
 	if err != nil {
@@ -44,11 +46,11 @@ func chatCommand(ctx context.Context, w world) error {
 	return converse(ctx, chat, &printer{w: w.stdout, path: path.Kind}, w.stdin)
 }
 
-// find is peer.Connect, again if the one who was found does not come: whoever
-// was left alone is the first to be matched.
-func find(ctx context.Context, cfg peer.Config) (chat *peer.Chat, err error) {
+// find is Connect, again if the one who was found does not come: whoever was
+// left alone is the first to be matched.
+func find(ctx context.Context, client *peer.Client, search peer.Search) (chat *peer.Chat, err error) {
 	for range maxFinds {
-		if chat, err = peer.Connect(ctx, cfg); !errors.Is(err, peer.ErrPartnerGone) {
+		if chat, err = client.Connect(ctx, search); !errors.Is(err, peer.ErrPartnerGone) {
 			break
 		}
 	}
@@ -122,6 +124,10 @@ func (p *printer) event(event peer.Event) {
 		p.note("the stranger has left")
 	case peer.EventLost:
 		p.note("the connection is lost")
+	case peer.EventInterrupted:
+		p.note("the connection is lost, trying to get it back")
+	case peer.EventRestored:
+		p.note("connected again")
 	case peer.EventDelivered, peer.EventTyping:
 	}
 }

@@ -77,7 +77,7 @@ func (c *chatting) watch(done <-chan struct{}, began time.Time) {
 // chat is one peer.
 func (c *chatting) chat(ctx context.Context) {
 	began := time.Now()
-	chat, err := peer.Connect(ctx, peer.Config{URL: c.cfg.URL})
+	chat, err := peer.Connect(ctx, peer.Config{URL: c.cfg.URL}, peer.Search{})
 	if err != nil {
 		c.fault(ctx, err)
 		return

@@ -79,7 +79,7 @@ const (
 type app struct {
 	screen  screen
 	connect connect
-	config  peer.Config
+	tags    []string // what the visitor likes
 	inputs  chan input
 
 	model   model
@@ -163,9 +163,7 @@ func (a *app) input(ctx context.Context, in input) {
 func (a *app) seek(ctx context.Context) {
 	a.hangUp()
 	a.model.state = waiting
-	cfg := a.config
-	cfg.RelayOnly = a.model.hideIP
-	a.search = a.connect.begin(ctx, cfg, a.search)
+	a.search = a.connect.begin(ctx, peer.Search{Tags: a.tags, RelayOnly: a.model.hideIP}, a.search)
 }
 
 // hangUp ends the search or the chat, and forgets what was said.

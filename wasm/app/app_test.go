@@ -26,7 +26,7 @@ type stage struct {
 
 // call is one search: what was asked for, and how the world answers.
 type call struct {
-	cfg    peer.Config
+	wanted peer.Search
 	answer chan found
 	ended  bool
 }
@@ -94,7 +94,7 @@ func play(t *testing.T, story func(*stage)) {
 		s.app = &app{
 			screen:  s,
 			connect: s.connect,
-			config:  peer.Config{URL: "https://chat.example", UserID: "me", Tags: []string{"go"}},
+			tags:    []string{"go"},
 			inputs:  make(chan input),
 			model:   model{words: english(t), state: idle},
 		}
@@ -116,9 +116,9 @@ func play(t *testing.T, story func(*stage)) {
 	})
 }
 
-// connect is the world's peer.Connect.
-func (s *stage) connect(ctx context.Context, cfg peer.Config) (chat, error) {
-	c := &call{cfg: cfg, answer: make(chan found)}
+// connect is the world's Connect of a peer.Client.
+func (s *stage) connect(ctx context.Context, wanted peer.Search) (chat, error) {
+	c := &call{wanted: wanted, answer: make(chan found)}
 	s.calls = append(s.calls, c)
 	defer func() { c.ended = true }()
 	select {
@@ -151,7 +151,7 @@ func (s *stage) searching() *call {
 
 func (s *stage) progress(p peer.Progress) {
 	s.t.Helper()
-	s.searching().cfg.OnProgress(p)
+	s.searching().wanted.OnProgress(p)
 	synctest.Wait()
 }
 
@@ -208,8 +208,8 @@ func TestAppFromStartToChat(t *testing.T) {
 		s.wantState(idle)
 		s.press(pressStart)
 		s.wantState(waiting)
-		if cfg := s.searching().cfg; cfg.URL != "https://chat.example" || cfg.UserID != "me" || len(cfg.Tags) != 1 || cfg.RelayOnly {
-			t.Errorf("START searches with %+v", cfg)
+		if wanted := s.searching().wanted; len(wanted.Tags) != 1 || wanted.RelayOnly {
+			t.Errorf("START searches with %+v", wanted)
 		}
 		s.progress(peer.Progress{Phase: peer.PhaseWaiting, Online: 9, Waiting: 2})
 		if want := "2 people are waiting · 9 online"; s.view().note != want {
@@ -464,7 +464,7 @@ func TestAppSearch(t *testing.T) {
 			s.press(pressStop)
 			s.do(input{kind: setHideIP, on: true})
 			s.press(pressStart)
-			if !s.searching().cfg.RelayOnly {
+			if !s.searching().wanted.RelayOnly {
 				s.t.Error("the search is not for relayed paths only")
 			}
 		}},

@@ -10,16 +10,16 @@ import (
 func main() {
 	page := open()
 	query := page.query()
+	client := peer.NewClient(peer.Config{
+		URL:    page.origin(),
+		UserID: rand.Text(), // the same for all searches of this page: nobody meets twice in a row
+		Device: page.device(rand.Text()),
+	})
 	a := &app{
 		screen:  page,
-		connect: find,
-		config: peer.Config{
-			URL:    page.origin(),
-			UserID: rand.Text(), // the same for all searches of this page: nobody meets twice in a row
-			Device: page.device(rand.Text()),
-			Tags:   interests(query("tags")),
-		},
-		inputs: page.inputs,
+		connect: finder(client),
+		tags:    interests(query("tags")),
+		inputs:  page.inputs,
 		model: model{
 			words:  page.words(),
 			state:  idle,
@@ -33,11 +33,13 @@ func main() {
 	a.run(context.Background()) // as long as the page lives
 }
 
-// find is peer.Connect for the app.
-func find(ctx context.Context, cfg peer.Config) (chat, error) {
-	c, err := peer.Connect(ctx, cfg)
-	if err != nil {
-		return chat{}, err
+// finder is the Connect of client, for the app.
+func finder(client *peer.Client) connect {
+	return func(ctx context.Context, wanted peer.Search) (chat, error) {
+		c, err := client.Connect(ctx, wanted)
+		if err != nil {
+			return chat{}, err
+		}
+		return chat{partner: c, events: c.Events(), path: c.Path()}, nil
 	}
-	return chat{partner: c, events: c.Events(), path: c.Path()}, nil
 }

@@ -20,8 +20,8 @@ type chat struct {
 	path    peer.Path         // at the beginning
 }
 
-// connect is peer.Connect.
-type connect func(context.Context, peer.Config) (chat, error)
+// connect is the Connect of a peer.Client.
+type connect func(context.Context, peer.Search) (chat, error)
 
 // search is a call of connect on a goroutine of its own. The zero search is
 // none: its channels are silent.
@@ -39,7 +39,7 @@ type found struct {
 }
 
 // begin starts a search, as soon as the one before has left the server.
-func (c connect) begin(ctx context.Context, cfg peer.Config, before search) search {
+func (c connect) begin(ctx context.Context, wanted peer.Search, before search) search {
 	ctx, cancel := context.WithCancel(ctx)
 	s := search{
 		progress: make(chan peer.Progress),
@@ -47,7 +47,7 @@ func (c connect) begin(ctx context.Context, cfg peer.Config, before search) sear
 		ended:    make(chan struct{}),
 		cancel:   cancel,
 	}
-	cfg.OnProgress = func(p peer.Progress) {
+	wanted.OnProgress = func(p peer.Progress) {
 		select {
 		case s.progress <- p:
 		case <-ctx.Done():
@@ -56,7 +56,7 @@ func (c connect) begin(ctx context.Context, cfg peer.Config, before search) sear
 	go func() { // before.wait waits for it, here or at the end of app.run
 		defer close(s.ended)
 		before.wait()
-		chat, err := c(ctx, cfg)
+		chat, err := c(ctx, wanted)
 		select {
 		case s.found <- found{chat, err}:
 		case <-ctx.Done():

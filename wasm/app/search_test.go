@@ -10,11 +10,11 @@ import (
 func TestSearchLetsGoWhomItFoundTooLate(t *testing.T) {
 	t.Parallel()
 	p := &stranger{}
-	var late connect = func(ctx context.Context, _ peer.Config) (chat, error) {
+	var late connect = func(ctx context.Context, _ peer.Search) (chat, error) {
 		<-ctx.Done()
 		return p.chat(), nil
 	}
-	late.begin(t.Context(), peer.Config{}, search{}).abandon().wait()
+	late.begin(t.Context(), peer.Search{}, search{}).abandon().wait()
 	if p.closed != 1 {
 		t.Errorf("the chat was closed %d times, want once", p.closed)
 	}
@@ -23,7 +23,7 @@ func TestSearchLetsGoWhomItFoundTooLate(t *testing.T) {
 func TestSearchWaitsForTheOneBefore(t *testing.T) {
 	t.Parallel()
 	running, most := 0, 0 // no lock: that they never meet is what is tested
-	var c connect = func(ctx context.Context, _ peer.Config) (chat, error) {
+	var c connect = func(ctx context.Context, _ peer.Search) (chat, error) {
 		running++
 		most = max(most, running)
 		<-ctx.Done()
@@ -32,7 +32,7 @@ func TestSearchWaitsForTheOneBefore(t *testing.T) {
 	}
 	var s search
 	for range 10 {
-		s = c.begin(t.Context(), peer.Config{}, s.abandon())
+		s = c.begin(t.Context(), peer.Search{}, s.abandon())
 	}
 	s.abandon().wait()
 	if most != 1 {
