@@ -31,43 +31,50 @@ type backOff struct {
 // begin notes that an attempt begins.
 func (b *backOff) begin() { b.began = time.Now() }
 
-// pause is how long to wait before the next attempt, now that one has failed
-// or what it opened is lost.
+// age is how long ago the last attempt began.
+func (b *backOff) age() time.Duration { return time.Since(b.began) }
+
+// pause is how long to wait before the next attempt, now that one has failed,
+// or that what it opened is lost.
 func (b *backOff) pause() time.Duration {
-	age := time.Since(b.began)
-	if age >= steadyAfter {
+	if b.age() >= steadyAfter {
 		b.failures = 0
 	}
-	most := longestPause
-	if b.failures < 8 { // else the shift has long passed longestPause
-		most = min(firstPause<<b.failures, longestPause)
+	most := firstPause
+	for range b.failures {
+		most = min(2*most, longestPause)
 	}
-	b.failures++
-	return max(jitter(most), shortestPause-age)
+	if most < longestPause {
+		b.failures++
+	}
+	return max(jitter(most), b.rest())
 }
+
+// rest is how long to wait even if there is a hurry.
+func (b *backOff) rest() time.Duration { return shortestPause - b.age() }
 
 // forget is for when the network has changed: what failed on the old one says
 // nothing.
 func (b *backOff) forget() { b.failures = 0 }
 
-// jitter is a random time of at most most.
+// jitter is a random time of up to most.
 func jitter(most time.Duration) time.Duration {
 	var b [2]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand
 	return most * time.Duration(int(b[0])<<8|int(b[1])) / (1<<16 - 1)
 }
 
-// sleep waits for d; false means that ctx has ended. An early end of the wait
-// by a value from hurry is a success.
-func sleep(ctx context.Context, d time.Duration, hurry <-chan struct{}) bool {
+// sleep waits for d, or until somebody is in a hurry; ok is false when ctx has
+// ended.
+func sleep(ctx context.Context, d time.Duration, hurry <-chan struct{}) (hurried, ok bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return false, true
 	case <-hurry:
-		return true
+		return true, true
 	case <-ctx.Done():
-		return false
+		return false, false
 	}
 }

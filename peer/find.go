@@ -13,10 +13,17 @@ import (
 // dialTimeout is how long the server may take to accept a connection.
 const dialTimeout = 10 * time.Second
 
-// answerTimeout is how long the server may take to answer a request on a socket
-// that stood by: on a slow phone network, some round trips. The socket may have
-// died without anybody having noticed.
-const answerTimeout = 3 * time.Second
+const (
+	// answerTimeout is how long the server may take to answer a request on a
+	// socket that stood by: some round trips of a slow phone network. The socket
+	// may have died without anybody having noticed.
+	answerTimeout = 3 * time.Second
+
+	// awayTimeout is how long the network may be gone while one waits, and
+	// maxAsks how often one asks again after that.
+	awayTimeout = 30 * time.Second
+	maxAsks     = 5
+)
 
 // errStale is a socket that stood by, and did not live to hear an answer.
 var errStale = errors.New("the socket was dead")
@@ -92,24 +99,60 @@ func (q *quest) check() (err error) {
 //	   ◀── WAITING …──────        how many are there, again and again
 //	   ◀── MATCH ─────────        or ERROR, or TIMEOUT
 //	   ── close 1000 ────▶
+//
+// If the network goes while we wait, and comes back, it asks again.
 func (q *quest) find(ctx context.Context) (*wire.MatchMessage, error) {
-	if server := q.lobby.take(ctx); server != nil {
-		match, err := q.wait(ctx, server, answerTimeout)
-		if !errors.Is(err, errStale) {
-			return match, err
+	server := q.lobby.take(ctx)
+	select {
+	case <-q.atRooms.silent: // before; what stood by was given up for that
+	default:
+	}
+	var pace backOff
+	var heard time.Time // the server, last; zero: never
+	for asks := 0; ; {
+		pace.begin()
+		match, err := q.inquire(ctx, server)
+		server = nil
+		var lost *lostError
+		switch {
+		case err == nil:
+			return match, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, errStale):
+			continue
+		case !errors.As(err, &lost):
+			return nil, err
+		case !lost.undialled:
+			heard = time.Now()
+			asks++
 		}
+		if time.Since(heard) >= awayTimeout || asks > maxAsks {
+			return nil, lost.cause
+		}
+		if _, ok := sleep(ctx, pace.pause(), nil); !ok {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// inquire asks for a partner, on the socket that stood by or, if that is nil,
+// on another one, and waits until there is a match, or an end of waiting.
+func (q *quest) inquire(ctx context.Context, server *socket) (*wire.MatchMessage, error) {
+	if server != nil {
+		return q.wait(ctx, server, answerTimeout)
 	}
 	dialling, cancel := context.WithTimeoutCause(ctx, dialTimeout, ErrUnreachable)
 	defer cancel()
 	server, err := q.client.dial(dialling, q.url)
 	if err != nil {
-		return nil, err
+		return nil, &lostError{cause: err, undialled: true}
 	}
 	return q.wait(ctx, server, 0)
 }
 
-// wait asks for a partner and waits until there is one. With patience, which
-// is for a socket that stood by, it is errStale if nothing comes of it.
+// wait asks for a partner. With patience, which is for a socket that stood by,
+// it is errStale if nothing comes of it.
 func (q *quest) wait(ctx context.Context, server *socket, patience time.Duration) (*wire.MatchMessage, error) {
 	defer q.leaving.Go(server.close) // nobody needs to wait for its last words
 	server.send(ctx, q.ask)
@@ -120,17 +163,21 @@ func (q *quest) wait(ctx context.Context, server *socket, patience time.Duration
 		defer timer.Stop()
 		late = timer.C
 	}
-	for {
+	for heard := false; ; heard = true {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-late:
 			return nil, errStale
+		case <-q.atRooms.silent: // the network is gone, and here nobody pings
+			return nil, &lostError{cause: &unreachableError{errSilent}}
 		case text, ok := <-server.messages:
-			if !ok && late != nil {
+			switch {
+			case !ok && late != nil:
 				return nil, errStale
-			}
-			if !ok {
+			case !ok && heard && !dismissed(server.fault()):
+				return nil, &lostError{cause: server.fault()}
+			case !ok:
 				return nil, server.fault()
 			}
 			match, err := q.told(text)

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -10,7 +9,8 @@ import (
 )
 
 const (
-	// joinTimeout is how long it may take to get a seat, dialling included.
+	// joinTimeout is how long the server may take to give us a seat, dialling
+	// included; if it can not be dialled, that is tried for so long.
 	joinTimeout = 10 * time.Second
 
 	// maxUntaken is how many messages of the server may wait for link, which
@@ -23,11 +23,6 @@ const (
 const (
 	maxKept      = 64
 	maxKeptBytes = 128 << 10
-)
-
-var (
-	errBacklog = errors.New("too much to tell while the server is away")
-	errNotOurs = errors.New("the server gave our seat away")
 )
 
 // role is who makes the first offer.
@@ -168,12 +163,13 @@ func (s *seat) tell(message any) {
 	poke(s.wake)
 }
 
-// take empties what was kept; false means that it was too much.
-func (s *seat) take() (texts []string, ok bool) {
+// take empties what was kept, if it may; false means that it was too much.
+func (s *seat) take(may bool) (texts []string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	texts = s.kept
-	s.kept, s.keptBytes = nil, 0
+	if may {
+		texts, s.kept, s.keptBytes = s.kept, nil, 0
+	}
 	return texts, !s.overflow
 }
 

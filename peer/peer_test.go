@@ -436,14 +436,12 @@ func handedOver(socket *socket) *standby {
 func TestNoAccept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
-		s := &seat{
-			register: wire.Register{Type: wire.SignalRegister, RoomID: "r"},
-			dial:     func(context.Context, string) (*socket, error) { return quiet(t, `{"type":"ping"}`), nil },
-		}
-		s.start(t.Context(), nil)
-		<-s.done
-		if err := s.fault(); !errors.Is(err, ErrUnreachable) || time.Since(start) != joinTimeout {
-			t.Errorf("the seat ended with %v after %v, want ErrUnreachable after %v", err, time.Since(start), joinTimeout)
+		st := newStage(t)
+		s := st.seat("")
+		st.expect("/signaling").says(`{"type":"ping"}`)
+		gone(t, s, ErrUnreachable)
+		if took := time.Since(start); took != joinTimeout {
+			t.Errorf("the seat ended after %v, want %v", took, joinTimeout)
 		}
 	})
 }

@@ -8,13 +8,28 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// maxParked is how many silent sockets are kept open until the server has
-// given us the seat on another one. A browser cannot drop a connection without
-// a close frame, and that means to leave.
-const maxParked = 4
+const (
+	// acceptTimeout is how long register may go unanswered on a socket that
+	// stood by and may be dead: longer than a server asks its webhook.
+	acceptTimeout = 6 * time.Second
+
+	// maxParked is how many sockets are kept open until the server has given us
+	// the seat on another one. A browser cannot drop a connection without a
+	// close frame, and that means to leave.
+	maxParked = 4
+)
+
+var (
+	errBacklog = errors.New("too much to tell while the server is away")
+	errNotOurs = errors.New("the server gave our seat away")
+)
 
 // lostError says that a socket is lost, and the seat perhaps is not.
-type lostError struct{ cause error }
+type lostError struct {
+	cause     error
+	undialled bool // there never was one
+	open      bool // what we write to it may still arrive
+}
 
 func (e *lostError) Error() string { return e.cause.Error() }
 func (e *lostError) Unwrap() error { return e.cause }
@@ -22,86 +37,65 @@ func (e *lostError) Unwrap() error { return e.cause }
 // run is the life of the seat.
 func (s *seat) run(ctx context.Context, ready *standby) {
 	defer close(s.done)
-	err := s.sit(ctx, ready)
-	for _, socket := range s.parked {
-		s.closing.Go(socket.close)
-	}
-	s.closing.Wait()
-	s.err = err
+	s.err = s.sit(ctx, ready)
 	close(s.in)
+	s.unpark()
+	s.closing.Wait()
 }
 
 // sit keeps the seat, on one socket after the other, until it is gone or ctx
 // ends.
 func (s *seat) sit(ctx context.Context, ready *standby) error {
-	stoodBy := false
+	began := time.Now()
 	socket := ready.take(ctx)
-	if socket != nil {
-		stoodBy = true
-	}
+	stoodBy := socket != nil
 	for {
-		var err error
-		if socket == nil {
-			socket, err = s.open(ctx)
-		}
-		if err == nil {
-			err = s.occupy(ctx, socket)
-		}
-		socket = nil
+		err := s.spend(ctx, socket)
 		var lost *lostError
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case !errors.As(err, &lost):
 			return err
-		case s.register.ResumeToken != "":
-			if !sleep(ctx, s.pace.pause(), s.haste) {
+		case s.register.ResumeToken != "", lost.undialled && !s.seated && time.Since(began) < joinTimeout:
+			if !s.pause(ctx) {
 				return context.Cause(ctx)
 			}
-		case stoodBy && !s.seated: // it may have been dead for long
-			stoodBy = false
-		default:
+		case s.seated || !stoodBy: // it is not ours to ask back
 			return lost.cause
 		}
+		socket, stoodBy = nil, false
 	}
 }
 
-// open dials another socket.
-func (s *seat) open(ctx context.Context) (*socket, error) {
-	s.pace.begin()
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, ErrUnreachable)
-	defer cancel()
-	type dialled struct {
-		socket *socket
-		err    error
-	}
-	result := make(chan dialled, 1)
-	go func() { // waited for below
-		socket, err := s.dial(ctx, s.url)
-		result <- dialled{socket, err}
-	}()
-	var d dialled
-	select {
-	case d = <-result:
-	case <-s.haste: // what is being dialled goes by the network that was
+// pause waits until it is time to dial again; false means that ctx has ended.
+func (s *seat) pause(ctx context.Context) bool {
+	hurried, ok := sleep(ctx, s.pace.pause(), s.haste)
+	if hurried {
 		s.pace.forget()
-		cancel()
-		d = <-result
+		_, ok = sleep(ctx, s.pace.rest(), nil)
 	}
-	if d.err != nil {
-		return nil, &lostError{d.err}
-	}
-	return d.socket, nil
+	return ok
 }
 
-// occupy asks for the seat on a socket and carries messages until that is
-// lost, or the seat is. From now on the socket is the seat's.
-func (s *seat) occupy(ctx context.Context, socket *socket) error {
+// spend is the time on one socket: the one that stood by or, if that is nil,
+// another one.
+func (s *seat) spend(ctx context.Context, socket *socket) error {
+	patience := acceptTimeout
+	s.pace.begin()
+	if socket == nil {
+		var err error
+		if socket, err = s.open(ctx); err != nil {
+			return &lostError{cause: err, undialled: true}
+		}
+		patience = joinTimeout - s.pace.age()
+	}
 	v := &visit{seat: s, socket: socket, again: s.asked, flowing: !s.asked && s.role != ""}
 	s.asked = true
 	say(ctx, socket, &s.register)
-	err := v.carry(ctx)
-	if errors.Is(err, errSilent) && ctx.Err() == nil {
+	err := v.carry(ctx, patience)
+	var lost *lostError
+	if errors.As(err, &lost) && lost.open && ctx.Err() == nil {
 		s.park(socket)
 	} else {
 		s.closing.Go(socket.close)
@@ -109,7 +103,28 @@ func (s *seat) occupy(ctx context.Context, socket *socket) error {
 	return err
 }
 
-// park keeps a socket that is not to be told anything.
+// open dials another socket.
+func (s *seat) open(ctx context.Context) (*socket, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, ErrUnreachable)
+	defer cancel()
+	dialled := make(chan struct{})
+	var socket *socket
+	var err error
+	go func() { // waited for below
+		defer close(dialled)
+		socket, err = s.dial(ctx, s.url)
+	}()
+	select {
+	case <-dialled:
+	case <-s.haste: // that way is no longer there
+		s.pace.forget()
+		cancel()
+		<-dialled
+	}
+	return socket, err
+}
+
+// park keeps a socket that shall not be told of an end.
 func (s *seat) park(socket *socket) {
 	if len(s.parked) == maxParked {
 		s.closing.Go(s.parked[0].close)
@@ -129,14 +144,16 @@ func (s *seat) unpark() {
 // visit is the time that the seat spends on one socket.
 type visit struct {
 	*seat
-	socket  *socket
-	again   bool // we had asked for the seat before, on another one
-	flowing bool // what is told may be written
+	socket   *socket
+	again    bool // we have asked for the seat on another one
+	accepted bool // the seat is ours on this one
+	flowing  bool // what is told may be written
 }
 
-// carry carries messages both ways.
-func (v *visit) carry(ctx context.Context) error {
-	quiet := time.NewTimer(joinTimeout) // until accept, then until the next silence
+// carry carries messages both ways, until the socket is lost or the seat is.
+// The server has that long for its first word.
+func (v *visit) carry(ctx context.Context, patience time.Duration) error {
+	quiet := time.NewTimer(patience)
 	defer quiet.Stop()
 	for {
 		if err := v.flush(ctx); err != nil {
@@ -149,14 +166,14 @@ func (v *visit) carry(ctx context.Context) error {
 		case <-v.haste:
 			if v.register.ResumeToken != "" {
 				v.pace.forget()
-				return &lostError{errSilent}
+				return &lostError{cause: errSilent, open: true}
 			}
 		case <-quiet.C:
-			if !v.seated {
-				return &lostError{ErrUnreachable}
+			if !v.accepted {
+				return &lostError{cause: ErrUnreachable, open: true}
 			}
 			if v.register.ResumeToken != "" {
-				return &lostError{errSilent}
+				return &lostError{cause: errSilent, open: true}
 			}
 		case text, ok := <-v.socket.messages:
 			if !ok {
@@ -165,26 +182,18 @@ func (v *visit) carry(ctx context.Context) error {
 			if err := v.hear(ctx, text); err != nil {
 				return err
 			}
-			if v.seated {
+			if v.accepted {
 				quiet.Reset(silenceTimeout)
 			}
 		}
 	}
 }
 
-// flush writes what was kept.
+// flush writes what was kept, if it may be written.
 func (v *visit) flush(ctx context.Context) error {
-	if !v.flowing {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		if v.overflow {
-			return errBacklog
-		}
-		return nil
-	}
-	texts, ok := v.take()
+	texts, ok := v.take(v.flowing)
 	if !ok {
-		return errBacklog
+		return &unreachableError{errBacklog}
 	}
 	for _, text := range texts {
 		v.socket.send(ctx, text)
@@ -199,13 +208,13 @@ func (v *visit) hear(ctx context.Context, text string) error {
 	case wire.SignalPing:
 		say(ctx, v.socket, &wire.SignalType{Type: wire.SignalPong})
 	case wire.SignalAccept:
-		return v.accepted(text)
+		return v.accept(text)
 	case wire.SignalReject:
 		return rejected(text)
 	case wire.SignalICEServers:
 		var refresh wire.Refresh
 		if unmarshal(text, &refresh) == nil && len(refresh.ICEServers) > 0 {
-			newest(v.fresh, refresh.ICEServers)
+			v.renew(refresh.ICEServers)
 		}
 	case wire.SignalBye:
 		v.pass(ctx, text)
@@ -224,25 +233,22 @@ func (v *visit) pass(ctx context.Context, text string) {
 	}
 }
 
-// accepted notes that the seat is ours.
-func (v *visit) accepted(text string) error {
+// accept notes that the seat is ours.
+func (v *visit) accept(text string) error {
 	accept := new(wire.Accept)
 	if err := unmarshal(text, accept); err != nil {
 		return &unreachableError{err}
 	}
 	if v.seated && !accept.Resumed {
-		return errNotOurs
+		return &unreachableError{errNotOurs}
 	}
-	if !v.seated {
+	switch {
+	case v.role == "":
 		v.settle(accept)
+	case v.again:
+		v.report(accept)
 	}
-	if v.again {
-		newest(v.back, returned{rebuilt: accept.Rebuilt})
-		if len(accept.ICEServers) > 0 {
-			newest(v.fresh, accept.ICEServers)
-		}
-	}
-	v.seated, v.flowing = true, true
+	v.accepted, v.seated, v.flowing = true, true, true
 	v.register.ResumeToken = accept.ResumeToken
 	v.unpark()
 	return nil
@@ -250,18 +256,37 @@ func (v *visit) accepted(text string) error {
 
 // settle takes from the first accept what the match did not say.
 func (v *visit) settle(accept *wire.Accept) {
-	if v.role != "" {
-		return
-	}
+	v.assign(roleAnswer)
 	if accept.IsExistClient || accept.IsExistUser {
 		v.assign(roleOffer)
-	} else {
-		v.assign(roleAnswer)
 	}
 	if len(v.iceServers) == 0 {
 		v.iceServers = accept.ICEServers
 	}
 	close(v.joined)
+}
+
+// report tells link that the seat is ours on another socket.
+func (v *visit) report(accept *wire.Accept) {
+	back := returned{rebuilt: accept.Rebuilt}
+	select {
+	case last := <-v.back: // which link has not seen
+		back.rebuilt = back.rebuilt || last.rebuilt
+	default:
+	}
+	v.back <- back
+	if len(accept.ICEServers) > 0 {
+		v.renew(accept.ICEServers)
+	}
+}
+
+// renew hands the newest ICE servers to link.
+func (v *visit) renew(servers []wire.ICEServer) {
+	select {
+	case <-v.fresh: // nobody wants the old ones
+	default:
+	}
+	v.fresh <- servers
 }
 
 // rejected is why the server refused the seat.
@@ -279,22 +304,12 @@ func rejected(text string) error {
 // ended tells whether the end of a socket is the end of the seat: it is if the
 // server said so, and is not about to come back.
 func ended(err error) error {
-	var closed *closedError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*closedError](err); ok {
 		switch closed.reason {
 		case wire.ReasonLeft, wire.ReasonAbsent, wire.ReasonReplaced,
 			wire.ReasonBadJSON, wire.ReasonNoRegister, wire.ReasonUnexpected, wire.ReasonRegisteredOnce:
 			return err
 		}
 	}
-	return &lostError{err}
-}
-
-// newest leaves a value in a channel with room for one. Only run calls it.
-func newest[T any](c chan T, value T) {
-	select {
-	case <-c: // nobody wants the old one
-	default:
-	}
-	c <- value
+	return &lostError{cause: err}
 }

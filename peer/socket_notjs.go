@@ -82,8 +82,7 @@ func (s *socket) read(ctx context.Context, messages chan<- string) {
 
 // closeFault is what the end of a connection means to who called Connect.
 func closeFault(err error) error {
-	var closed websocket.CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[websocket.CloseError](err); ok {
 		return &closedError{wire.CloseCode(closed.Code), closed.Reason}
 	}
 	return &unreachableError{err}

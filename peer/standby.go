@@ -33,9 +33,10 @@ type standby struct {
 	url      string
 	dial     dialer
 	hello    any                                     // the message of wire that says what we are
-	hear     func(text string) (answer any, _ error) // a message of the server; an error gives the socket up
+	hear     func(text string) (answer any, _ error) // a message of the server; answer is to a ping; an error gives the socket up
 	stubborn bool                                    // dial again also when the server has ended it after a while
 
+	silent chan struct{} // has a value when the socket was lost because the network is gone
 	cancel context.CancelFunc
 	once   sync.Once
 	wanted chan struct{} // closed by take
@@ -47,7 +48,7 @@ type standby struct {
 // start begins to stand by, until take or end.
 func (s *standby) start() *standby {
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel, s.wanted, s.done = cancel, make(chan struct{}), make(chan struct{})
+	s.cancel, s.wanted, s.done, s.silent = cancel, make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	go s.run(ctx) // take and end wait for it
 	return s
 }
@@ -100,7 +101,7 @@ func (s *standby) run(ctx context.Context) {
 		if s.err = s.attempt(ctx); s.err == nil || ctx.Err() != nil {
 			return
 		}
-		if dismissed(s.err) && (!s.stubborn || time.Since(pace.began) < steadyAfter) {
+		if dismissed(s.err) && (!s.stubborn || pace.age() < steadyAfter) {
 			return
 		}
 		select {
@@ -108,7 +109,7 @@ func (s *standby) run(ctx context.Context) {
 			return
 		default:
 		}
-		if !sleep(ctx, pace.pause(), s.wanted) {
+		if _, ok := sleep(ctx, pace.pause(), s.wanted); !ok {
 			return
 		}
 	}
@@ -141,6 +142,7 @@ func (s *standby) keep(ctx context.Context, socket *socket) error {
 	say(ctx, socket, s.hello)
 	silence := time.NewTimer(silenceTimeout)
 	defer silence.Stop()
+	pings := false // this server does
 	for {
 		select {
 		case <-s.wanted:
@@ -148,7 +150,8 @@ func (s *standby) keep(ctx context.Context, socket *socket) error {
 		case <-ctx.Done():
 			return errUnwanted
 		case <-silence.C:
-			if s.stubborn {
+			if pings {
+				poke(s.silent)
 				return errSilent
 			}
 		case text, ok := <-socket.messages:
@@ -161,6 +164,7 @@ func (s *standby) keep(ctx context.Context, socket *socket) error {
 				return err
 			}
 			if answer != nil {
+				pings = true
 				say(ctx, socket, answer)
 			}
 		}
@@ -170,8 +174,8 @@ func (s *standby) keep(ctx context.Context, socket *socket) error {
 // refusedStandby tells a server that does not know what standing by is from
 // one that is lost, or ends it.
 func refusedStandby(err error) error {
-	var closed *closedError
-	if errors.As(err, &closed) && (closed.code == wire.CloseBadData || closed.reason == wire.ReasonNoRegister || closed.reason == wire.ReasonUnexpected) {
+	closed, ok := errors.AsType[*closedError](err)
+	if ok && (closed.code == wire.CloseBadData || closed.reason == wire.ReasonNoRegister || closed.reason == wire.ReasonUnexpected) {
 		return errStandby
 	}
 	return err
@@ -180,12 +184,11 @@ func refusedStandby(err error) error {
 // dismissed tells whether the server itself has ended a connection, and for
 // good.
 func dismissed(err error) bool {
-	var refused *ServerError
-	var closed *closedError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*closedError](err); ok {
 		return closed.code != wire.CloseGoingAway
 	}
-	return errors.As(err, &refused) || errors.Is(err, errStandby)
+	_, refused := errors.AsType[*ServerError](err)
+	return refused || errors.Is(err, errStandby)
 }
 
 // say writes one of the messages of wire.

@@ -1,0 +1,438 @@
+//go:build !js
+
+package peer
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// accepts is an accept with a token, and more members.
+func accepts(token string, more ...string) string {
+	return `{"type":"accept","resumeToken":"` + token + `"` + strings.Join(more, "") + `}`
+}
+
+// seat takes a seat on the stage, as a match with that role would.
+func (s *stage) seat(role role) *seat {
+	s.Helper()
+	seat := &seat{
+		dial: s.dial, url: "ws://stage/signaling",
+		register: wire.Register{Type: wire.SignalRegister, RoomID: "room", ClientID: "me", Ext: []string{wire.ExtResume}},
+	}
+	seat.assign(role)
+	seat.start(s.Context(), nil)
+	s.Cleanup(seat.close)
+	return seat
+}
+
+// seated takes a seat that the server has accepted.
+func (s *stage) seated() (*seat, *call) {
+	s.Helper()
+	seat := s.seat(roleOffer)
+	c := s.expect("/signaling")
+	c.reads(`"type":"register"`)
+	c.says(accepts("one"))
+	synctest.Wait()
+	return seat, c
+}
+
+func offer(sdp string) *wire.Description { return &wire.Description{Type: wire.SignalOffer, SDP: sdp} }
+
+// gone waits until the seat is gone, and checks why.
+func gone(t *testing.T, s *seat, want error) {
+	t.Helper()
+	for range s.inbox { // closed
+	}
+	if err := s.fault(); !errors.Is(err, want) {
+		t.Errorf("fault() = %v, want %v", err, want)
+	}
+}
+
+func TestWithARoleTheOfferFollowsRegister(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		s := st.seat(roleOffer)
+		s.tell(offer("first"))
+		c := st.expect("/signaling")
+		c.reads(`{"type":"register","roomId":"room","clientId":"me","ext":["resume"]}`)
+		c.reads(`{"type":"offer","sdp":"first"}`)
+		c.says(accepts("one"), `{"type":"answer","sdp":"x"}`)
+		if text := <-s.inbox; text != `{"type":"answer","sdp":"x"}` {
+			t.Errorf("the inbox has %s, want the answer", text)
+		}
+		s.close()
+		c.left()
+	})
+}
+
+func TestWithoutARoleTheSecondOffers(t *testing.T) {
+	for _, c := range []struct {
+		name, accept string
+		role         role
+		polite       bool
+	}{
+		{"first", `{"type":"accept","iceServers":[{"urls":["stun:a"]}]}`, roleAnswer, true},
+		{"second", `{"type":"accept","isExistClient":true,"iceServers":[{"urls":["stun:a"]}]}`, roleOffer, false},
+		{"second, of another server", `{"type":"accept","isExistUser":true,"iceServers":[{"urls":["stun:a"]}]}`, roleOffer, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				st := newStage(t)
+				s := st.seat("")
+				server := st.expect("/signaling")
+				server.reads("register")
+				select {
+				case <-s.joined:
+					t.Fatal("it has joined before accept")
+				case <-time.After(time.Second):
+				}
+				server.says(c.accept)
+				<-s.joined
+				if s.role != c.role || s.polite != c.polite || len(s.iceServers) != 1 {
+					t.Errorf("role %q, polite %t, %v, want %q, %t and a STUN server", s.role, s.polite, s.iceServers, c.role, c.polite)
+				}
+			})
+		})
+	}
+}
+
+// TestASeatSurvivesItsSocket loses the socket in every way that is not the end
+// of the seat.
+func TestASeatSurvivesItsSocket(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lose func(c *call)
+	}{
+		{"it breaks", func(c *call) { c.crash() }},
+		{"the server stops", func(c *call) { c.closes(wire.CloseGoingAway, wire.ReasonShutdown) }},
+		{"the server stops without a reason", func(c *call) { c.closes(wire.CloseGoingAway, "") }},
+		{"the server missed our pongs", func(c *call) { c.closes(wire.CloseNormal, wire.ReasonPongTimeout) }},
+		{"a proxy closes", func(c *call) { c.closes(wire.CloseNormal, "") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				st := newStage(t)
+				s, first := st.seated()
+				st.setDown(true)
+				c.lose(first)
+				synctest.Wait()
+				s.tell(offer("kept"))
+				s.tell(&wire.Candidate{Type: wire.SignalCandidate})
+				<-time.After(20 * time.Second)
+				st.setDown(false)
+				up := time.Now()
+				second := st.expect("/signaling")
+				if took := time.Since(up); took > longestPause {
+					t.Errorf("it came back after %v, want at most %v", took, longestPause)
+				}
+				second.reads(`"type":"register"`, `"roomId":"room"`, `"clientId":"me"`, `"resumeToken":"one"`)
+				second.readsNothing()
+				second.says(accepts("two", `,"resumed":true,"iceServers":[{"urls":["stun:new"]}]`), `{"type":"answer","sdp":"kept there"}`)
+				second.reads(`{"type":"offer","sdp":"kept"}`)
+				second.reads(`"type":"candidate"`)
+				if back := <-s.returned; back.rebuilt {
+					t.Error("returned says that the server started anew")
+				}
+				if servers := <-s.servers; servers[0].URLs[0] != "stun:new" {
+					t.Errorf("ICE servers %v, want those of the accept", servers)
+				}
+				if text := <-s.inbox; text != `{"type":"answer","sdp":"kept there"}` {
+					t.Errorf("the inbox has %s, want the answer", text)
+				}
+				second.crash()
+				st.expect("/signaling").reads(`"resumeToken":"two"`)
+			})
+		})
+	}
+}
+
+// TestAServerThatStartedAnewIsToldOnce holds that link learns of it even if
+// the socket is lost once more before it looks.
+func TestAServerThatStartedAnewIsToldOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		s, c := st.seated()
+		for _, more := range []string{`,"resumed":true,"rebuilt":true`, `,"resumed":true`} {
+			c.crash()
+			c = st.expect("/signaling")
+			c.reads("register")
+			c.says(accepts("next", more))
+			synctest.Wait()
+		}
+		if back := <-s.returned; !back.rebuilt {
+			t.Error("returned does not say that the server started anew")
+		}
+		if len(s.returned) != 0 {
+			t.Error("returned twice, want the two as one")
+		}
+	})
+}
+
+// TestASeatIsGone is what ends a seat for good.
+func TestASeatIsGone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(s *seat, c *call)
+		want error
+	}{
+		{"the partner leaves", func(_ *seat, c *call) {
+			c.says(`{"type":"bye"}`)
+			c.closes(wire.CloseNormal, wire.ReasonLeft)
+		}, ErrPartnerGone},
+		{"only the close says so", func(_ *seat, c *call) { c.closes(wire.CloseNormal, wire.ReasonLeft) }, nil},
+		{"somebody else has the seat", func(_ *seat, c *call) { c.closes(wire.CloseNormal, wire.ReasonReplaced) }, nil},
+		{"we are left before we are back", func(_ *seat, c *call) {
+			c.crash()
+			again := c.expect("/signaling")
+			again.reads("register")
+			again.says(`{"type":"reject","reason":"not-found"}`)
+		}, ErrPartnerGone},
+		{"the seat was given away", func(_ *seat, c *call) {
+			c.crash()
+			again := c.expect("/signaling")
+			again.reads("register")
+			again.says(accepts("another"))
+		}, ErrUnreachable},
+		{"too many messages wait", func(s *seat, c *call) {
+			c.setDown(true)
+			c.crash()
+			synctest.Wait()
+			for range maxKept + 1 {
+				s.tell(offer("x"))
+			}
+			c.setDown(false)
+			again := c.expect("/signaling")
+			again.reads("register")
+		}, ErrUnreachable},
+		{"too long messages wait", func(s *seat, c *call) {
+			c.setDown(true)
+			c.crash()
+			synctest.Wait()
+			for range 3 {
+				s.tell(offer(strings.Repeat("x", maxKeptBytes/2-100)))
+			}
+			c.setDown(false)
+		}, ErrUnreachable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				st := newStage(t)
+				s, server := st.seated()
+				go c.do(s, server)
+				var last string
+				for text := range s.inbox {
+					last = text
+				}
+				if err := s.fault(); err == nil || c.want != nil && !errors.Is(err, c.want) {
+					t.Errorf("fault() = %v, want %v", err, c.want)
+				}
+				if bye := last == `{"type":"bye"}`; bye != (c.name == "the partner leaves") {
+					t.Errorf("the inbox ended with %q", last)
+				}
+				synctest.Wait()
+				for len(st.calls) > 0 {
+					<-st.calls
+				}
+				st.expectNobody(time.Hour)
+			})
+		})
+	}
+}
+
+// TestWithoutATokenALossIsTheEnd holds for an Ayame server: its seat is gone
+// with the socket.
+func TestWithoutATokenALossIsTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		s := st.seat(roleOffer)
+		c := st.expect("/signaling")
+		c.reads("register")
+		c.says(`{"type":"accept"}`)
+		s.hurry()
+		<-time.After(time.Hour) // it does not ping, and is not left for that
+		c.stays()
+		c.crash()
+		gone(t, s, ErrUnreachable)
+		st.expectNobody(time.Hour)
+	})
+}
+
+// TestHurryReplacesASocketThatMayBeDead holds that the old socket is not closed
+// before the seat is ours on the new one: a close frame would mean to leave.
+func TestHurryReplacesASocketThatMayBeDead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		s, old := st.seated()
+		start := time.Now()
+		s.hurry()
+		next := st.expect("/signaling")
+		if took := time.Since(start); took > firstPause {
+			t.Errorf("it dialled after %v, want at most %v", took, firstPause)
+		}
+		next.reads(`"resumeToken":"one"`)
+		old.stays()
+		next.says(accepts("two", `,"resumed":true`))
+		old.left()
+		<-s.returned
+		s.tell(offer("here"))
+		next.reads(`"sdp":"here"`)
+	})
+}
+
+// TestHurryDoesNotWait wakes a seat that has long failed to reach the server.
+func TestHurryDoesNotWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		s, c := st.seated()
+		st.setDown(true)
+		c.crash()
+		<-time.After(10 * time.Minute)
+		st.setDown(false)
+		start := time.Now()
+		s.hurry()
+		st.expect("/signaling").reads("register")
+		if took := time.Since(start); took > shortestPause {
+			t.Errorf("it dialled after %v, want at most %v", took, shortestPause)
+		}
+	})
+}
+
+// TestHurryBeginsAnew ends a dial by the network that was, or the pause before
+// one, and does not count against the new one what failed there.
+func TestHurryBeginsAnew(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		stuck bool
+	}{
+		{"while it dials", true},
+		{"between two attempts", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				st := newStage(t)
+				s, server := st.seated()
+				st.setDown(true)
+				server.crash()
+				<-time.After(10 * time.Minute)
+				st.setStuck(c.stuck)
+				<-time.After(longestPause) // then it dials
+				st.setStuck(false)
+				before := st.dialled()
+				s.hurry()
+				<-time.After(time.Second)
+				if n := st.dialled() - before; n < 2 {
+					t.Errorf("%d attempts within a second, want it to begin as if nothing had failed", n)
+				}
+			})
+		})
+	}
+}
+
+// TestASilentServerIsLost waits for pings that do not come any more.
+func TestASilentServerIsLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		_, c := st.seated()
+		c.pings(time.Minute)
+		start := time.Now().Add(-5 * time.Second) // of the last ping
+		st.expect("/signaling").reads(`"resumeToken":"one"`)
+		if took := time.Since(start); took < silenceTimeout || took > silenceTimeout+firstPause {
+			t.Errorf("it dialled after %v of silence, want %v", took, silenceTimeout)
+		}
+		c.stays()
+	})
+}
+
+// TestLostSocketsAreDialledAtAPace holds the rate of attempts: soon at first,
+// never in a hurry, never rarer than every longestPause.
+func TestLostSocketsAreDialledAtAPace(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fail func(st *stage, c *call)
+	}{
+		{"nobody listens", func(st *stage, c *call) {
+			st.setDown(true)
+			c.crash()
+		}},
+		{"every socket is lost at once", func(st *stage, c *call) {
+			c.crash()
+			go func() {
+				for c := range st.calls {
+					c.says(accepts("next", `,"resumed":true`))
+					c.crash()
+				}
+			}()
+			st.Cleanup(func() { close(st.calls) })
+		}},
+		{"no socket is answered", func(st *stage, c *call) { c.crash() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				st := newStage(t)
+				s, server := st.seated()
+				c.fail(st, server)
+				start := time.Now()
+				<-time.After(time.Hour)
+				s.close()
+				st.mu.Lock()
+				dials := slices.Clone(st.dials[1:])
+				st.mu.Unlock()
+				if len(dials) == 0 || dials[0].Sub(start) > firstPause {
+					t.Fatalf("%d attempts, want the first within %v", len(dials), firstPause)
+				}
+				for i, at := range dials[1:] {
+					if gap := at.Sub(dials[i]); gap < shortestPause || gap > longestPause+joinTimeout {
+						t.Errorf("%v between two attempts, want %v to %v", gap, shortestPause, longestPause)
+					}
+				}
+				if most := int(time.Hour / (longestPause / 3)); len(dials) > most {
+					t.Errorf("%d attempts in an hour, want at most %d", len(dials), most)
+				}
+			})
+		})
+	}
+}
+
+// TestRefresh renews the ICE servers; link may be late to look.
+func TestRefresh(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		s, c := st.seated()
+		for _, url := range []string{"stun:1", "stun:2"} {
+			c.says(`{"type":"iceServers","iceServers":[{"urls":["` + url + `"]}],"expiresAt":"2030-01-01T00:00:00Z"}`)
+		}
+		c.says(`{"type":"iceServers","iceServers":7}`, `{"type":"iceServers"}`, `{"type":"weather"}`)
+		synctest.Wait()
+		if servers := <-s.servers; servers[0].URLs[0] != "stun:2" || len(s.servers) != 0 {
+			t.Errorf("ICE servers %v, want the newest, once", servers)
+		}
+	})
+}
+
+// TestJoinTriesAgainWhileTheServerIsAway dials until there is somebody, as
+// long as nobody was asked for the seat.
+func TestJoinTriesAgainWhileTheServerIsAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStage(t)
+		st.setDown(true)
+		start := time.Now()
+		s := st.seat("")
+		gone(t, s, ErrUnreachable)
+		if took := time.Since(start); took < joinTimeout || took > joinTimeout+longestPause {
+			t.Errorf("it gave up after %v, want %v", took, joinTimeout)
+		}
+		s = st.seat("")
+		<-time.After(joinTimeout / 2)
+		st.setDown(false)
+		c := st.expect("/signaling")
+		c.reads("register")
+		c.says(accepts("one"))
+		<-s.joined
+	})
+}
