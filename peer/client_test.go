@@ -273,6 +273,7 @@ func TestTheNetworkGoesWhileWaiting(t *testing.T) {
 		lose func(lobby, rooms *call)
 	}{
 		{"the connection breaks", func(lobby, _ *call) { lobby.crash() }},
+		{"the server says that it stops", func(lobby, _ *call) { lobby.says(`{"type":"ERROR","reason":"shutting-down"}`) }},
 		{"the server restarts", func(lobby, _ *call) { lobby.closes(wire.CloseGoingAway, wire.ReasonShutdown) }},
 		{"nothing is heard any more", func(_, rooms *call) {
 			rooms.says(`{"type":"ping"}`)

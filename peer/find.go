@@ -184,6 +184,9 @@ func (q *quest) wait(ctx context.Context, server *socket, patience time.Duration
 			if late != nil && refusedAs(err, wire.ErrorBadRequest) { // it knows no standby
 				return nil, errStale
 			}
+			if heard && refusedAs(err, wire.ErrorShuttingDown) { // it will be back
+				return nil, &lostError{cause: err}
+			}
 			if match != nil || err != nil {
 				return match, err
 			}

@@ -5,18 +5,26 @@
 // It promises that what Send took reaches the other one in order and once, or
 // is never reported delivered; that nothing a hostile partner sends can panic,
 // block or grow it without bound; that a chat that flows peer to peer survives
-// the loss of any server; and that ending the context of Connect, or calling
-// Close, leaves no goroutine, socket or connection behind.
+// the loss of any server, and gets its seat in the room back when the server is
+// there again; that a server that is away is asked at a pace (backOff); and
+// that ending the context of Connect, or calling Close, leaves no goroutine,
+// socket or connection behind.
 //
-// It leaves to others how a chat looks (wasm/app, cmd/wasmp2pchat) and what
-// the messages between processes are (wire).
+// It leaves to others how a chat looks (wasm/app, cmd/wasmp2pchat), when the
+// network has changed while nobody chats (Rest, then Prepare), and what the
+// messages between processes are (wire).
 //
 // The story goes from file to file:
 //
 //	peer.go       Connect: the story on one page
+//	client.go     0 prepare  sockets that are open before START
+//	standby.go               one such socket, until somebody takes it
 //	find.go       1 find     the matchmaking socket, until MATCH
-//	join.go       2 join     a seat in the room, on the signaling socket
+//	join.go       2 join     a seat in the room, over as many sockets as it takes
+//	rejoin.go                what happens on each of them, and between two
+//	backoff.go               how soon the next one is dialled
 //	link.go       3 connect  until the DataChannel is open, and to its end
+//	prepared.go              what is ready before there is a partner
 //	negotiate.go             offer, answer and candidates
 //	path.go                  which way the frames travel
 //	chat.go       4 talk     hello, then messages, until one of the two leaves

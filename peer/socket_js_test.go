@@ -18,9 +18,10 @@ globalThis.WebSocket = class extends EventTarget {
 	constructor(url) {
 		super();
 		if (url.includes("forbidden")) throw new SyntaxError("not here");
+		this.url = url;
 		this.said = [];
 		this.listening = 0;
-		globalThis.lastWebSocket = this;
+		(globalThis.dialledWebSockets ??= []).push(this);
 	}
 	addEventListener(...a) { this.listening++; super.addEventListener(...a); }
 	removeEventListener(...a) { this.listening--; super.removeEventListener(...a); }
@@ -41,18 +42,17 @@ func dialled(t *testing.T) (*socket, js.Value) {
 		}
 		opening <- s
 	}()
-	server := lastWebSocket(t)
+	server := nextWebSocket(t)
 	server.Call("emit", "open")
 	return <-opening, server
 }
 
-// lastWebSocket waits for somebody to dial.
-func lastWebSocket(t *testing.T) js.Value {
+// nextWebSocket waits for somebody to dial.
+func nextWebSocket(t *testing.T) js.Value {
 	t.Helper()
 	for range 1000 {
-		if ws := js.Global().Get("lastWebSocket"); ws.Truthy() {
-			js.Global().Delete("lastWebSocket")
-			return ws
+		if dialled := js.Global().Get("dialledWebSockets"); dialled.Truthy() && dialled.Length() > 0 {
+			return dialled.Call("shift")
 		}
 		<-time.After(time.Millisecond)
 	}
@@ -113,7 +113,6 @@ func TestBrowserSocketFails(t *testing.T) {
 	if _, err := dial(t.Context(), "wss://forbidden"); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("dial where the page may not = %v, want ErrUnreachable", err)
 	}
-	js.Global().Delete("lastWebSocket")
 
 	for _, c := range []struct {
 		name string
@@ -134,7 +133,7 @@ func TestBrowserSocketFails(t *testing.T) {
 				_, err := dial(ctx, "wss://chat.example/signaling")
 				failed <- err
 			}()
-			server := lastWebSocket(t)
+			server := nextWebSocket(t)
 			c.do(server, cancel)
 			if err := <-failed; !errors.Is(err, c.want) {
 				t.Errorf("dial = %v, want %v", err, c.want)
