@@ -54,7 +54,7 @@ func marshal(v any) (string, error) {
 	case *wire.Reject:
 		m.text("type", v.Type).text("reason", v.Reason)
 	case *wire.Description:
-		m.text("type", v.Type).text("sdp", v.SDP)
+		m.text("type", v.Type).text("sdp", v.SDP).someInteger("offer", v.Offer)
 	case *wire.Candidate:
 		ice := new(members).text("candidate", v.ICE.Candidate).text("sdpMid", v.ICE.SDPMid).
 			raw("sdpMLineIndex", strconv.Itoa(int(v.ICE.SDPMLineIndex))).
@@ -118,7 +118,7 @@ func unmarshal(data string, v any) error {
 	case *wire.Reject:
 		*v = wire.Reject{Type: o.text("type"), Reason: o.text("reason")}
 	case *wire.Description:
-		*v = wire.Description{Type: o.text("type"), SDP: o.text("sdp")}
+		*v = wire.Description{Type: o.text("type"), SDP: o.text("sdp"), Offer: o.integer("offer")}
 	case *wire.Candidate:
 		*v = wire.Candidate{Type: o.text("type"), ICE: o.object("ice").iceCandidate()}
 	case *wire.Frame:

@@ -93,10 +93,14 @@ type Reject struct {
 	Reason string `json:"reason"`
 }
 
-// Description is an RTCSessionDescription: an offer or an answer.
+// Description is an RTCSessionDescription: an offer or an answer. Offer counts
+// the offers of one side, from 1; an answer bears the number of the offer that
+// it answers. Without it, as other programs of Ayame's send them, an answer is
+// to whatever was offered last.
 type Description struct {
-	Type string `json:"type"`
-	SDP  string `json:"sdp"`
+	Type  string `json:"type"`
+	SDP   string `json:"sdp"`
+	Offer int    `json:"offer,omitempty"`
 }
 
 // Candidate carries one trickled ICE candidate (RFC 8838).
