@@ -24,14 +24,19 @@ const (
 	maxBuffered = 2 * window * wire.MaxFrameBytes
 )
 
-// transport is what a chat needs of a link: a channel of text frames, reliable
-// and ordered but for the first one (see greet).
+// transport is what a chat needs of a link: channels of text frames, one after
+// the other, each of them reliable and ordered but for its first frame, and
+// for those that it had not delivered when it ended.
 type transport interface {
 	// send queues a frame and does not wait. If the channel has ended, the frame
 	// is lost and an error says so.
 	send(frame string) error
 	// buffered is how many bytes wait to be sent.
 	buffered() int
+	// reached says that the partner has answered, suspect that he has not: is
+	// the way still open?
+	reached()
+	suspect()
 	// close ends the channel after the frames that were sent, if they leave
 	// within a second; it returns when nothing of the channel is left.
 	close()
@@ -40,11 +45,18 @@ type transport interface {
 // line is an open transport, and what comes out of it.
 type line struct {
 	transport
-	path   Path             // when the line opened
 	frames <-chan string    // from the partner, in order
 	doubts <-chan struct{}  // the server says that the partner has left; it may be wrong
-	paths  <-chan Path      // when it has changed
+	paths  <-chan Path      // when it is known, and when it has changed
+	news   <-chan news      // of the line itself; what was not taken is merged
 	over   <-chan EventKind // EventLeft or EventLost, when the line ended by itself
+}
+
+// news is what has happened to a line.
+type news struct {
+	renewed     bool // there is another channel: say everything again that may be lost
+	probe       bool // ask the partner for a sign of life, and tell the line
+	interrupted bool // nothing gets through at the moment; so far as the user need know
 }
 
 // Chat is a conversation with one partner. Its methods may be called from any
@@ -80,7 +92,6 @@ type Chat struct {
 func talk(ctx context.Context, line line) (*Chat, error) {
 	c := &Chat{
 		line:    line,
-		path:    line.path,
 		events:  make(chan Event),
 		wake:    make(chan struct{}, 1),
 		opened:  make(chan struct{}),
@@ -191,6 +202,7 @@ func (c *Chat) converse() (how EventKind) {
 	c.begin()
 	defer c.beat.Stop()
 	defer c.paced.Stop()
+	defer c.quiet.Stop()
 	for how == 0 {
 		out, next := c.next()
 		select {
@@ -206,11 +218,15 @@ func (c *Chat) converse() (how EventKind) {
 			c.doubt()
 		case path := <-c.line.paths:
 			c.reroute(path)
+		case n := <-c.line.news:
+			c.learn(n)
 		case out <- next:
 			c.taken(next)
 		case <-c.paced.C: // next may be handed out now
 		case <-c.beat.C:
 			how = c.onBeat()
+		case <-c.quiet.C:
+			c.onQuiet()
 		case <-c.wake:
 			c.post()
 		}
@@ -225,8 +241,11 @@ func (c *Chat) post() {
 	c.outbox, c.typing = nil, false
 	c.mu.Unlock()
 	for _, message := range messages {
-		c.unacked = append(c.unacked, message.ID)
+		c.unacked = append(c.unacked, message)
 		c.transmit(message)
+	}
+	if len(messages) > 0 {
+		c.listen()
 	}
 	if typing {
 		c.say(wire.Frame{T: wire.FrameTyping})

@@ -232,13 +232,10 @@ func (q *quest) prepare(m *wire.MatchMessage) {
 	}
 }
 
-// prepared is the connection that was prepared, if seat can use it: only who
-// makes the offer can. Whoever calls it owns the result.
-func (q *quest) prepared(seat *seat) *prepared {
+// prepared is the connection that was prepared, if there is one. Whoever calls
+// it owns the result.
+func (q *quest) prepared() *prepared {
 	warm := q.warm
-	if seat.role == roleAnswer {
-		return nil
-	}
 	q.warm = nil
 	return warm
 }

@@ -15,6 +15,17 @@ const (
 	// partner heard them, for programs that say hello and do not acknowledge it.
 	patience = 4
 
+	// silence is how long the partner may say nothing while a message of ours
+	// waits for its ack, before we ask him whether he hears us: a user who
+	// reads slowly, or a page in the background, acknowledges late.
+	silence = 1500 * time.Millisecond
+
+	// longSilence is the same after he has answered once.
+	longSilence = 15 * time.Second
+
+	// probeTimeout is how long the answer may take; then the way is suspect.
+	probeTimeout = 1500 * time.Millisecond
+
 	// lastChance is how many hellos a partner may leave unanswered after the
 	// server has said that he left: 3 s.
 	lastChance = 12
@@ -33,38 +44,47 @@ const (
 // both sides alike, because the first frame that a Chromium sends may be lost
 // without a trace (seen with its answerers) and nobody may speak into the void:
 //
-//	                  hello                      proof
-//	  ┌──────────┐ ─────────▶ ┌─────────────┐ ─────────▶ ┌──────┐
-//	  │  silent  │            │    heard    │            │ open │
-//	  └──────────┘ ─────────────────────────────────────▶└──────┘
-//	                            proof
+//	           any frame of his             proof
+//	┌────────┐ ────────────────▶ ┌────────┐ ─────▶ ┌────────┐
+//	│ silent │                   │  open  │        │ proven │
+//	└────────┘                   └────────┘ ◀───── └────────┘
+//	                                     a new channel
 //
-//	silent, heard   send hello now and every helloInterval
+//	silent, open    send hello now and every helloInterval
 //	any state       answer each hello with one ack of id 0; ids of messages begin at 1
 //	proof           he has a frame of ours: any ack, msg or typing, for an ack 0
 //	                answers our hello and the others are sent only when open; or
 //	                patience: a program that knows no ack 0 stays silent, but has
 //	                heard the hellos after the first
 //
-// It ends, because an ack is never answered and hello is not repeated when
-// open. Both open, because each repeats hello until the other has answered,
-// and he who is open goes on answering. No message is lost, because a hello
-// always went before it.
+// One is open as soon as the partner has been heard: he is there, and reads
+// what comes after our hello in order; a message that overtakes a lost hello
+// opens him as well. Both open, because each repeats hello until the other has
+// answered; and it ends, because an ack is never answered.
+//
+// A message is kept until its ack has come, and sent again, with those after
+// it, on each new channel. Only the next one after those that have come is
+// taken. So each is shown once, in order, whatever a channel took with it.
 type state struct {
-	open      bool // heard, and proof
-	heard     bool // the partner has said hello
+	open      bool // the partner has been heard
+	proven    bool // he has heard us, on this channel
 	answering bool // he acknowledges hello
 	unproven  int  // hellos sent since he was heard
 	chances   int  // hellos that are left to prove that he has not left; 0 if nobody doubts it
 	beat      *time.Timer
 
-	unacked     []uint64  // messages that were sent; at most window
-	accepted    uint64    // the newest message that came
-	shown       uint64    // the newest message that the application has taken
-	unshown     int       // messages in pending; at most window
-	pending     []Event   // for the application; at most 2 windows and one of each other kind
-	heardTyping time.Time // when he last typed
-	pace        meter     // of messages to the application
+	probed      time.Time // when the hello was sent on whose answer the line waits; zero if it does not
+	heardAt     time.Time // when the partner was last heard
+	quiet       *time.Timer
+	interrupted bool // as the line has it
+
+	unacked     []wire.Frame // messages that were sent; at most window
+	accepted    uint64       // the newest message that came
+	shown       uint64       // the newest message that the application has taken
+	unshown     int          // messages in pending; at most window
+	pending     []Event      // for the application; at most 2 windows and one of each other kind
+	heardTyping time.Time    // when he last typed
+	pace        meter        // of messages to the application
 	paced       *time.Timer
 	traffic     meter // of frames from the partner
 }
@@ -80,8 +100,12 @@ func newState() state {
 func (c *Chat) begin() {
 	c.beat = time.NewTimer(helloInterval)
 	c.paced = time.NewTimer(0)
-	c.say(wire.Frame{T: wire.FrameHello, V: wire.ChatVersion})
+	c.quiet = time.NewTimer(silence)
+	c.quiet.Stop()
+	c.hello()
 }
+
+func (c *Chat) hello() { c.say(wire.Frame{T: wire.FrameHello, V: wire.ChatVersion}) }
 
 // onBeat repeats the hello for as long as that is needed.
 func (c *Chat) onBeat() (how EventKind) {
@@ -90,23 +114,94 @@ func (c *Chat) onBeat() (how EventKind) {
 			return EventLeft
 		}
 	}
-	if c.heard && !c.open {
+	if c.open && !c.proven {
 		if c.unproven++; c.unproven > patience {
-			c.proven()
+			c.proven = true
 		}
 	}
-	if !c.open || c.chances > 0 {
-		c.say(wire.Frame{T: wire.FrameHello, V: wire.ChatVersion})
+	if !c.proven || c.chances > 0 {
+		c.hello()
 		c.beat.Reset(helloInterval)
 	}
 	return 0
 }
 
-// proven opens the chat.
-func (c *Chat) proven() {
+// present notes a frame of the partner.
+func (c *Chat) present() {
+	c.heardAt = time.Now()
 	if !c.open {
-		c.open, c.heard = true, true
+		c.open = true
 		close(c.opened)
+	}
+	if !c.answering {
+		c.reached()
+	}
+}
+
+// reached notes that the partner has answered. Only the answer to a hello says
+// that he has not left since, and hears us; other frames may have been on
+// their way.
+func (c *Chat) reached() {
+	c.chances = 0
+	if !c.probed.IsZero() {
+		c.probed = time.Time{}
+		c.quiet.Stop()
+		c.line.reached()
+		if len(c.unacked) > 0 {
+			c.quiet.Reset(longSilence)
+		}
+	}
+}
+
+// learn acts on what has happened to the line.
+func (c *Chat) learn(n news) {
+	if n.interrupted != c.interrupted {
+		c.interrupted = n.interrupted
+		c.pushLine()
+	}
+	switch {
+	case n.renewed:
+		c.proven, c.unproven = false, 0
+		c.beat.Reset(helloInterval)
+		c.probe()
+		for _, message := range c.unacked {
+			c.transmit(message)
+		}
+	case n.probe:
+		c.probe()
+	}
+}
+
+// probe asks the partner for a sign of life. From a program that knows no ack
+// of id 0 none can be asked: there the line must see for itself.
+func (c *Chat) probe() {
+	c.hello()
+	if !c.answering {
+		c.line.reached()
+		return
+	}
+	c.probed = time.Now()
+	c.quiet.Reset(probeTimeout)
+}
+
+// listen makes sure that the silence of the partner is noticed while messages
+// of ours are on their way.
+func (c *Chat) listen() {
+	if c.answering && c.probed.IsZero() {
+		c.quiet.Reset(silence)
+	}
+}
+
+// onQuiet looks at how long the partner has been silent.
+func (c *Chat) onQuiet() {
+	switch now := time.Now(); {
+	case !c.probed.IsZero():
+		c.line.suspect()
+	case len(c.unacked) == 0:
+	case now.Sub(c.heardAt) < silence:
+		c.quiet.Reset(silence)
+	default:
+		c.probe()
 	}
 }
 
@@ -116,14 +211,6 @@ func (c *Chat) doubt() {
 	if c.chances == 0 {
 		c.chances = lastChance
 		c.beat.Reset(0)
-	}
-}
-
-// present notes a sign of life. Only the answer to a hello says that he has
-// not left since; other frames may have been on their way.
-func (c *Chat) present(answer bool) {
-	if answer || !c.answering {
-		c.chances = 0
 	}
 }
 
@@ -145,21 +232,23 @@ func (c *Chat) hear(text string) (how EventKind) {
 		if f.V < 1 {
 			return 0
 		}
-		c.heard = true
-		c.present(false)
+		c.present()
 		c.say(wire.Frame{T: wire.FrameAck})
 	case wire.FrameAck:
-		c.proven()
-		c.answering = c.answering || f.ID == 0
-		c.present(f.ID == 0)
+		c.present()
+		c.proven = true
+		if f.ID == 0 {
+			c.answering = true
+			c.reached()
+		}
 		c.acknowledged(f.ID)
 	case wire.FrameMsg:
-		c.proven()
-		c.present(false)
+		c.present()
+		c.proven = true
 		c.message(f)
 	case wire.FrameTyping:
-		c.proven()
-		c.present(false)
+		c.present()
+		c.proven = true
 		if now.Sub(c.heardTyping) >= typingInterval {
 			c.heardTyping = now
 			c.push(Event{Kind: EventTyping})
@@ -171,13 +260,14 @@ func (c *Chat) hear(text string) (how EventKind) {
 }
 
 // message takes a message of the partner. On one channel its id is always the
-// next one; after a new channel old ones may come again.
+// next one; after a new channel old ones may come again. One that has not its
+// turn is left for when he sends it again with those before it.
 func (c *Chat) message(f wire.Frame) {
 	switch {
 	case f.ID == 0, f.Text == "", len(f.Text) > wire.MaxTextBytes:
 	case f.ID <= c.shown:
 		c.say(wire.Frame{T: wire.FrameAck, ID: f.ID})
-	case f.ID <= c.accepted: // its ack will go out when it is taken
+	case f.ID != c.accepted+1: // or it is in pending: its ack will go out when it is taken
 	case c.unshown == window: // he ignores the window
 	default:
 		c.accepted = f.ID
@@ -189,7 +279,7 @@ func (c *Chat) message(f wire.Frame) {
 // acknowledged notes that the partner has seen a message; an id that is not on
 // its way means nothing.
 func (c *Chat) acknowledged(id uint64) {
-	if i := slices.Index(c.unacked, id); i >= 0 {
+	if i := slices.IndexFunc(c.unacked, func(f wire.Frame) bool { return f.ID == id }); i >= 0 {
 		c.unacked = slices.Delete(c.unacked, i, i+1)
 		c.push(Event{Kind: EventDelivered, ID: id})
 	}
@@ -202,6 +292,20 @@ func (c *Chat) push(event Event) {
 		c.pending = slices.DeleteFunc(c.pending, func(e Event) bool { return e.Kind == event.Kind })
 	}
 	c.pending = append(c.pending, event)
+}
+
+// pushLine queues what the user shall know of the line. What he has not been
+// told yet, and is over, he need not know.
+func (c *Chat) pushLine() {
+	kind, opposite := EventRestored, EventInterrupted
+	if c.interrupted {
+		kind, opposite = opposite, kind
+	}
+	if i := slices.IndexFunc(c.pending, func(e Event) bool { return e.Kind == opposite }); i >= 0 {
+		c.pending = slices.Delete(c.pending, i, i+1)
+		return
+	}
+	c.push(Event{Kind: kind})
 }
 
 // next is the event to hand out and the channel to do it on: nil as long as

@@ -56,6 +56,7 @@ type seat struct {
 
 	// Settled before join returns.
 	role       role
+	matched    bool             // the match said so: both are programs that know wire.ExtWarm
 	polite     bool             // of the two, the one that gives way when offers collide
 	iceServers []wire.ICEServer // STUN and TURN for this room
 
@@ -77,6 +78,7 @@ type seat struct {
 	kept      []string   // what run has not written yet
 	keptBytes int
 	overflow  bool // more than that
+	lost      bool // there is no socket on which the seat is ours, or will be at once
 
 	// Owned by run.
 	asked   bool           // register was sent, at least once
@@ -139,6 +141,7 @@ func (s *seat) start(ctx context.Context, ready *standby) {
 	s.wake, s.haste = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.joined, s.done = make(chan struct{}), make(chan struct{})
 	if s.role != "" {
+		s.matched = true
 		close(s.joined)
 	}
 	ctx, s.leave = context.WithCancel(context.WithoutCancel(ctx))
@@ -161,6 +164,20 @@ func (s *seat) tell(message any) {
 		s.keptBytes += len(text)
 	}
 	poke(s.wake)
+}
+
+// away tells whether what is told must wait until the seat is ours again.
+func (s *seat) away() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
+}
+
+// note keeps whether the socket is lost.
+func (s *seat) note(lost bool) {
+	s.mu.Lock()
+	s.lost = lost
+	s.mu.Unlock()
 }
 
 // take empties what was kept, if it may; false means that it was too much.

@@ -1,129 +1,256 @@
 package peer
 
 import (
+	"time"
+
 	"github.com/pion/webrtc/v4"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// maxCandidates is how many candidates of the partner count; those beyond are
-// ignored.
-const maxCandidates = 128
+// What the partner may have us do; what goes beyond it is ignored.
+const (
+	maxCandidates = 128 // of one description, and before it
+
+	// An offer costs us a round of gathering, and allocations at the relay.
+	offerInterval = 3 * time.Second
+	offerBurst    = 16
+)
+
+// negotiation is what we know of offers and answers. Either side may offer at
+// any time, and some of what is said gets lost with a socket of the seat:
+//
+//	each offer has a number, and an answer that of its offer: an answer to
+//	another offer than our last is stale; an offer that comes a second time is
+//	answered a second time, with the same words
+//
+//	two offers that meet: one for a new connection goes before one for new
+//	paths; else that of the side that is not polite goes before the other.
+//	Who gives way takes his own back, and answers
+//
+// (W3C WebRTC §10.7, "perfect negotiation", but for the numbers.)
+type negotiation struct {
+	offers  int               // how many we have made
+	pending *wire.Description // our offer that waits for an answer; nil if none does
+	offered *connection       // of pending
+
+	answered int               // the number of the partner's offer that we answered last
+	answer   *wire.Description // with this
+
+	early []wire.ICECandidate // the partner's candidates that no description we know is about
+	sent  []wire.ICECandidate // ours, since our last description; at most maxLocal
+	heard int                 // candidates of the partner since his last description
+	rate  meter               // of the partner's offers
+}
+
+func newNegotiation() negotiation {
+	return negotiation{rate: meter{interval: offerInterval, burst: offerBurst}}
+}
 
 // hear acts on one message of the server. Types that it does not know are for
-// later versions; a second description is nothing we asked for.
+// later versions.
 func (l *link) hear(text string) error {
 	switch typeOf(text) {
 	case wire.SignalBye:
-		if l.watched == nil {
-			return ErrPartnerGone
+		return l.bye()
+	case wire.SignalOffer, wire.SignalAnswer:
+		d := new(wire.Description)
+		if unmarshal(text, d) != nil {
+			return l.unusable()
 		}
-		poke(l.doubts)
-	case wire.SignalOffer:
-		if l.seat.role == roleAnswer && !l.described {
-			return l.answer(text)
+		if d.Type == wire.SignalOffer {
+			return l.onOffer(d)
 		}
-	case wire.SignalAnswer:
-		if l.seat.role == roleOffer && !l.described {
-			return l.describe(text, webrtc.SDPTypeAnswer)
-		}
+		return l.onAnswer(d)
 	case wire.SignalCandidate:
-		l.candidate(text)
+		l.onCandidate(text)
 	}
 	return nil
 }
 
-// offer opens the DataChannel and offers it.
-func (l *link) offer() error {
-	ordered, protocol := true, wire.ChatSubprotocol
-	channel, err := l.pc.CreateDataChannel(wire.ChatLabel, &webrtc.DataChannelInit{Ordered: &ordered, Protocol: &protocol})
+// described tells whether the partner has sent a description that we took.
+func (l *link) described() bool { return l.current.remote.session != "" }
+
+// unusable is a description that makes no sense: as good as none.
+func (l *link) unusable() error {
+	if l.described() {
+		return nil
+	}
+	return ErrNoPath
+}
+
+// offer makes the first offer of a connection.
+func (l *link) offer(c *connection) error {
+	offer, err := c.offer()
 	if err != nil {
 		return err
 	}
-	l.listenTo(channel)
-	l.channel = channel
-	offer, err := l.pc.CreateOffer(nil)
-	if err != nil {
-		return err
-	}
-	return l.propose(offer, wire.SignalOffer)
+	return l.propose(c, offer)
 }
 
-// answer accepts an offer.
-func (l *link) answer(text string) error {
-	if err := l.describe(text, webrtc.SDPTypeOffer); err != nil {
-		return err
+// propose makes an offer ours and sends it. It is told first: the candidates
+// follow as soon as it is set.
+func (l *link) propose(c *connection, offer webrtc.SessionDescription) error {
+	l.offers++
+	l.pending = &wire.Description{Type: wire.SignalOffer, SDP: offer.SDP, Offer: l.offers}
+	l.offered = c
+	l.sent = nil
+	if set := c.pc.SignalingState() == webrtc.SignalingStateHaveLocalOffer; set && !l.described() {
+		if full := c.pc.LocalDescription(); full != nil { // it was prepared, and has candidates by now
+			l.pending.SDP = full.SDP
+		}
+		l.seat.tell(l.pending)
+		return nil
 	}
-	answer, err := l.pc.CreateAnswer(nil)
-	if err != nil {
-		return err
-	}
-	return l.propose(answer, wire.SignalAnswer)
+	l.seat.tell(l.pending)
+	return c.pc.SetLocalDescription(offer)
 }
 
-// propose makes a description ours and sends it.
-func (l *link) propose(description webrtc.SessionDescription, kind string) error {
-	if err := l.pc.SetLocalDescription(description); err != nil {
-		return err
+// onOffer answers an offer, or holds on to ours.
+func (l *link) onOffer(d *wire.Description) error {
+	now := time.Now()
+	switch {
+	case d.Offer != 0 && d.Offer == l.answered && l.answer != nil:
+		l.repeat()
+		return nil
+	case d.Offer != 0 && d.Offer <= l.answered: // it was on its way for long
+		return nil
+	case l.rate.wait(now) > 0:
+		return nil
 	}
-	l.seat.tell(&wire.Description{Type: kind, SDP: description.SDP})
-	return nil
-}
-
-// describe takes the partner's description and the candidates that came before
-// it. A description that makes no sense is as good as none.
-func (l *link) describe(text string, kind webrtc.SDPType) error {
-	var d wire.Description
-	if unmarshal(text, &d) != nil {
-		return ErrNoPath
+	l.rate.count(now)
+	fresh := l.described() && sessionOf(d.SDP) != l.current.remote.session
+	if l.pending != nil && !l.yield(fresh) {
+		return nil
 	}
-	if l.pc.SetRemoteDescription(webrtc.SessionDescription{Type: kind, SDP: d.SDP}) != nil {
-		return ErrNoPath
-	}
-	l.described = true
-	for i, relay := range relaysOf(d.SDP) {
-		if i < maxCandidates {
-			l.remember(relay)
+	c := l.current
+	if fresh {
+		if c = l.replacement(false); c == nil {
+			return nil
 		}
 	}
-	for _, candidate := range l.early {
-		l.add(candidate)
+	if err := l.respond(c, d); err != nil {
+		if fresh {
+			l.dropNext()
+		}
+		return l.unusable()
 	}
-	l.early = nil
+	l.underWay(now)
 	return nil
 }
 
-// candidate takes one candidate of the partner.
-func (l *link) candidate(text string) {
-	var c wire.Candidate
-	if l.heard++; l.heard > maxCandidates || unmarshal(text, &c) != nil {
-		return
+// yield decides which of two offers counts, and takes ours back if it is not
+// ours.
+func (l *link) yield(fresh bool) bool {
+	ours := l.offered == l.next
+	if ours != fresh && ours || ours == fresh && !l.seat.polite {
+		return false
 	}
-	if relay := relayAddress(c.ICE.Candidate); relay != "" {
-		l.remember(relay)
+	c := l.offered
+	l.pending, l.offered = nil, nil
+	if ours {
+		l.dropNext()
+		return true
 	}
-	if !l.described {
-		l.early = append(l.early, c.ICE)
-		return
+	if err := c.rollback(); err != nil && !fresh {
+		l.replaceOnly = true
+		return false
 	}
-	l.add(c.ICE)
+	return true
 }
 
-// add gives a candidate to ICE. One that ICE does not understand is useless,
-// not harmful.
-func (l *link) add(candidate wire.ICECandidate) {
-	init := webrtc.ICECandidateInit{
-		Candidate: candidate.Candidate, SDPMid: &candidate.SDPMid, SDPMLineIndex: &candidate.SDPMLineIndex,
+// respond answers an offer on a connection.
+func (l *link) respond(c *connection, d *wire.Description) error {
+	if err := c.describe(webrtc.SDPTypeOffer, d.SDP); err != nil {
+		return err
 	}
-	if candidate.UsernameFragment != "" {
-		init.UsernameFragment = &candidate.UsernameFragment
+	answer, err := c.pc.CreateAnswer(nil)
+	if err != nil {
+		return err
 	}
-	_ = l.pc.AddICECandidate(init)
+	l.answered = d.Offer
+	l.answer = &wire.Description{Type: wire.SignalAnswer, SDP: c.told(answer.SDP), Offer: d.Offer}
+	l.sent = nil
+	l.seat.tell(l.answer)
+	l.catchUp(c)
+	return c.pc.SetLocalDescription(answer)
 }
 
-// remember keeps where a relay candidate of the partner is, for watch.
-func (l *link) remember(relay string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.relays[relay] = true
+// onAnswer takes the answer to our offer.
+func (l *link) onAnswer(d *wire.Description) error {
+	if l.pending == nil || d.Offer != 0 && d.Offer != l.pending.Offer {
+		return nil
+	}
+	c := l.offered
+	if err := c.describe(webrtc.SDPTypeAnswer, d.SDP); err != nil {
+		return l.unusable()
+	}
+	l.pending, l.offered = nil, nil
+	l.catchUp(c)
+	l.underWay(time.Now())
+	return nil
+}
+
+// onCandidate takes one candidate of the partner.
+func (l *link) onCandidate(text string) {
+	var m wire.Candidate
+	if l.heard++; l.heard > maxCandidates || unmarshal(text, &m) != nil {
+		return
+	}
+	if c := l.subject(m.ICE.UsernameFragment); c != nil {
+		c.add(m.ICE)
+		return
+	}
+	l.early = append(l.early, m.ICE)
+}
+
+// subject is the connection that a candidate is for: the one whose description
+// by the partner has its user name fragment. A program that sends none means
+// what it described last.
+func (l *link) subject(ufrag string) *connection {
+	for _, c := range []*connection{l.next, l.current} {
+		if c != nil && c.remote.session != "" && (ufrag == "" || ufrag == c.remote.ufrag) {
+			return c
+		}
+	}
+	return nil
+}
+
+// catchUp gives a connection, which the partner has just described, the
+// candidates that came too early; the others are of descriptions that are no
+// more.
+func (l *link) catchUp(c *connection) {
+	for _, candidate := range l.early {
+		if candidate.UsernameFragment == "" || candidate.UsernameFragment == c.remote.ufrag {
+			c.add(candidate)
+		}
+	}
+	l.early, l.heard = nil, 0
+}
+
+// trickle tells the partner which candidates a connection has found.
+func (l *link) trickle(c *connection) {
+	for {
+		select {
+		case candidate := <-c.local:
+			if len(l.sent) < maxLocal {
+				l.sent = append(l.sent, candidate)
+			}
+			l.seat.tell(&wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
+		default:
+			return
+		}
+	}
+}
+
+// repeat says our last answer again, and what belongs to it.
+func (l *link) repeat() {
+	l.seat.tell(l.answer)
+	l.retrickle()
+}
+
+func (l *link) retrickle() {
+	for _, candidate := range l.sent {
+		l.seat.tell(&wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
+	}
 }

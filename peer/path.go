@@ -1,15 +1,36 @@
 package peer
 
 import (
+	"context"
 	"strings"
 	"time"
+)
+
+const (
+	// pathInterval is how often the path is looked at.
+	pathInterval = 2 * time.Second
+
+	// firstPathInterval is the same before it is known.
+	firstPathInterval = 250 * time.Millisecond
 )
 
 // Path is the way that the frames of a chat travel.
 type Path struct {
 	Kind PathKind
 	RTT  time.Duration // round-trip time to the partner as ICE measures it; 0 if unknown
+	Why  Why           // why a relay is used, where we know
 }
+
+// Why is the reason for which a relay is used.
+type Why string
+
+// The reasons.
+const (
+	WhyUnknown    Why = ""            // or there is none: the path is direct
+	WhyHidden     Why = "hidden"      // we hide our IP address
+	WhyUDPBlocked Why = "udp-blocked" // our network lets no UDP through
+	WhyNAT        Why = "nat"         // UDP works on both sides, but not directly: their NATs do not fit together
+)
 
 // PathKind says what lies between the two peers.
 type PathKind string
@@ -35,20 +56,30 @@ type pair struct {
 	rtt           time.Duration
 }
 
-// path is what lies between the two ends of p. relays holds the addresses of
-// the partner's relay candidates: a check that comes through a relay before
-// its candidate was signaled makes the relay look like prflx.
-func (p pair) path(relays map[string]bool) Path {
-	kind := PathDirect
+// path is what lies between the two ends of p, which hidden says we hide. The
+// addresses of the partner's relay candidates are needed, because a check that
+// comes through a relay before its candidate was signaled makes the relay look
+// like prflx.
+func (p pair) path(partner partnerAddress, hidden bool) Path {
+	path := Path{Kind: PathDirect, RTT: p.rtt}
 	switch {
 	case p.localType == candidateRelay && p.relayProtocol == "tcp":
-		kind = PathRelayTCP
+		path.Kind = PathRelayTCP
 	case p.localType == candidateRelay && p.relayProtocol == "tls":
-		kind = PathRelayTLS
-	case p.localType == candidateRelay, p.remoteType == candidateRelay, relays[p.remoteAddress]:
-		kind = PathRelayUDP
+		path.Kind = PathRelayTLS
+	case p.localType == candidateRelay, p.remoteType == candidateRelay, partner.relays[p.remoteAddress]:
+		path.Kind = PathRelayUDP
 	}
-	return Path{Kind: kind, RTT: p.rtt}
+	switch {
+	case path.Kind == PathDirect:
+	case hidden:
+		path.Why = WhyHidden
+	case path.Kind != PathRelayUDP:
+		path.Why = WhyUDPBlocked
+	case partner.reflexive: // what hides its address shows no reflexive one either
+		path.Why = WhyNAT
+	}
+	return path
 }
 
 // relayAddress is where a relay candidate can be reached; empty for every other
@@ -66,15 +97,47 @@ func relayAddress(candidate string) string {
 // addressPort is where a candidate can be reached; port is a decimal number.
 func addressPort(address, port string) string { return address + " " + port }
 
-// relaysOf are the relay candidates within an SDP, where a partner who does not
-// trickle has put them.
-func relaysOf(sdp string) (found []string) {
-	for line := range strings.Lines(sdp) {
-		if candidate, ok := strings.CutPrefix(strings.TrimSpace(line), "a="); ok {
-			if address := relayAddress(candidate); address != "" {
-				found = append(found, address)
-			}
+// watch looks at the path again and again, and tells the chat when it is known
+// and what changed.
+func (l *link) watch(ctx context.Context) {
+	defer close(l.watched)
+	var last Path
+	tick := time.NewTimer(0)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
+		path := l.lookAtPath(ctx)
+		if path.Kind == PathUnknown && last.Kind == PathUnknown {
+			tick.Reset(firstPathInterval)
+			continue
+		}
+		tick.Reset(pathInterval)
+		if path == last || path.Kind == PathUnknown {
+			continue
+		}
+		last = path
+		select {
+		case <-l.paths: // nobody wants the old one
+		default:
+		}
+		l.paths <- path // has room: nobody else writes
 	}
-	return found
+}
+
+// lookAtPath asks ICE which way the frames go.
+func (l *link) lookAtPath(ctx context.Context) Path {
+	c := l.carrier()
+	pair, ok := c.measure(ctx)
+	if !ok {
+		return Path{}
+	}
+	path := c.way(pair, l.search.RelayOnly)
+	l.mu.Lock()
+	l.path = path
+	l.mu.Unlock()
+	return path
 }

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"slices"
 	"testing"
 	"time"
 )
@@ -10,25 +9,29 @@ func TestPath(t *testing.T) {
 	t.Parallel()
 	relays := map[string]bool{addressPort("51.1.2.3", "50000"): true}
 	for _, c := range []struct {
-		name string
-		pair pair
-		want PathKind
+		name              string
+		pair              pair
+		reflexive, hidden bool
+		want              PathKind
+		why               Why
 	}{
-		{"two hosts in one network", pair{localType: "host", remoteType: "host"}, PathDirect},
-		{"two NATs", pair{localType: "srflx", remoteType: "prflx", remoteAddress: "51.1.2.3 50001"}, PathDirect},
-		{"our relay over UDP", pair{localType: "relay", relayProtocol: "udp", remoteType: "srflx"}, PathRelayUDP},
-		{"our relay over TCP", pair{localType: "relay", relayProtocol: "tcp", remoteType: "relay"}, PathRelayTCP},
-		{"our relay over TLS", pair{localType: "relay", relayProtocol: "tls", remoteType: "prflx"}, PathRelayTLS},
-		{"our relay, over we do not know what", pair{localType: "relay", remoteType: "host"}, PathRelayUDP},
-		{"the partner's relay", pair{localType: "host", remoteType: "relay"}, PathRelayUDP},
-		{"the partner's relay, seen before it was signaled", pair{localType: "host", remoteType: "prflx", remoteAddress: "51.1.2.3 50000"}, PathRelayUDP},
-		{"a relay protocol without a relay", pair{localType: "srflx", relayProtocol: "tls", remoteType: "host"}, PathDirect},
+		{"two hosts in one network", pair{localType: "host", remoteType: "host"}, true, false, PathDirect, WhyUnknown},
+		{"two NATs", pair{localType: "srflx", remoteType: "prflx", remoteAddress: "51.1.2.3 50001"}, true, false, PathDirect, WhyUnknown},
+		{"our relay over UDP", pair{localType: "relay", relayProtocol: "udp", remoteType: "srflx"}, true, false, PathRelayUDP, WhyNAT},
+		{"our relay over TCP", pair{localType: "relay", relayProtocol: "tcp", remoteType: "relay"}, true, false, PathRelayTCP, WhyUDPBlocked},
+		{"our relay over TLS", pair{localType: "relay", relayProtocol: "tls", remoteType: "prflx"}, true, false, PathRelayTLS, WhyUDPBlocked},
+		{"our relay over TLS, to hide us", pair{localType: "relay", relayProtocol: "tls", remoteType: "prflx"}, true, true, PathRelayTLS, WhyHidden},
+		{"our relay, over we do not know what", pair{localType: "relay", remoteType: "host"}, false, false, PathRelayUDP, WhyUnknown},
+		{"the partner's relay", pair{localType: "host", remoteType: "relay"}, true, false, PathRelayUDP, WhyNAT},
+		{"the relay of a partner who hides, or who has no UDP", pair{localType: "host", remoteType: "relay"}, false, false, PathRelayUDP, WhyUnknown},
+		{"the partner's relay, seen before it was signaled", pair{localType: "host", remoteType: "prflx", remoteAddress: "51.1.2.3 50000"}, false, false, PathRelayUDP, WhyUnknown},
+		{"a relay protocol without a relay", pair{localType: "srflx", relayProtocol: "tls", remoteType: "host"}, true, false, PathDirect, WhyUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.pair.rtt = 30 * time.Millisecond
-			want := Path{Kind: c.want, RTT: 30 * time.Millisecond}
-			if got := c.pair.path(relays); got != want {
+			want := Path{Kind: c.want, RTT: 30 * time.Millisecond, Why: c.why}
+			if got := c.pair.path(partnerAddress{relays: relays, reflexive: c.reflexive}, c.hidden); got != want {
 				t.Errorf("%+v.path() = %+v, want %+v", c.pair, got, want)
 			}
 		})
@@ -51,13 +54,5 @@ func TestRelayAddress(t *testing.T) {
 				t.Errorf("relayAddress(%q) = %q, want %q", c.candidate, got, c.want)
 			}
 		})
-	}
-}
-
-func TestRelaysOf(t *testing.T) {
-	t.Parallel()
-	const sdp = "v=0\r\na=candidate:1 1 udp 1 10.0.0.1 1 typ host\r\na=candidate:2 1 udp 1 51.1.2.3 2 typ relay raddr 0.0.0.0 rport 0\r\na=end-of-candidates\r\n"
-	if got, want := relaysOf(sdp), []string{"51.1.2.3 2"}; !slices.Equal(got, want) {
-		t.Errorf("relaysOf(%q) = %q, want %q", sdp, got, want)
 	}
 }

@@ -25,14 +25,16 @@
 //	backoff.go               how soon the next one is dialled
 //	link.go       3 connect  until the DataChannel is open, and to its end
 //	prepared.go              what is ready before there is a partner
+//	connection.go            a PeerConnection and its DataChannel
 //	negotiate.go             offer, answer and candidates
+//	recover.go               when nothing gets through any more
 //	path.go                  which way the frames travel
 //	chat.go       4 talk     hello, then messages, until one of the two leaves
 //	frames.go                what each frame of the chat does
 //	report.go                a complaint about the partner
 //
-// Three pairs hide the platform: socket (WebSocket), link (what pion/webrtc
-// does differently in the browser) and codec (JSON).
+// Four pairs hide the platform: socket (WebSocket), connection (what pion/webrtc
+// does differently in the browser), network (its changes) and codec (JSON).
 package peer
 
 import (
@@ -177,7 +179,7 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, ErrNoPath)
 	defer cancel()
-	link, err := connect(ctx, c.cfg, q.search, seat, q.prepared(seat))
+	link, err := connect(ctx, c.cfg, q.search, seat, q.prepared())
 	if err != nil {
 		return nil, err
 	}

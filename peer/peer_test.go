@@ -499,20 +499,20 @@ func TestHostileLink(t *testing.T) {
 	}{
 		{"binary frames", func(t *testing.T, enemy *link) {
 			t.Helper()
-			must(t, enemy.channel.Send([]byte(`{"t":"msg","id":1,"text":"x"}`)))
+			must(t, enemy.current.channel.Send([]byte(`{"t":"msg","id":1,"text":"x"}`)))
 		}},
 		{"a large frame", func(t *testing.T, enemy *link) { t.Helper(); must(t, enemy.send(strings.Repeat("x", 400<<10))) }},
 		{"other channels", func(t *testing.T, enemy *link) {
 			t.Helper()
 			for _, label := range []string{"video", wire.ChatLabel} {
-				_, err := enemy.pc.CreateDataChannel(label, nil)
+				_, err := enemy.current.pc.CreateDataChannel(label, nil)
 				must(t, err)
 			}
 		}},
 		{"a second channel like the first", func(t *testing.T, enemy *link) {
 			t.Helper()
 			protocol := wire.ChatSubprotocol
-			_, err := enemy.pc.CreateDataChannel(wire.ChatLabel, &webrtc.DataChannelInit{Protocol: &protocol})
+			_, err := enemy.current.pc.CreateDataChannel(wire.ChatLabel, &webrtc.DataChannelInit{Protocol: &protocol})
 			must(t, err)
 		}},
 		{"signaling without end", func(t *testing.T, enemy *link) {
@@ -548,7 +548,7 @@ func TestHostileLinkEnds(t *testing.T) {
 		{"channels without end", func(t *testing.T, enemy *link) {
 			t.Helper()
 			for i := range 2 * maxChannels {
-				if _, err := enemy.pc.CreateDataChannel(strconv.Itoa(i), nil); err != nil {
+				if _, err := enemy.current.pc.CreateDataChannel(strconv.Itoa(i), nil); err != nil {
 					break // he was cut already
 				}
 			}
@@ -591,7 +591,8 @@ func TestMegabyte(t *testing.T) {
 func TestPartnerDies(t *testing.T) {
 	noLeaks(t)
 	chat, enemy := linked(t, newServer(t))
-	_ = enemy.pc.Close()
+	enemy.seat.close()
+	_ = enemy.carrier().pc.Close()
 	awaitEvent(t, chat, EventLeft)
 	_ = chat.Close()
 	enemy.close()

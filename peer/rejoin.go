@@ -51,6 +51,7 @@ func (s *seat) sit(ctx context.Context, ready *standby) error {
 	stoodBy := socket != nil
 	for {
 		err := s.spend(ctx, socket)
+		s.note(true)
 		var lost *lostError
 		switch {
 		case ctx.Err() != nil:
@@ -249,6 +250,7 @@ func (v *visit) accept(text string) error {
 		v.report(accept)
 	}
 	v.accepted, v.seated, v.flowing = true, true, true
+	v.note(false)
 	v.register.ResumeToken = accept.ResumeToken
 	v.unpark()
 	return nil

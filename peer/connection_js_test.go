@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/webrtc/v4"
+
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -18,19 +20,19 @@ globalThis.RTCPeerConnection = class extends EventTarget {
 	close() { this.closed = true; }
 }`
 
-// browserLink is a link with nothing but a PeerConnection.
-func browserLink(t *testing.T) *link {
+// browserConnected is a connection with nothing but a PeerConnection.
+func browserConnected(t *testing.T) *connection {
 	t.Helper()
 	js.Global().Call("eval", browserConnection)
-	pc, err := newPeerConnection(Config{}, Search{}, nil)
+	pc, err := newPeerConnection(Config{}, webrtc.Configuration{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &link{pc: pc, local: make(chan wire.ICECandidate, 2)}
+	return &connection{pc: pc, wake: make(chan struct{}, 1), local: make(chan wire.ICECandidate, 2)}
 }
 
 func TestBrowserCandidates(t *testing.T) {
-	l := browserLink(t)
+	l := browserConnected(t)
 	l.listenCandidates()
 	for _, candidate := range []string{
 		`{candidate: "candidate:1 1 udp 1 2a0a:5151::1 5 typ host tcptype active", sdpMid: "0", sdpMLineIndex: 0, usernameFragment: "uf"}`,
@@ -57,7 +59,7 @@ func TestBrowserCandidates(t *testing.T) {
 	emitCandidate(l, `{candidate: "late"}`) // would panic
 }
 
-func emitCandidate(l *link, candidate string) {
+func emitCandidate(l *connection, candidate string) {
 	event := js.Global().Call("eval", `Object.assign(new Event("icecandidate"), {candidate: `+candidate+`})`)
 	l.pc.JSValue().Call("dispatchEvent", event)
 }
@@ -81,7 +83,7 @@ func TestBrowserMeasure(t *testing.T) {
 		{"no answer", `new Promise(() => {})`, pair{}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := browserLink(t)
+			l := browserConnected(t)
 			l.pc.JSValue().Set("stats", js.Global().Call("eval", c.stats))
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()

@@ -12,49 +12,85 @@ import (
 )
 
 // newPeerConnection makes an RTCPeerConnection of the browser.
-func newPeerConnection(_ Config, search Search, servers []wire.ICEServer) (*webrtc.PeerConnection, error) {
-	return webrtc.NewPeerConnection(configuration(search, servers))
+func newPeerConnection(_ Config, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
+	return webrtc.NewPeerConnection(config)
 }
+
+// pooled tells whether candidates are gathered before there is a description.
+// Firefox does not know that.
+func (c *connection) pooled() bool {
+	size := c.pc.JSValue().Call("getConfiguration").Get("iceCandidatePoolSize")
+	return size.Type() == js.TypeNumber && size.Int() == poolSize
+}
+
+// setServers tells ICE where to gather from now on. pion's SetConfiguration
+// would refuse TURN servers here.
+func (c *connection) setServers(_ Search, servers []wire.ICEServer) {
+	list := make([]any, len(servers))
+	for i, s := range servers {
+		urls := make([]any, len(s.URLs))
+		for j, url := range s.URLs {
+			urls[j] = url
+		}
+		server := map[string]any{"urls": urls}
+		if s.Credential != "" {
+			server["username"], server["credential"] = s.Username, s.Credential
+		}
+		list[i] = server
+	}
+	config := c.pc.JSValue().Call("getConfiguration") // the rest stays as it is
+	config.Set("iceServers", list)
+	defer func() { _ = recover() }() // a URL that the browser refuses: then it keeps what it has
+	c.pc.JSValue().Call("setConfiguration", config)
+}
+
+// rollback takes our offer back (RFC 8829 §4.1.10.2).
+func (c *connection) rollback() error {
+	return c.pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback})
+}
+
+// reoffer makes a new offer while the one before it waits for an answer.
+func (c *connection) reoffer() (webrtc.SessionDescription, error) {
+	return c.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+}
+
+// told is what the partner is told of an answer: what it is.
+func (c *connection) told(answer string) string { return answer }
 
 // listenCandidates hands over our candidates as they are found. It does so
 // without pion, whose OnICECandidate breaks IPv6 addresses, drops the user
 // name fragment and costs every visitor 77 kB.
-func (l *link) listenCandidates() {
-	l.events.on(l.pc.JSValue(), "icecandidate", func(event js.Value) {
+func (c *connection) listenCandidates() {
+	c.events.on(c.pc.JSValue(), "icecandidate", func(event js.Value) {
 		found := event.Get("candidate")
 		if !found.Truthy() || found.Get("candidate").String() == "" { // that was the last one
 			return
 		}
 		init := object{v: found.Call("toJSON"), fault: new(error)}
-		candidate := init.iceCandidate()
-		if *init.fault != nil {
-			return
-		}
-		select {
-		case l.local <- candidate:
-		default:
+		if candidate := init.iceCandidate(); *init.fault == nil {
+			c.found(candidate)
 		}
 	})
 }
 
 // listenFrames hands over the frames that come on a DataChannel. It does so
 // without pion, which starts a goroutine for each before it knows its size.
-func (l *link) listenFrames(channel *webrtc.DataChannel) {
-	l.events.on(channel.JSValue(), "message", func(event js.Value) {
+func (c *connection) listenFrames(channel *webrtc.DataChannel) {
+	c.events.on(channel.JSValue(), "message", func(event js.Value) {
 		data := event.Get("data")
 		if data.Type() != js.TypeString {
 			return
 		}
 		if text := data.String(); len(text) <= wire.MaxFrameBytes { // a js.Value of a string has no Length
-			l.take(text)
+			c.take(text)
 		}
 	})
 }
 
 // measure asks the browser for the pair that ICE selected; pion has no
 // GetStats here.
-func (l *link) measure(ctx context.Context) (pair, bool) {
-	report, ok := await(ctx, l.pc.JSValue().Call("getStats"))
+func (c *connection) measure(ctx context.Context) (pair, bool) {
+	report, ok := await(ctx, c.pc.JSValue().Call("getStats"))
 	if !ok {
 		return pair{}, false
 	}
@@ -119,17 +155,17 @@ func await(ctx context.Context, promise js.Value) (js.Value, bool) {
 
 // closeChannel begins to close the DataChannel. pion's Close would release the
 // callbacks at once, and the browser would call what is no longer there.
-func (l *link) closeChannel() { l.channel.JSValue().Call("close") }
+func (c *connection) closeChannel() { c.channel.JSValue().Call("close") }
 
 // closeConnection closes without a last word to pion's callbacks, which its
 // Close releases.
-func (l *link) closeConnection() {
-	if l.channel != nil {
-		l.channel.JSValue().Set("onopen", nil)
-		l.channel.JSValue().Set("onclose", nil)
-		_ = l.channel.Close()
+func (c *connection) closeConnection() {
+	if c.channel != nil {
+		c.channel.JSValue().Set("onopen", nil)
+		c.channel.JSValue().Set("onclose", nil)
+		_ = c.channel.Close()
 	}
-	l.pc.JSValue().Set("onconnectionstatechange", nil)
-	l.pc.JSValue().Set("ondatachannel", nil)
-	_ = l.pc.Close()
+	c.pc.JSValue().Set("onconnectionstatechange", nil)
+	c.pc.JSValue().Set("ondatachannel", nil)
+	_ = c.pc.Close()
 }

@@ -1,0 +1,149 @@
+//go:build !js
+
+package peer
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// prflxWait is how long ICE looks for something better than a path to an
+// address that was not signaled. It is pion's 1 s by default, but the first
+// check is often just faster than the signaling of its candidate.
+const prflxWait = 200 * time.Millisecond
+
+// maxRTO is the longest that SCTP waits before it tries again, once nothing
+// gets through. RFC 9260 §16 has 60 s, Chromium 3 s.
+const maxRTO = 2 * time.Second
+
+// listeners are the callbacks that go past pion: none here.
+type listeners struct{}
+
+func (listeners) release() {}
+
+// newPeerConnection starts no goroutine and opens no socket, unless config asks
+// for a pool.
+func newPeerConnection(cfg Config, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
+	var settings webrtc.SettingEngine
+	settings.SetPrflxAcceptanceMinWait(prflxWait)
+	settings.SetSCTPRTOMax(maxRTO)
+	// A server on this machine is a trial: the partner is here as well, maybe
+	// with no network at all. To others, loopback candidates are of no use.
+	settings.SetIncludeLoopbackCandidate(isLoopback(cfg.URL))
+	return webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(config)
+}
+
+// isLoopback tells whether the server is on this machine.
+func isLoopback(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// pooled tells whether candidates are gathered before there is a description.
+func (c *connection) pooled() bool { return c.pc.GetConfiguration().ICECandidatePoolSize == poolSize }
+
+// setServers tells ICE where to gather from the next restart on.
+func (c *connection) setServers(search Search, servers []wire.ICEServer) {
+	config := configuration(search, servers)
+	config.ICECandidatePoolSize = c.pc.GetConfiguration().ICECandidatePoolSize
+	_ = c.pc.SetConfiguration(config)
+}
+
+// rollback takes our offer back. pion cannot: it knows no way out of
+// have-local-offer but an answer. So it is given the partner's last
+// description as one; the description that follows replaces it.
+func (c *connection) rollback() error {
+	last := c.pc.CurrentRemoteDescription()
+	if last == nil {
+		return errNoRollback
+	}
+	return c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: last.SDP})
+}
+
+// reoffer makes a new offer while the one before it waits for an answer.
+func (c *connection) reoffer() (webrtc.SessionDescription, error) {
+	if err := c.rollback(); err != nil {
+		return webrtc.SessionDescription{}, err
+	}
+	return c.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+}
+
+// told is what the partner is told of an answer. The DTLS role that was
+// negotiated first stays (RFC 8842 §5.5), but pion always says that it is the
+// active one, and browsers refuse an answer that turns the roles round.
+func (c *connection) told(answer string) string {
+	if c.setup == "" {
+		c.setup = setupOf(answer)
+	}
+	return strings.Replace(answer, "a=setup:"+setupOf(answer), "a=setup:"+c.setup, 1)
+}
+
+// errNoRollback is an offer that cannot be taken back: nothing came before it.
+var errNoRollback = errors.New("no description to go back to")
+
+// listenCandidates hands over our candidates as they are found.
+func (c *connection) listenCandidates() {
+	c.pc.OnICECandidate(func(found *webrtc.ICECandidate) {
+		if found == nil { // that was the last one
+			return
+		}
+		init := found.ToJSON()
+		candidate := wire.ICECandidate{Candidate: init.Candidate}
+		if init.SDPMid != nil {
+			candidate.SDPMid = *init.SDPMid
+		}
+		if init.SDPMLineIndex != nil {
+			candidate.SDPMLineIndex = *init.SDPMLineIndex
+		}
+		if description := c.pc.LocalDescription(); description != nil {
+			candidate.UsernameFragment = ufragOf(description.SDP)
+		}
+		c.found(candidate)
+	})
+}
+
+// listenFrames hands over the frames that come on a DataChannel.
+func (c *connection) listenFrames(channel *webrtc.DataChannel) {
+	channel.OnMessage(func(message webrtc.DataChannelMessage) {
+		if message.IsString && len(message.Data) <= wire.MaxFrameBytes {
+			c.take(string(message.Data))
+		}
+	})
+}
+
+// measure asks ICE for the pair that it selected.
+func (c *connection) measure(context.Context) (pair, bool) {
+	selected, ok := c.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePairStats()
+	if !ok {
+		return pair{}, false
+	}
+	report := c.pc.GetStats()
+	local, _ := report[selected.LocalCandidateID].(webrtc.ICECandidateStats)
+	remote, _ := report[selected.RemoteCandidateID].(webrtc.ICECandidateStats)
+	return pair{
+		localType:     local.CandidateType.String(),
+		relayProtocol: local.RelayProtocol,
+		remoteType:    remote.CandidateType.String(),
+		remoteAddress: addressPort(remote.IP, strconv.Itoa(int(remote.Port))),
+		rtt:           time.Duration(selected.CurrentRoundTripTime * float64(time.Second)),
+	}, true
+}
+
+// closeChannel begins to close the DataChannel.
+func (c *connection) closeChannel() { _ = c.channel.Close() }
+
+// closeConnection returns when no goroutine of pion is left.
+func (c *connection) closeConnection() { _ = c.pc.GracefulClose() }

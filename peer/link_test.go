@@ -1,0 +1,327 @@
+//go:build !js
+
+package peer
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// room is two seats without a server: what one tells, the other hears, unless
+// rule says otherwise.
+type room struct {
+	seats [2]*seat
+
+	mu   sync.Mutex
+	rule func(from int, text string) (copies int) // nil: one
+	told [2][]string
+}
+
+// newRoom makes a room as after a MATCH with roles.
+func newRoom(t *testing.T) *room {
+	t.Helper()
+	r := &room{}
+	for i := range r.seats {
+		s := &seat{
+			in: make(chan string, maxUntaken), fresh: make(chan []wire.ICEServer, 1), back: make(chan returned, 1),
+			wake: make(chan struct{}, 1), haste: make(chan struct{}, 1), done: make(chan struct{}), matched: true,
+		}
+		s.inbox, s.servers, s.returned = s.in, s.fresh, s.back
+		s.assign([]role{roleOffer, roleAnswer}[i])
+		r.seats[i] = s
+	}
+	for i, s := range r.seats {
+		ctx, leave := context.WithCancel(t.Context())
+		s.leave = leave
+		go r.pass(ctx, i) // close of the seat waits for it
+	}
+	return r
+}
+
+// pass carries what seat i tells.
+func (r *room) pass(ctx context.Context, i int) {
+	s, other := r.seats[i], r.seats[1-i]
+	defer close(s.done)
+	send := func(text string) {
+		select {
+		case other.in <- text:
+		case <-other.done:
+		case <-ctx.Done():
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			select {
+			case other.in <- `{"type":"bye"}`:
+			case <-other.done:
+			}
+			return
+		case <-s.wake:
+		}
+		texts, _ := s.take(true)
+		for _, text := range texts {
+			for range r.copies(i, text) {
+				send(text)
+			}
+		}
+	}
+}
+
+func (r *room) copies(i int, text string) int {
+	r.mu.Lock()
+	r.told[i] = append(r.told[i], text)
+	rule := r.rule
+	r.mu.Unlock()
+	if rule == nil {
+		return 1
+	}
+	return rule(i, text)
+}
+
+// set changes what becomes of what is told.
+func (r *room) set(rule func(from int, text string) int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rule = rule
+}
+
+// offers is how many offers seat i has told.
+func (r *room) offers(i int) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, text := range r.told[i] {
+		if strings.HasPrefix(text, `{"type":"offer"`) {
+			n++
+		}
+	}
+	return n
+}
+
+// local is a Config under which loopback addresses are candidates.
+func local() Config { return Config{URL: "http://127.0.0.1"} }
+
+// linkedChats are the chats of a room, and the links under them.
+func linkedChats(t *testing.T, r *room, warm [2]*prepared) (chats [2]*Chat, links [2]*link) {
+	t.Helper()
+	var group sync.WaitGroup
+	for i := range r.seats {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+			defer cancel()
+			l, err := connect(ctx, local(), Search{}, r.seats[i], warm[i])
+			if err != nil {
+				t.Errorf("connect: %v", err)
+				return
+			}
+			links[i] = l
+			if chats[i], err = talk(ctx, l.line()); err != nil {
+				t.Errorf("talk: %v", err)
+			}
+		})
+	}
+	group.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return chats, links
+}
+
+func part(chats [2]*Chat) {
+	for _, c := range chats {
+		_ = c.Close()
+	}
+}
+
+func chatter(t *testing.T, chats [2]*Chat, what string) {
+	t.Helper()
+	for i := range 3 {
+		tell(t, chats[0], chats[1], what+strconv.Itoa(i))
+		tell(t, chats[1], chats[0], what+strconv.Itoa(i))
+	}
+}
+
+// TestWarm connects what was prepared, on one side, the other, and both.
+func TestWarm(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		warm [2]bool
+	}{
+		{"nobody", [2]bool{}},
+		{"who makes the offer", [2]bool{true, false}},
+		{"who answers", [2]bool{false, true}},
+		{"both", [2]bool{true, true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t)
+			var warm [2]*prepared
+			for i := range warm {
+				if c.warm[i] {
+					warm[i] = prepare(local(), Search{}, nil)
+					warm[i].renew(nil)
+				}
+			}
+			chats, links := linkedChats(t, newRoom(t), warm)
+			for i, w := range warm {
+				if w != nil && links[i].carrier() != w.conn {
+					t.Errorf("side %d does not talk over what was prepared", i)
+				}
+			}
+			chatter(t, chats, "x")
+			part(chats)
+		})
+	}
+}
+
+// TestWarmInVain gives up what was prepared.
+func TestWarmInVain(t *testing.T) {
+	noLeaks(t)
+	prepare(local(), Search{}, nil).close()
+	p := prepare(local(), Search{}, nil)
+	<-p.ready
+	p.close()
+}
+
+// TestRestart has one side, the other, and both at once find new paths, while
+// the signaling does its worst.
+func TestRestart(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		who  []int
+		rule func() func(from int, text string) int
+	}{
+		{"who made the offer", []int{0}, nil},
+		{"who answered", []int{1}, nil},
+		{"both at once", []int{0, 1}, nil},
+		{"everything comes twice", []int{0, 1}, func() func(int, string) int {
+			return func(int, string) int { return 2 }
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t)
+			r := newRoom(t)
+			chats, links := linkedChats(t, r, [2]*prepared{})
+			if c.rule != nil {
+				r.set(c.rule())
+			}
+			chatter(t, chats, "before ")
+			before := [2]*connection{links[0].carrier(), links[1].carrier()}
+			offers := r.offers(c.who[0])
+			for _, l := range links {
+				deafen(l, true)
+			}
+			for _, i := range c.who {
+				links[i].suspect()
+			}
+			awaitOffers(t, r, c.who[0], offers)
+			for _, l := range links {
+				deafen(l, false)
+			}
+			chatter(t, chats, "x")
+			for i, l := range links {
+				if l.carrier() != before[i] {
+					t.Errorf("side %d talks over another connection", i)
+				}
+			}
+			part(chats)
+		})
+	}
+}
+
+// TestGlare lets two offers meet, for new paths and for another connection.
+func TestGlare(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		replace [2]bool
+	}{
+		{"new paths, both", [2]bool{}},
+		{"another connection, both", [2]bool{true, true}},
+		{"another connection for who is polite", [2]bool{false, true}},
+		{"another connection for who is not polite", [2]bool{true, false}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t)
+			r := newRoom(t)
+			chats, links := linkedChats(t, r, [2]*prepared{})
+			chatter(t, chats, "before ")
+			gate := make(chan struct{})
+			r.set(func(int, string) int { <-gate; return 1 })
+			was := [2]int{r.offers(0), r.offers(1)}
+			for i, l := range links {
+				if c.replace[i] {
+					_ = l.carrier().channel.Close()
+				}
+				deafen(l, true)
+				l.suspect()
+			}
+			for i := range links {
+				awaitOffers(t, r, i, was[i])
+			}
+			for _, l := range links {
+				deafen(l, false)
+			}
+			close(gate)
+			chatter(t, chats, "after ")
+			part(chats)
+		})
+	}
+}
+
+// deafen has frames of the partner go nowhere.
+func deafen(l *link, deaf bool) {
+	c := l.carrier()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = deaf
+}
+
+// awaitOffers waits until seat i has made more offers than n.
+func awaitOffers(t *testing.T, r *room, i, n int) {
+	t.Helper()
+	late := time.After(testTimeout)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for r.offers(i) <= n {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("no offer was made")
+		}
+	}
+}
+
+// TestNewChannel loses the connection, but not the partner: unacknowledged
+// messages are sent again, and shown once.
+func TestNewChannel(t *testing.T) {
+	for _, who := range []int{0, 1} {
+		t.Run(strconv.Itoa(who), func(t *testing.T) {
+			noLeaks(t)
+			chats, links := linkedChats(t, newRoom(t), [2]*prepared{})
+			chatter(t, chats, "before ")
+			_ = links[who].carrier().pc.Close()
+			for i := range 10 {
+				if _, err := chats[0].Send(strconv.Itoa(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range 10 {
+				if e := awaitEvent(t, chats[1], EventMessage); e.Text != strconv.Itoa(i) {
+					t.Fatalf("message %+v, want %d", e, i)
+				}
+			}
+			for i := range 10 {
+				if e := awaitEvent(t, chats[0], EventDelivered); e.ID != uint64(i+4) {
+					t.Fatalf("delivered %+v, want %d", e, i+4)
+				}
+			}
+			chatter(t, chats, "after ")
+			part(chats)
+		})
+	}
+}

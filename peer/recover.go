@@ -1,0 +1,377 @@
+package peer
+
+import (
+	"context"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+const (
+	// disconnectedPatience is how long ICE may be disconnected before we help:
+	// most often it comes back by itself.
+	disconnectedPatience = time.Second
+
+	// politeDelay is how much later the polite side helps, so that the two
+	// rarely do so at once.
+	politeDelay = 700 * time.Millisecond
+
+	// interruptedAfter is how long nothing may get through before the user is
+	// told.
+	interruptedAfter = 2 * time.Second
+
+	// An attempt to find another way is given attemptTimeout at first, then
+	// more, up to maxAttemptTimeout; a quarter of it more or less, by chance.
+	attemptTimeout    = 5 * time.Second
+	maxAttemptTimeout = 20 * time.Second
+
+	// unansweredTimeout is how long an offer may go unanswered before the seat
+	// is asked whether its socket still lives.
+	unansweredTimeout = 2 * time.Second
+
+	// abandonAfter is how long we try. Without a seat, nothing can be tried but
+	// to wait: seatlessAfter.
+	abandonAfter  = 2 * time.Minute
+	seatlessAfter = 30 * time.Second
+
+	// farOff is when nothing is due.
+	farOff = time.Hour
+)
+
+// trouble is what we know of a time in which nothing gets through. The ladder:
+//
+//	       ICE disconnected or failed, the chat hears no answer,
+//	       the relay is gone, the channel has died
+//	well ─────────────────────────────────────────────▶ trouble
+//	 ▲                                                    │
+//	 │                       1  new paths for the same connection (ICE restart)
+//	 │ the partner answers   2… another connection and another channel:
+//	 └────────────────────────  SCTP has backed off by now, or is dead
+//
+// One hello is on its way all the time (news.probe), so that the answer tells.
+type trouble struct {
+	since    time.Time // when it began; zero if all is well
+	told     bool      // the user knows
+	attempts int       // that were made
+	again    time.Time // when to make another one
+	hurryAt  time.Time // when to doubt the seat; zero if its time has passed
+
+	state       webrtc.PeerConnectionState // of current, when it was last looked at
+	replaceOnly bool                       // current cannot be mended
+}
+
+// lookAtCurrent acts on the state of the connection that carries the chat, or
+// will be the first to do so.
+func (l *link) lookAtCurrent(ctx context.Context) error {
+	c, was := l.current, l.state
+	l.state = c.pc.ConnectionState()
+	if l.carrier() == nil {
+		switch {
+		case l.state == webrtc.PeerConnectionStateFailed:
+			return ErrNoPath
+		case c.dead():
+			return ErrPartnerGone
+		case c.isOpen():
+			l.carry(c)
+			l.watched = make(chan struct{})
+			go l.watch(ctx) // hangUp waits for it
+			close(l.opened)
+		}
+		return nil
+	}
+	if c.dead() {
+		if l.gone || l.seatless {
+			return ErrPartnerGone
+		}
+		if !l.replaceOnly {
+			l.replaceOnly = true
+			l.worry(0)
+		}
+		return nil
+	}
+	if l.state == was {
+		return nil
+	}
+	switch l.state {
+	case webrtc.PeerConnectionStateConnected:
+		if !l.since.IsZero() {
+			l.tell(news{probe: true})
+		}
+	case webrtc.PeerConnectionStateDisconnected:
+		l.worry(disconnectedPatience)
+	case webrtc.PeerConnectionStateFailed:
+		l.worry(0)
+	default:
+	}
+	return nil
+}
+
+// lookAtNext lets the connection that shall replace the other one do so, once
+// it is open.
+func (l *link) lookAtNext() {
+	switch c := l.next; {
+	case c.isOpen():
+		old := l.current
+		old.hush()
+		l.current, l.next = c, nil
+		l.state, l.replaceOnly = c.pc.ConnectionState(), false
+		if l.offered == old {
+			l.pending, l.offered = nil, nil
+		}
+		l.closing.Go(old.close)
+		l.carry(c)
+		l.tell(news{renewed: true})
+	case c.dead(), c.pc.ConnectionState() == webrtc.PeerConnectionStateFailed:
+		l.dropNext()
+	}
+}
+
+// dropNext gives up the connection that was to replace the other one.
+func (l *link) dropNext() {
+	if l.next == nil {
+		return
+	}
+	if l.offered == l.next {
+		l.pending, l.offered = nil, nil
+	}
+	l.closing.Go(l.next.close)
+	l.next = nil
+}
+
+// replacement makes the connection that shall replace the other one; nil if
+// that fails.
+func (l *link) replacement(offers bool) *connection {
+	l.dropNext()
+	c, err := l.newConnection(offers)
+	if err != nil {
+		return nil
+	}
+	l.next = c
+	return c
+}
+
+// worry notes that nothing seems to get through, and when to help.
+func (l *link) worry(delay time.Duration) {
+	if l.carrier() == nil {
+		return // connect gives up by itself
+	}
+	now := time.Now()
+	if l.seat.polite {
+		delay += politeDelay
+	}
+	if l.since.IsZero() {
+		l.since, l.again = now, now.Add(delay)
+		l.tell(news{probe: true})
+		return
+	}
+	if l.attempts == 0 || l.pending == nil && l.current.connected() {
+		l.again = earlier(l.again, now.Add(delay))
+	}
+}
+
+// calm notes that the partner has answered.
+func (l *link) calm() {
+	told := l.told
+	l.trouble = trouble{state: l.state, replaceOnly: l.replaceOnly}
+	if told {
+		l.tell(news{})
+	}
+}
+
+// due is when tick must be called next.
+func (l *link) due() time.Time {
+	now := time.Now()
+	at := now.Add(farOff)
+	if !l.described() {
+		at = earlier(at, l.absent)
+	}
+	if l.since.IsZero() {
+		return at
+	}
+	at = earlier(at, earlier(l.again, l.since.Add(l.abandonAfter())))
+	if !l.told {
+		at = earlier(at, l.since.Add(interruptedAfter))
+	}
+	if l.pending != nil && !l.hurryAt.IsZero() {
+		at = earlier(at, l.hurryAt)
+	}
+	return at
+}
+
+func (l *link) abandonAfter() time.Duration {
+	if l.seatless {
+		return seatlessAfter
+	}
+	return abandonAfter
+}
+
+// tick does what is due.
+func (l *link) tick(now time.Time) error {
+	if !l.described() && !now.Before(l.absent) {
+		return ErrPartnerGone
+	}
+	if l.since.IsZero() {
+		return nil
+	}
+	if !l.told && !now.Before(l.since.Add(interruptedAfter)) {
+		l.told = true
+		l.tell(news{})
+	}
+	if !now.Before(l.since.Add(l.abandonAfter())) {
+		return ErrNoPath
+	}
+	if l.pending != nil && !l.hurryAt.IsZero() && !now.Before(l.hurryAt) {
+		l.hurryAt = time.Time{}
+		l.seat.hurry()
+	}
+	if !now.Before(l.again) {
+		l.attempt(now)
+	}
+	return nil
+}
+
+// attempt looks for another way to the partner.
+func (l *link) attempt(now time.Time) {
+	l.again = now.Add(pauseAfter(l.attempts))
+	if l.seatless || l.seat.away() {
+		return // reseated comes back to it
+	}
+	l.attempts++
+	l.hurryAt = now.Add(unansweredTimeout)
+	if l.attempts == 1 && !l.replaceOnly && l.restart() == nil {
+		return
+	}
+	l.replace()
+}
+
+// restart offers new paths for the connection that we have.
+func (l *link) restart() error {
+	l.current.setServers(l.search, l.servers)
+	offer, err := l.current.restart()
+	if err != nil {
+		return err
+	}
+	return l.propose(l.current, offer)
+}
+
+// replace offers another connection.
+func (l *link) replace() {
+	if l.offered == l.current && l.pending != nil {
+		_ = l.current.rollback() // so that it can still be mended by the partner
+		l.pending, l.offered = nil, nil
+	}
+	c := l.replacement(true)
+	if c == nil {
+		return
+	}
+	if l.offer(c) != nil {
+		l.dropNext()
+	}
+}
+
+// pauseAfter is how long an attempt is given that comes after n others.
+func pauseAfter(n int) time.Duration {
+	pause := min(attemptTimeout<<min(n, 8), maxAttemptTimeout)
+	return pause*3/4 + jitter(pause/2)
+}
+
+// underWay notes that the partner and we agree on what to try: that takes time.
+func (l *link) underWay(now time.Time) {
+	if soonest := now.Add(attemptTimeout); !l.since.IsZero() && l.again.Before(soonest) {
+		l.again = soonest
+	}
+}
+
+// moved acts on a change of our network.
+func (l *link) moved() {
+	l.seat.hurry()
+	l.awoke()
+}
+
+// awoke asks the partner for a sign of life: the page was asleep, or something
+// has changed.
+func (l *link) awoke() {
+	if l.carrier() != nil {
+		l.tell(news{probe: true})
+	}
+}
+
+// reseated acts on the return of the seat: what was said last may have got
+// lost, and the network may be another one.
+func (l *link) reseated(back returned) {
+	switch {
+	case l.carrier() == nil || l.since.IsZero() && l.pending != nil:
+		l.sayAgain()
+	case !l.since.IsZero():
+		if l.pending != nil && l.attempts > 0 {
+			l.attempts-- // the partner has not heard of it
+		}
+		l.again = time.Now()
+		if l.seat.polite {
+			l.again = l.again.Add(politeDelay)
+		}
+	case back.rebuilt && l.relayed():
+		l.worry(0) // the relay has forgotten us
+	default:
+		l.awoke()
+	}
+}
+
+// sayAgain repeats our last description, and what belongs to it.
+func (l *link) sayAgain() {
+	switch {
+	case l.pending != nil:
+		if full := l.offered.pc.LocalDescription(); full != nil { // which has our candidates by now
+			l.pending.SDP = full.SDP
+		}
+		l.seat.tell(l.pending)
+	case l.answer != nil:
+		l.repeat()
+	default:
+		l.retrickle()
+	}
+}
+
+// refreshed acts on newer ICE servers: they may be what the connection lacks.
+func (l *link) refreshed() {
+	if !l.since.IsZero() && l.pending == nil && !l.current.connected() {
+		l.again = time.Now()
+	}
+}
+
+// bye acts on the server's word that the partner has left. It says so also
+// when it is the server that ends: then only he knows.
+func (l *link) bye() error {
+	if l.carrier() == nil || l.current.dead() {
+		return ErrPartnerGone
+	}
+	l.gone = true
+	poke(l.doubts)
+	return nil
+}
+
+// unseated acts on the loss of the seat for good. What works, works on.
+func (l *link) unseated() error {
+	l.seatless = true
+	if !l.described() {
+		return l.seat.fault()
+	}
+	if l.current.dead() {
+		return ErrPartnerGone
+	}
+	return nil
+}
+
+// relayed tells whether the chat goes over our relay or the partner's.
+func (l *link) relayed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.path.Kind != PathDirect && l.path.Kind != PathUnknown
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
