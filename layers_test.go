@@ -80,7 +80,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/andybalholm/brotli":  {"wasm/build"},
 		"github.com/chromedp/":           {"e2e"},
 		"golang.org/x/text/":             {"match"},
-		"pgregory.net/rapid":             {"match/pooltest"},
+		"pgregory.net/rapid":             {"match/pooltest", "peer"},
 	}
 	for _, pkg := range packages(t) {
 		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {

@@ -684,3 +684,62 @@ func TestClose(t *testing.T) {
 		}
 	})
 }
+
+// TestSilence asks a partner who says nothing while a message waits for its
+// ack, and tells the line what comes of it.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name                     string
+		answers                  bool
+		hellos, reached, suspect int
+	}{
+		{"he answers", true, 1, 1, 0},
+		{"he does not", false, 1, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				chat, s := opened(t)
+				before := len(s.frames(wire.FrameHello))
+				if _, err := chat.Send("x"); err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(silence + probeTimeout/2)
+				if c.answers {
+					s.say(wire.Frame{T: wire.FrameAck})
+				}
+				<-time.After(probeTimeout)
+				if hellos := len(s.frames(wire.FrameHello)) - before; hellos != c.hellos {
+					t.Errorf("%d hellos, want %d", hellos, c.hellos)
+				}
+				s.mu.Lock()
+				if s.answered != c.reached || s.doubted != c.suspect {
+					t.Errorf("the line was told %d times that he answers and %d that he does not, want %d and %d", s.answered, s.doubted, c.reached, c.suspect)
+				}
+				s.mu.Unlock()
+				shut(t, chat, s)
+			})
+		})
+	}
+}
+
+// TestInterrupted tells the application what it need know.
+func TestInterrupted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		chat, s := opened(t)
+		s.news <- news{interrupted: true}
+		want(t, chat, Event{Kind: EventInterrupted})
+		s.news <- news{probe: true, interrupted: true}
+		none(t, chat)
+		if _, err := chat.Send("still here"); err != nil {
+			t.Errorf("Send while it is interrupted: %v", err)
+		}
+		s.news <- news{}
+		want(t, chat, Event{Kind: EventRestored})
+		s.news <- news{interrupted: true}
+		synctest.Wait() // and the application is slow
+		s.news <- news{}
+		none(t, chat)
+		shut(t, chat, s)
+	})
+}
