@@ -50,6 +50,7 @@ type connection struct {
 	channels chan *webrtc.DataChannel
 
 	channel   *webrtc.DataChannel // nil until we know it
+	stale     bool                // it was made with the servers of the waiting room
 	remote    description         // the partner's
 	setup     string              // which part we have in DTLS: active or passive; empty before that is settled
 	uninvited atomic.Int32        // channels that were refused

@@ -25,6 +25,14 @@ const prflxWait = 200 * time.Millisecond
 // gets through. RFC 9260 §16 has 60 s, Chromium 3 s.
 const maxRTO = 2 * time.Second
 
+// How ICE notices that nothing comes any more: pion counts as disconnected
+// after 5 s, and sends something every 2 s.
+const (
+	disconnectedAfter = 3 * time.Second
+	failedAfter       = 25 * time.Second // after that
+	keepAlive         = time.Second
+)
+
 // listeners are the callbacks that go past pion: none here.
 type listeners struct{}
 
@@ -36,6 +44,7 @@ func newPeerConnection(cfg Config, config webrtc.Configuration) (*webrtc.PeerCon
 	var settings webrtc.SettingEngine
 	settings.SetPrflxAcceptanceMinWait(prflxWait)
 	settings.SetSCTPRTOMax(maxRTO)
+	settings.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
 	// A server on this machine is a trial: the partner is here as well, maybe
 	// with no network at all. To others, loopback candidates are of no use.
 	settings.SetIncludeLoopbackCandidate(isLoopback(cfg.URL))

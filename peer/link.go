@@ -125,7 +125,7 @@ func (l *link) begin(warm *prepared) error {
 	offers := l.seat.role == roleOffer
 	switch {
 	case l.current != nil:
-		l.wake = l.current.wake
+		l.wake, l.current.stale = l.current.wake, true
 		if offers {
 			err = l.propose(l.current, warm.firstOffer())
 		}

@@ -325,3 +325,99 @@ func TestNewChannel(t *testing.T) {
 		})
 	}
 }
+
+// TestSignalingLost loses what the two tell one another for a while, with the
+// path: they find each other again when their seats are back.
+func TestSignalingLost(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lose func(from int, text string) bool
+	}{
+		{"everything", func(int, string) bool { return true }},
+		{"answers", func(_ int, text string) bool { return strings.HasPrefix(text, `{"type":"answer"`) }},
+		{"candidates", func(_ int, text string) bool { return strings.HasPrefix(text, `{"type":"candidate"`) }},
+		{"what one says", func(from int, _ string) bool { return from == 1 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			noLeaks(t)
+			r := newRoom(t)
+			chats, links := linkedChats(t, r, [2]*prepared{})
+			chatter(t, chats, "before ")
+			r.set(func(from int, text string) int {
+				if c.lose(from, text) {
+					return 0
+				}
+				return 1
+			})
+			for _, l := range links {
+				deafen(l, true)
+				l.suspect()
+			}
+			awaitOffers(t, r, 0, 1)
+			awaitEvent(t, chats[0], EventInterrupted)
+			r.set(nil)
+			for i, l := range links {
+				deafen(l, false)
+				r.seats[i].back <- returned{}
+			}
+			awaitEvent(t, chats[0], EventRestored)
+			chatter(t, chats, "after ")
+			part(chats)
+		})
+	}
+}
+
+// TestOffersWithoutEnd answers a partner who offers again and again, but not
+// for ever, and talks on.
+func TestOffersWithoutEnd(t *testing.T) {
+	noLeaks(t)
+	r := newRoom(t)
+	chats, _ := linkedChats(t, r, [2]*prepared{})
+	chatter(t, chats, "before ")
+	r.mu.Lock()
+	var offer wire.Description
+	must(t, unmarshal(r.told[0][0], &offer))
+	r.mu.Unlock()
+	for i := range 20 * offerBurst {
+		offer.Offer = i + 100
+		r.seats[0].tell(&offer)
+		if i%32 == 31 {
+			chatter(t, chats, "meanwhile ")
+		}
+	}
+	chatter(t, chats, "after ")
+	r.mu.Lock()
+	answers := 0
+	for _, text := range r.told[1] {
+		if strings.HasPrefix(text, `{"type":"answer"`) {
+			answers++
+		}
+	}
+	r.mu.Unlock()
+	if answers < 2 || answers > 2*offerBurst {
+		t.Errorf("%d answers to %d offers, want at most %d", answers, 20*offerBurst, 2*offerBurst)
+	}
+	part(chats)
+}
+
+// TestAbandon is how long nothing may get through before the chat is over.
+func TestAbandon(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name     string
+		since    time.Duration
+		seatless bool
+		over     bool
+	}{
+		{"not for long", seatlessAfter + time.Second, false, false},
+		{"for long", abandonAfter, false, true},
+		{"not for long, without a seat", seatlessAfter - time.Second, true, false},
+		{"for long, without a seat", seatlessAfter, true, true},
+	} {
+		l := &link{current: &connection{remote: description{session: "s"}}, seatless: c.seatless, news: make(chan news, 1), seat: &seat{lost: true}}
+		l.since, l.again = now.Add(-c.since), now.Add(farOff)
+		if err := l.tick(now); (err != nil) != c.over {
+			t.Errorf("%s: tick() = %v, want the end: %t", c.name, err, c.over)
+		}
+	}
+}

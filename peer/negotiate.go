@@ -100,10 +100,30 @@ func (l *link) propose(c *connection, offer webrtc.SessionDescription) error {
 			l.pending.SDP = full.SDP
 		}
 		l.seat.tell(l.pending)
+		l.freshen(c)
 		return nil
 	}
 	l.seat.tell(l.pending)
-	return c.pc.SetLocalDescription(offer)
+	return l.settle(c, offer)
+}
+
+// settle makes a description ours, that was told.
+func (l *link) settle(c *connection, d webrtc.SessionDescription) error {
+	if err := c.pc.SetLocalDescription(d); err != nil {
+		return err
+	}
+	l.freshen(c)
+	return nil
+}
+
+// freshen has a connection that was prepared know the servers of this room,
+// for when it gathers again. Before there is a description, it would give up
+// what it has gathered.
+func (l *link) freshen(c *connection) {
+	if c.stale {
+		c.stale = false
+		c.setServers(l.search, l.servers)
+	}
 }
 
 // onOffer answers an offer, or holds on to ours.
@@ -173,7 +193,7 @@ func (l *link) respond(c *connection, d *wire.Description) error {
 	l.sent = nil
 	l.seat.tell(l.answer)
 	l.catchUp(c)
-	return c.pc.SetLocalDescription(answer)
+	return l.settle(c, answer)
 }
 
 // onAnswer takes the answer to our offer.

@@ -334,6 +334,9 @@ func (l *link) sayAgain() {
 
 // refreshed acts on newer ICE servers: they may be what the connection lacks.
 func (l *link) refreshed() {
+	if l.current.stale = !l.described(); !l.current.stale {
+		l.current.setServers(l.search, l.servers)
+	}
 	if !l.since.IsZero() && l.pending == nil && !l.current.connected() {
 		l.again = time.Now()
 	}
