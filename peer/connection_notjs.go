@@ -64,8 +64,12 @@ func isLoopback(base string) bool {
 // pooled tells whether candidates are gathered before there is a description.
 func (c *connection) pooled() bool { return c.pc.GetConfiguration().ICECandidatePoolSize == poolSize }
 
-// setServers tells ICE where to gather from the next restart on.
+// setServers tells ICE where to gather from the next restart on. While it is
+// gathering, pion must not be told: it would read what we write.
 func (c *connection) setServers(search Search, servers []wire.ICEServer) {
+	if c.pc.ICEGatheringState() == webrtc.ICEGatheringStateGathering {
+		return
+	}
 	config := configuration(search, servers)
 	config.ICECandidatePoolSize = c.pc.GetConfiguration().ICECandidatePoolSize
 	_ = c.pc.SetConfiguration(config)
