@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -33,10 +34,18 @@ const (
 	keepAlive         = time.Second
 )
 
-// listeners are the callbacks that go past pion: none here.
-type listeners struct{}
+// listeners is what callbacks need beside what pion gives them.
+type listeners struct {
+	ufrag atomic.Value // of our description, as a string; to ask pion within a callback may wait for its Close, which waits for the callback
+}
 
-func (listeners) release() {}
+func (*listeners) release() {}
+
+// setLocal makes a description ours.
+func (c *connection) setLocal(d webrtc.SessionDescription) error {
+	c.events.ufrag.Store(ufragOf(d.SDP))
+	return c.pc.SetLocalDescription(d)
+}
 
 // newPeerConnection starts no goroutine and opens no socket, unless config asks
 // for a pool.
@@ -121,9 +130,7 @@ func (c *connection) listenCandidates() {
 		if init.SDPMLineIndex != nil {
 			candidate.SDPMLineIndex = *init.SDPMLineIndex
 		}
-		if description := c.pc.LocalDescription(); description != nil {
-			candidate.UsernameFragment = ufragOf(description.SDP)
-		}
+		candidate.UsernameFragment, _ = c.events.ufrag.Load().(string)
 		c.found(candidate)
 	})
 }

@@ -109,7 +109,7 @@ func (l *link) propose(c *connection, offer webrtc.SessionDescription) error {
 
 // settle makes a description ours, that was told.
 func (l *link) settle(c *connection, d webrtc.SessionDescription) error {
-	if err := c.pc.SetLocalDescription(d); err != nil {
+	if err := c.setLocal(d); err != nil {
 		return err
 	}
 	l.freshen(c)

@@ -40,7 +40,7 @@ func (p *prepared) gather(servers []wire.ICEServer) {
 	offer, err := conn.offer()
 	p.pooled = conn.pooled()
 	if err == nil && !p.pooled {
-		err = conn.pc.SetLocalDescription(offer)
+		err = conn.setLocal(offer)
 	}
 	if err != nil {
 		conn.close()
