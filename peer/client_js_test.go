@@ -24,8 +24,8 @@ func said(t *testing.T, ws js.Value, n int) string {
 	return ""
 }
 
-// closedWith waits until a WebSocket was closed, and nothing listens to it.
-func closedWith(t *testing.T, ws js.Value, code wire.CloseCode) {
+// closedNormally waits until a WebSocket was closed with 1000, and nothing listens to it.
+func closedNormally(t *testing.T, ws js.Value) {
 	t.Helper()
 	for range 1000 {
 		if ws.Get("closed").Truthy() {
@@ -33,8 +33,8 @@ func closedWith(t *testing.T, ws js.Value, code wire.CloseCode) {
 		}
 		<-time.After(time.Millisecond)
 	}
-	if got := ws.Get("closed"); !got.Truthy() || got.Int() != int(code) || ws.Get("listening").Int() != 0 {
-		t.Errorf("closed with %v, %d listeners left, want %d and none", got, ws.Get("listening").Int(), code)
+	if got := ws.Get("closed"); !got.Truthy() || got.Int() != int(wire.CloseNormal) || ws.Get("listening").Int() != 0 {
+		t.Errorf("closed with %v, %d listeners left, want 1000 and none", got, ws.Get("listening").Int())
 	}
 }
 
@@ -77,8 +77,8 @@ func TestBrowserClient(t *testing.T) {
 		t.Errorf("Connect() = %v, want ErrPartnerGone", err)
 	}
 	client.Close()
-	closedWith(t, lobby, wire.CloseNormal)
-	closedWith(t, rooms, wire.CloseNormal)
+	closedNormally(t, lobby)
+	closedNormally(t, rooms)
 }
 
 // TestBrowserSeatReturns loses the socket of a seat, which the browser tells
@@ -101,7 +101,7 @@ func TestBrowserSeatReturns(t *testing.T) {
 	emit(first, "close", map[string]any{"code": closeAbnormal, "reason": ""})
 
 	second := nextWebSocket(t)
-	closedWith(t, first, wire.CloseNormal)
+	closedNormally(t, first)
 	s.tell(&wire.Description{Type: wire.SignalOffer, SDP: "kept"})
 	second.Call("emit", "open")
 	if text := said(t, second, 0); text != `{"type":"register","roomId":"r","clientId":"me","resumeToken":"one"}` {
@@ -119,7 +119,7 @@ func TestBrowserSeatReturns(t *testing.T) {
 		t.Error("the old socket was closed, which means to leave, before the seat was ours on the new one")
 	}
 	emit(third, "message", map[string]any{"data": `{"type":"accept","resumeToken":"three","resumed":true}`})
-	closedWith(t, second, wire.CloseNormal)
+	closedNormally(t, second)
 	s.close()
-	closedWith(t, third, wire.CloseNormal)
+	closedNormally(t, third)
 }
