@@ -45,6 +45,8 @@ type transport interface {
 // line is an open transport, and what comes out of it.
 type line struct {
 	transport
+	path   Path             // where it was known when the line opened
+	paired bool             // the partner's program has its end of the channel too, for he made it before it opened
 	frames <-chan string    // from the partner, in order
 	doubts <-chan struct{}  // the server says that the partner has left; it may be wrong
 	paths  <-chan Path      // when it is known, and when it has changed
@@ -92,6 +94,7 @@ type Chat struct {
 func talk(ctx context.Context, line line) (*Chat, error) {
 	c := &Chat{
 		line:    line,
+		path:    line.path,
 		events:  make(chan Event),
 		wake:    make(chan struct{}, 1),
 		opened:  make(chan struct{}),

@@ -743,3 +743,29 @@ func TestInterrupted(t *testing.T) {
 		shut(t, chat, s)
 	})
 }
+
+// TestPaired opens at once where the partner's end of the channel is known to be
+// there, and does not wait for ever for who says nothing.
+func TestPaired(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, _ := sides()
+		line := s.line()
+		line.paired = true
+		start := time.Now()
+		chat, err := talk(t.Context(), line)
+		if err != nil || time.Since(start) != 0 {
+			t.Fatalf("talk() = %v after %v, want it open at once", err, time.Since(start))
+		}
+		if _, err := chat.Send("first"); err != nil {
+			t.Fatal(err)
+		}
+		want(t, chat, Event{Kind: EventLost})
+		if took := time.Since(start); took < helloTimeout || took > helloTimeout+time.Second {
+			t.Errorf("the end after %v, want %v", took, helloTimeout)
+		}
+		if sent := s.sent[:2]; !strings.Contains(sent[0], "hello") || !strings.Contains(sent[1], "first") {
+			t.Errorf("sent %q, want a hello and then the message", sent)
+		}
+		shut(t, chat, s)
+	})
+}

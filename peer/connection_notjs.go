@@ -34,6 +34,9 @@ const (
 	keepAlive         = time.Second
 )
 
+// measuresAtOnce tells that measure takes no time.
+const measuresAtOnce = true
+
 // listeners is what callbacks need beside what pion gives them.
 type listeners struct {
 	ufrag atomic.Value // of our description, as a string; to ask pion within a callback may wait for its Close, which waits for the callback

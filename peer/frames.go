@@ -59,7 +59,9 @@ const (
 //
 // One is open as soon as the partner has been heard: he is there, and reads
 // what comes after our hello in order; a message that overtakes a lost hello
-// opens him as well. Both open, because each repeats hello until the other has
+// opens him as well. On a channel that both ends have made before it opened
+// (paired), one is open from the start, for that it opened says as much: that
+// is a whole round trip sooner. Who then says nothing is left after a while. Both open, because each repeats hello until the other has
 // answered; and it ends, because an ack is never answered.
 //
 // A message is kept until its ack has come, and sent again, with those after
@@ -103,6 +105,17 @@ func (c *Chat) begin() {
 	c.quiet = time.NewTimer(silence)
 	c.quiet.Stop()
 	c.hello()
+	if c.line.paired {
+		c.enter()
+	}
+}
+
+// enter opens the chat.
+func (c *Chat) enter() {
+	if !c.open {
+		c.open = true
+		close(c.opened)
+	}
 }
 
 func (c *Chat) hello() { c.say(wire.Frame{T: wire.FrameHello, V: wire.ChatVersion}) }
@@ -115,7 +128,11 @@ func (c *Chat) onBeat() (how EventKind) {
 		}
 	}
 	if c.open && !c.proven {
-		if c.unproven++; c.unproven > patience {
+		c.unproven++
+		switch mute := c.heardAt.IsZero(); {
+		case mute && c.unproven > int(helloTimeout/helloInterval):
+			return EventLost
+		case !mute && c.unproven > patience:
 			c.proven = true
 		}
 	}
@@ -129,10 +146,7 @@ func (c *Chat) onBeat() (how EventKind) {
 // present notes a frame of the partner.
 func (c *Chat) present() {
 	c.heardAt = time.Now()
-	if !c.open {
-		c.open = true
-		close(c.opened)
-	}
+	c.enter()
 	if !c.answering {
 		c.reached()
 	}

@@ -153,7 +153,10 @@ func (l *link) newConnection(offers bool) (*connection, error) {
 
 // line is the link as its chat sees it.
 func (l *link) line() line {
-	return line{transport: l, frames: l.frames, doubts: l.doubts, paths: l.paths, news: l.news, over: l.over}
+	l.mu.Lock()
+	path := l.path
+	l.mu.Unlock()
+	return line{transport: l, path: path, paired: l.how == openBoth, frames: l.frames, doubts: l.doubts, paths: l.paths, news: l.news, over: l.over}
 }
 
 // send hands a frame to the DataChannel, which queues it.

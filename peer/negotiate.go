@@ -17,6 +17,12 @@ const (
 	offerBurst    = 16
 )
 
+// spareDelay is how much later our relayed candidates are told, but for the
+// first. Each of them works, for the relay has answered on each; and ICE
+// checks one pair after the other (RFC 8445 §6.1.4.2), so that three of them on
+// either side would take the time of the pairs that matter.
+const spareDelay = 500 * time.Millisecond
+
 // negotiation is what we know of offers and answers. Either side may offer at
 // any time, and some of what is said gets lost with a socket of the seat:
 //
@@ -40,7 +46,9 @@ type negotiation struct {
 	early []wire.ICECandidate // the partner's candidates that no description we know is about
 	sent  []wire.ICECandidate // ours, since our last description; at most maxLocal
 	heard int                 // candidates of the partner since his last description
-	rate  meter               // of the partner's offers
+
+	spareAt time.Time // when to tell the spare candidates; zero if there are none
+	rate    meter     // of the partner's offers
 }
 
 func newNegotiation() negotiation {
@@ -94,7 +102,7 @@ func (l *link) propose(c *connection, offer webrtc.SessionDescription) error {
 	l.offers++
 	l.pending = &wire.Description{Type: wire.SignalOffer, SDP: offer.SDP, Offer: l.offers}
 	l.offered = c
-	l.sent = nil
+	l.startTrickle(c)
 	if set := c.pc.SignalingState() == webrtc.SignalingStateHaveLocalOffer; set && !l.described() {
 		if full := c.pc.LocalDescription(); full != nil { // it was prepared, and has candidates by now
 			l.pending.SDP = full.SDP
@@ -190,7 +198,7 @@ func (l *link) respond(c *connection, d *wire.Description) error {
 	}
 	l.answered = d.Offer
 	l.answer = &wire.Description{Type: wire.SignalAnswer, SDP: c.told(answer.SDP), Offer: d.Offer}
-	l.sent = nil
+	l.startTrickle(c)
 	l.seat.tell(l.answer)
 	l.catchUp(c)
 	return l.settle(c, answer)
@@ -248,19 +256,61 @@ func (l *link) catchUp(c *connection) {
 	l.early, l.heard = nil, 0
 }
 
+// startTrickle begins to tell the candidates of a description.
+func (l *link) startTrickle(c *connection) {
+	l.sent = nil
+	c.relayTold, c.spare, l.spareAt = false, nil, time.Time{}
+}
+
 // trickle tells the partner which candidates a connection has found.
 func (l *link) trickle(c *connection) {
 	for {
 		select {
 		case candidate := <-c.local:
-			if len(l.sent) < maxLocal {
-				l.sent = append(l.sent, candidate)
-			}
-			l.seat.tell(&wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
+			l.sort(c, candidate)
 		default:
 			return
 		}
 	}
+}
+
+// sort tells a candidate, or keeps it for later.
+func (l *link) sort(c *connection, candidate wire.ICECandidate) {
+	relayed := relayAddress(candidate.Candidate) != ""
+	if relayed && c.relayTold {
+		if len(c.spare) < maxLocal {
+			c.spare = append(c.spare, candidate)
+		}
+		if l.spareAt.IsZero() {
+			l.spareAt = time.Now().Add(spareDelay)
+		}
+		return
+	}
+	c.relayTold = c.relayTold || relayed
+	l.tellCandidate(candidate)
+}
+
+// tellSpare tells what was kept, where it may still be needed.
+func (l *link) tellSpare() {
+	l.spareAt = time.Time{}
+	for _, c := range []*connection{l.current, l.next} {
+		if c == nil {
+			continue
+		}
+		if !c.connected() || !l.since.IsZero() {
+			for _, candidate := range c.spare {
+				l.tellCandidate(candidate)
+			}
+		}
+		c.spare = nil
+	}
+}
+
+func (l *link) tellCandidate(candidate wire.ICECandidate) {
+	if len(l.sent) < maxLocal {
+		l.sent = append(l.sent, candidate)
+	}
+	l.seat.tell(&wire.Candidate{Type: wire.SignalCandidate, ICE: candidate})
 }
 
 // repeat says our last answer again, and what belongs to it.

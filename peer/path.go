@@ -10,7 +10,8 @@ const (
 	// pathInterval is how often the path is looked at.
 	pathInterval = 2 * time.Second
 
-	// firstPathInterval is the same before it is known.
+	// firstPathInterval is the same before it is known, and how long after the
+	// beginning the first look comes: what is said first matters more.
 	firstPathInterval = 250 * time.Millisecond
 )
 
@@ -101,8 +102,10 @@ func addressPort(address, port string) string { return address + " " + port }
 // and what changed.
 func (l *link) watch(ctx context.Context) {
 	defer close(l.watched)
-	var last Path
-	tick := time.NewTimer(0)
+	l.mu.Lock()
+	last := l.path
+	l.mu.Unlock()
+	tick := time.NewTimer(firstPathInterval)
 	defer tick.Stop()
 	for {
 		select {

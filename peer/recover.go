@@ -73,6 +73,9 @@ func (l *link) lookAtCurrent(ctx context.Context) error {
 			return ErrPartnerGone
 		case c.isOpen():
 			l.carry(c)
+			if measuresAtOnce {
+				l.lookAtPath(ctx)
+			}
 			l.watched = make(chan struct{})
 			go l.watch(ctx) // hangUp waits for it
 			close(l.opened)
@@ -185,6 +188,9 @@ func (l *link) due() time.Time {
 	if !l.described() {
 		at = earlier(at, l.absent)
 	}
+	if !l.spareAt.IsZero() {
+		at = earlier(at, l.spareAt)
+	}
 	if l.since.IsZero() {
 		return at
 	}
@@ -209,6 +215,9 @@ func (l *link) abandonAfter() time.Duration {
 func (l *link) tick(now time.Time) error {
 	if !l.described() && !now.Before(l.absent) {
 		return ErrPartnerGone
+	}
+	if !l.spareAt.IsZero() && !now.Before(l.spareAt) {
+		l.tellSpare()
 	}
 	if l.since.IsZero() {
 		return nil
