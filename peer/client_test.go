@@ -94,8 +94,8 @@ func TestOnlineIsToldBeforeTheSearch(t *testing.T) {
 		client, online := st.client()
 		client.Prepare()
 		lobby, _ := st.expectBoth()
-		lobby.says(waitingText, `{"type":"WAITING","online":8}`, `{"type":"NEWS"}`, `{"type":"WAITING","online":"many"}`)
-		for _, want := range []int{7, 8} {
+		lobby.says(waitingText, `{"type":"WAITING","online":8}`, `{"type":"NEWS"}`, `{"type":"WAITING","online":"many"}`, `{"type":"WAITING"}`)
+		for _, want := range []int{7, 8, 0} {
 			if n := <-online; n != want {
 				t.Errorf("%d online, want %d", n, want)
 			}

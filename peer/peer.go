@@ -113,9 +113,9 @@ type Config struct {
 	UserID string // who asks; the same for one search after the other, so that nobody meets twice; empty means a random 128-bit one
 	Device string // where from: random, kept for long, at most wire.MaxDeviceBytes; what a Report counts against; may be empty
 
-	// OnOnline is told how many people are online, oneself included, while a
-	// Client stands by (Prepare). It must not call the Client. Nil means that
-	// nobody listens.
+	// OnOnline is told how many people are online while a Client stands by
+	// (Prepare); it may be 0, for one who only looks does not count. It must not
+	// call the Client. Nil means that nobody listens.
 	OnOnline func(n int)
 }
 

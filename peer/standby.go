@@ -204,7 +204,7 @@ func inLobby(url string, dial dialer, online func(n int)) *standby {
 		switch typeOf(text) {
 		case wire.MatchWaiting:
 			m := new(wire.MatchMessage)
-			if unmarshal(text, m) == nil && m.Online > 0 {
+			if unmarshal(text, m) == nil && m.Online >= 0 {
 				online(m.Online)
 			}
 		case wire.MatchError:
