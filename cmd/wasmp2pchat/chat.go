@@ -41,9 +41,9 @@ func chatCommand(ctx context.Context, w world) error {
 		return err
 	}
 	defer func() { _ = chat.Close() }() // we are leaving anyway
-	path := chat.Path()
-	fmt.Fprintf(w.stdout, "* connected: %s\n", pathLine(path))
-	return converse(ctx, chat, &printer{w: w.stdout, path: path.Kind}, w.stdin)
+	out := &printer{w: w.stdout}
+	out.way(chat.Path())
+	return converse(ctx, chat, out, w.stdin)
 }
 
 // find is Connect, again if the one who was found does not come: whoever was
@@ -107,19 +107,36 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- string) {
 type printer struct {
 	w    io.Writer
 	path peer.PathKind // printed last
+	told bool          // that we are connected
 }
 
 func (p *printer) note(text string) { fmt.Fprintf(p.w, "* %s\n", text) }
 
+// way says which way the chat goes, if that is known and was not said: it is
+// known a moment after the chat has begun.
+func (p *printer) way(path peer.Path) {
+	if path.Kind == p.path {
+		return
+	}
+	p.path = path.Kind
+	if p.told {
+		p.note("path: " + pathLine(path))
+		return
+	}
+	p.told = true
+	p.note("connected: " + pathLine(path))
+}
+
 func (p *printer) event(event peer.Event) {
+	if !p.told && event.Kind != peer.EventPath {
+		p.told = true
+		p.note("connected")
+	}
 	switch event.Kind {
 	case peer.EventMessage:
 		fmt.Fprintf(p.w, "stranger: %s\n", printable(event.Text))
 	case peer.EventPath:
-		if event.Path.Kind != p.path {
-			p.path = event.Path.Kind
-			p.note("path: " + pathLine(event.Path))
-		}
+		p.way(event.Path)
 	case peer.EventLeft:
 		p.note("the stranger has left")
 	case peer.EventLost:
