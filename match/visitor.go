@@ -219,11 +219,9 @@ func (v *visitor) Probe() { v.conn.Ping() }
 // client closes then.
 func (v *visitor) Meet(both Meeting) error {
 	l := v.lobby
-	vain, ok := v.open(both)
-	if !ok {
+	if !v.open(both) {
 		return wsconn.ErrClosed
 	}
-	defer v.unused(vain) // he hears of the match before
 	v.settle()
 	v.skip()
 	l.meetings.note(v, both)

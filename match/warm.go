@@ -25,6 +25,9 @@ type Warm struct {
 	// whom he meets in his room. Only rooms for which something was minted
 	// matter.
 	Introduce func(room string, partner netip.Addr)
+	// Join is told the same of a visitor who is met in the room of another one:
+	// what he holds of his own room belongs to that one now.
+	Join func(room, to string, partner netip.Addr)
 	// Unused is told when a visitor, to whom something was given, will not
 	// meet anybody in his room.
 	Unused func(room string)
@@ -113,22 +116,24 @@ func (v *visitor) warmUp() ([]wire.ICEServer, time.Time) {
 }
 
 // open takes the room that a visitor has prepared, for he is about to be told of
-// a match: it becomes that of the two, if he is side A, else it was prepared in
-// vain. Not ok means that it has ended: he has left.
-func (v *visitor) open(both Meeting) (vain string, ok bool) {
+// a match: it becomes that of the two, if he is side A, else a part of it. False
+// means that it has ended: he has left.
+func (v *visitor) open(both Meeting) bool {
 	if v.warm == nil {
-		return "", true
+		return true
 	}
 	name, minted := v.warm.take()
+	told := v.lobby.cfg.Warm
 	switch {
 	case name == "":
-		return "", false
-	case both.Side == wire.SideB && minted:
-		return name, true
-	case minted && v.lobby.cfg.Warm.Introduce != nil:
-		v.lobby.cfg.Warm.Introduce(name, both.Partner.Addr)
+		return false
+	case !minted:
+	case both.Side == wire.SideA && told.Introduce != nil:
+		told.Introduce(name, both.Partner.Addr)
+	case both.Side == wire.SideB && told.Join != nil:
+		told.Join(name, both.RoomName, both.Partner.Addr)
 	}
-	return "", true
+	return true
 }
 
 // forgo ends the room that a visitor has prepared, unless it was taken.

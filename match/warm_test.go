@@ -74,6 +74,7 @@ func (r *relay) config(pool PoolConfig) Config {
 				return r.servers(room)
 			},
 			Introduce: func(room string, partner netip.Addr) { r.note("introduce %s %v", room, partner) },
+			Join:      func(room, to string, partner netip.Addr) { r.note("join %s to %s %v", room, to, partner) },
 			Unused:    func(room string) { r.note("unused %s", room) },
 		},
 	}
@@ -167,9 +168,9 @@ func TestNothingIsMintedForWhoDoesNotPrepare(t *testing.T) {
 	})
 }
 
-// TestTheSecondHasPreparedInVain lets two wait who like different things, until
-// that does not matter: one room ends.
-func TestTheSecondHasPreparedInVain(t *testing.T) {
+// TestTwoWhoHavePrepared lets two wait who like different things, until that does
+// not matter: one room becomes part of the other.
+func TestTwoWhoHavePrepared(t *testing.T) {
 	warmStory(t, PoolConfig{}, func(t *testing.T, s *site, r *relay) {
 		a := s.from("192.0.2.1").connect(t, `{"user_id":"a","tags":["go"],"ext":["warm"]}`)
 		a.must(wire.MatchWaiting)
@@ -179,7 +180,8 @@ func TestTheSecondHasPreparedInVain(t *testing.T) {
 		}
 		s.pair(t, a, b)
 		r.hears(t, "warm name-1 192.0.2.1", "warm name-2 192.0.2.2",
-			"introduce name-1 192.0.2.2", "match name-1 a 192.0.2.2", "match name-1 b 192.0.2.1", "unused name-2")
+			"introduce name-1 192.0.2.2", "match name-1 a 192.0.2.2",
+			"join name-2 to name-1 192.0.2.1", "match name-1 b 192.0.2.1")
 	})
 }
 

@@ -55,6 +55,7 @@ type grant struct {
 	relay  atomic.Pointer[relay] // nil until pion has asked for it
 
 	partner atomic.Pointer[netip.Addr] // to whom its holder was introduced; nil: to nobody
+	joined  atomic.Pointer[string]     // the room that its own was joined to; nil: to none
 
 	// Only the door's reader touches these.
 	ends        time.Time // when pion's timer fires

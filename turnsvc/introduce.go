@@ -61,6 +61,32 @@ func (r *rooms) introduce(room, side string, partner netip.Addr, now, until time
 	return true
 }
 
+// Join makes one room part of another: what was allocated with credentials of
+// the first, and what will be within Config.CredentialTTL, belongs to the second
+// from now on, as to another side of it, and ends with it. It is for somebody who
+// had prepared a room of his own and was asked into another one. It does nothing
+// if one of the two has ended, or has been joined before.
+func (s *Server) Join(room, to string) {
+	now := s.cfg.now()
+	s.rooms.join(room, to, now, now.Add(s.cfg.CredentialTTL))
+}
+
+func (r *rooms) join(room, to string, now, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, again := r.joined.find(room, now)
+	_, chain := r.joined.find(to, now)
+	if again || chain || room == to || r.hasEnded(&member{room: room}, now) || r.hasEnded(&member{room: to}, now) {
+		return
+	}
+	r.joined.note(room, to, now, until)
+	for g := range r.members[room] {
+		g.joined.Store(&to)
+		r.house(g)
+	}
+	delete(r.members, room)
+}
+
 // meets reports whether the holder of an allocation was introduced to addr.
 func (g *grant) meets(addr netip.Addr) bool {
 	partner := g.partner.Load()

@@ -234,7 +234,7 @@ func (d *door) mayReach(g *grant, ip netip.Addr) bool {
 	case d.srv.cfg.Peers != PeersRoom || d.srv.homes.view.Load().relayed(ip): // the relay socket sees whose port it is
 		return true
 	}
-	return g.knows(ip) || g.meets(ip) || d.srv.rooms.sawPartner(&g.member, ip)
+	return g.knows(ip) || g.meets(ip) || d.srv.rooms.sawPartner(g, ip)
 }
 
 func familyOf(ip netip.Addr) byte {

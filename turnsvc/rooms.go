@@ -19,12 +19,14 @@ type rooms struct {
 	members    map[string]map[*grant]struct{}
 	revoked    remembered[struct{}]      // rooms and owners
 	introduced remembered[introductions] // by room
+	joined     remembered[string]        // rooms that were joined to others
 }
 
 func newRooms() *rooms {
 	return &rooms{
 		members: map[string]map[*grant]struct{}{},
 		revoked: newRemembered[struct{}](maxRevoked), introduced: newRemembered[introductions](maxIntroduced),
+		joined: newRemembered[string](maxIntroduced),
 	}
 }
 
@@ -37,21 +39,48 @@ func (m *member) household() string {
 	return m.owner
 }
 
+// household of an allocation is that of its holder, or the room that his was
+// joined to.
+func (g *grant) household() string {
+	if joined := g.joined.Load(); joined != nil {
+		return *joined
+	}
+	return g.member.household()
+}
+
 // enter notes an allocation. If its holder was introduced before, it reaches his
 // partner.
 func (r *rooms) enter(g *grant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := g.household()
-	if r.members[key] == nil {
-		r.members[key] = map[*grant]struct{}{}
+	if room, found := r.joined.find(g.room, g.made); found {
+		g.joined.Store(&room)
 	}
-	r.members[key][g] = struct{}{}
+	r.house(g)
 	if known, found := r.introduced.find(g.room, g.made); found {
 		if partner, met := known[g.side]; met {
 			g.partner.Store(&partner)
 		}
 	}
+}
+
+// householdOf is where the allocations of a member are kept now.
+func (r *rooms) householdOf(m *member, now time.Time) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if room, found := r.joined.find(m.room, now); found {
+		return room
+	}
+	return m.household()
+}
+
+// house keeps an allocation where it belongs. r.mu is held.
+func (r *rooms) house(g *grant) {
+	key := g.household()
+	if r.members[key] == nil {
+		r.members[key] = map[*grant]struct{}{}
+	}
+	r.members[key][g] = struct{}{}
 }
 
 func (r *rooms) leave(g *grant) {
@@ -64,22 +93,23 @@ func (r *rooms) leave(g *grant) {
 	}
 }
 
-// sawPartner reports whether the other side of m's room holds an allocation
+// sawPartner reports whether the other side of the room of g holds an allocation
 // that a client at addr has made.
-func (r *rooms) sawPartner(m *member, addr netip.Addr) bool {
+func (r *rooms) sawPartner(g *grant, addr netip.Addr) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for g := range r.members[m.room] {
-		if g.side != m.side && g.client.Addr() == addr {
+	for other := range r.members[g.household()] {
+		if partners(g, other) && other.client.Addr() == addr {
 			return true
 		}
 	}
 	return false
 }
 
-// partners reports whether two allocations belong to the two sides of a room.
+// partners reports whether two allocations belong to the two sides of a room:
+// by what their credentials say, or because a room was joined to the other one.
 func partners(a, b *grant) bool {
-	return a.room != "" && a.room == b.room && a.side != b.side
+	return a.room != "" && a.household() == b.household() && (a.side != b.side || a.room != b.room)
 }
 
 // revoke refuses new allocations to a room or an owner for as long as its
@@ -103,6 +133,9 @@ func (r *rooms) isRevoked(m *member, now time.Time) bool {
 func (r *rooms) hasEnded(m *member, now time.Time) bool {
 	_, room := r.revoked.find(m.room, now)
 	_, owner := r.revoked.find(m.owner, now)
+	if joined, found := r.joined.find(m.room, now); found && !room {
+		_, room = r.revoked.find(joined, now)
+	}
 	return room || owner
 }
 
@@ -119,7 +152,7 @@ func (s *Server) EndRoom(room string) {
 // the claims of a plain credential.
 func (s *Server) EndUser(owner string) {
 	now, m := s.cfg.now(), readMember(owner, "")
-	for _, g := range s.rooms.revoke(owner, m.household(), now, now.Add(s.cfg.CredentialTTL)) {
+	for _, g := range s.rooms.revoke(owner, s.rooms.householdOf(&m, now), now, now.Add(s.cfg.CredentialTTL)) {
 		if g.owner == owner {
 			g.close()
 		}

@@ -29,6 +29,10 @@ func prepare(cfg *config, relay *turnsvc.Server, credentials *mint) match.Warm {
 			return iceServers(room, wire.SideA, netip.Addr{})
 		},
 		Introduce: func(room string, partner netip.Addr) { relay.Introduce(room, lobbySide+string(wire.SideA), partner) },
-		Unused:    relay.EndRoom,
+		Join: func(room, to string, partner netip.Addr) {
+			relay.Introduce(room, lobbySide+string(wire.SideA), partner)
+			relay.Join(room, to)
+		},
+		Unused: relay.EndRoom,
 	}
 }
