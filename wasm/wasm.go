@@ -2,7 +2,8 @@
 // embedded in the program.
 //
 // It promises that a browser downloads each version of the client once, in the
-// smallest form it understands, and that every answer carries the headers which
+// smallest form it understands, that the page comes in the visitor's language if
+// it speaks that one, and that every answer carries the headers which
 // keep a hostile partner's words from becoming code. TLS, and the headers that
 // go with it, are left to the server; the client itself is wasm/app, and
 // wasm/build fills dist.
@@ -27,8 +28,9 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// index is the one file whose name stays when its content changes. It names
-// all others, which carry a hash of their content in their name.
+// index is the page in its main language; index.fr.html is the same in French.
+// The names of these files stay when their content changes. They name all
+// others, which carry a hash of their content in their name.
 const index = "index.html"
 
 // hashBytes is how much of a SHA-256 names a version: 48 bits, for telling
@@ -39,6 +41,7 @@ const hashBytes = 6
 // files in memory and does not change.
 type Page struct {
 	files   map[string]*file // by URL path
+	homes   map[string]*file // the indexes by language; of the main one, the key is empty
 	version string
 }
 
@@ -46,6 +49,7 @@ type Page struct {
 type file struct {
 	contentType  string
 	cacheControl string
+	vary         string
 	forms        [codings]form // by coding; the body is nil where there is none
 }
 
@@ -67,7 +71,7 @@ func New() (*Page, error) {
 }
 
 func newPage(built fs.FS) (*Page, error) {
-	p := &Page{files: map[string]*file{}, version: "none"}
+	p := &Page{files: map[string]*file{}, homes: map[string]*file{}, version: "none"}
 	names, err := fs.Glob(built, "*.*")
 	if err != nil {
 		return nil, fmt.Errorf("list the page: %w", err)
@@ -81,20 +85,24 @@ func newPage(built fs.FS) (*Page, error) {
 		if err != nil {
 			return nil, err
 		}
+		if language, isIndex := indexLanguage(name); isIndex {
+			p.homes[language] = f
+			continue
+		}
 		p.files["/"+name] = f
 	}
-	if home, ok := p.files["/"+index]; ok {
+	if home, ok := p.homes[""]; ok {
 		p.version = shortHash(home.forms[identity].body)
-		p.files["/"] = home
 	}
 	return p, nil
 }
 
 // readFile reads a file and its compressed twins.
 func readFile(built fs.FS, name string) (*file, error) {
-	f := &file{contentType: contentType(name), cacheControl: "public, max-age=31536000, immutable"}
-	if name == index {
+	f := &file{contentType: contentType(name), cacheControl: "public, max-age=31536000, immutable", vary: "Accept-Encoding"}
+	if _, isIndex := indexLanguage(name); isIndex {
 		f.cacheControl = "no-cache" // ask each time; the ETag makes it cheap
+		f.vary = "Accept-Encoding, Accept-Language"
 	}
 	for c := range codings {
 		body, err := fs.ReadFile(built, name+c.suffix())
@@ -125,9 +133,9 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 		return
 	}
-	f, ok := p.files[r.URL.Path]
+	f := p.find(r)
 	switch {
-	case ok:
+	case f != nil:
 		f.serve(w, r)
 	case r.URL.Path == "/":
 		http.Error(w, "The browser client is not part of this program.\nRun make, which builds it, and start again.",
@@ -135,6 +143,14 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "not found", http.StatusNotFound)
 	}
+}
+
+// find is what r asks for, nil if there is no such thing.
+func (p *Page) find(r *http.Request) *file {
+	if r.URL.Path == "/" || r.URL.Path == "/"+index {
+		return p.homes[p.language(r)]
+	}
+	return p.files[r.URL.Path]
 }
 
 // protect sets the headers that every answer carries. The policy allows what
@@ -156,7 +172,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", f.cacheControl)
 	h.Set("Etag", form.etag)
-	h.Set("Vary", "Accept-Encoding")
+	h.Set("Vary", f.vary)
 	if matches(strings.Join(r.Header.Values("If-None-Match"), ","), form.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -193,6 +209,8 @@ func contentType(name string) string {
 		return "text/css; charset=utf-8"
 	case ".js":
 		return "text/javascript; charset=utf-8"
+	case ".json":
+		return "application/json"
 	case ".svg":
 		return "image/svg+xml"
 	case ".wasm":

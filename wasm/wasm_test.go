@@ -13,15 +13,18 @@ import (
 func built() fs.FS {
 	files := fstest.MapFS{}
 	for name, body := range map[string]string{
-		".gitignore":               "*",
-		"index.html":               "<!doctype html>",
-		"index.html.br":            "index in brotli",
-		"index.html.gz":            "index in gzip",
-		"app.0123456789ab.wasm":    "\x00asm",
-		"boot.0123456789ab.js":     "go()",
-		"style.0123456789ab.css":   "body{}",
-		"icon.0123456789ab.svg":    "<svg/>",
-		"icon.0123456789ab.svg.gz": "icon in gzip",
+		".gitignore":                 "*",
+		"index.html":                 "<!doctype html>",
+		"index.html.br":              "index in brotli",
+		"index.html.gz":              "index in gzip",
+		"index.fr.html":              "<!doctype html> français",
+		"index.ja.html":              "<!doctype html> 日本語",
+		"words_fr.0123456789ab.json": "{}",
+		"app.0123456789ab.wasm":      "\x00asm",
+		"boot.0123456789ab.js":       "go()",
+		"style.0123456789ab.css":     "body{}",
+		"icon.0123456789ab.svg":      "<svg/>",
+		"icon.0123456789ab.svg.gz":   "icon in gzip",
 	} {
 		files[name] = &fstest.MapFile{Data: []byte(body)}
 	}
@@ -65,6 +68,7 @@ func TestPageFiles(t *testing.T) {
 		{"/boot.0123456789ab.js", "", "go()", "text/javascript; charset=utf-8", "", forGood},
 		{"/style.0123456789ab.css", "", "body{}", "text/css; charset=utf-8", "", forGood},
 		{"/icon.0123456789ab.svg", "br, gzip", "icon in gzip", "image/svg+xml", "gzip", forGood},
+		{"/words_fr.0123456789ab.json", "", "{}", "application/json", "", forGood},
 	}
 	p := page(t, built())
 	for _, tt := range tests {
@@ -74,11 +78,15 @@ func TestPageFiles(t *testing.T) {
 			if w.Code != http.StatusOK || w.Body.String() != tt.body {
 				t.Errorf("GET answers %d %q, want 200 %q", w.Code, w.Body, tt.body)
 			}
+			vary := "Accept-Encoding"
+			if tt.caching != forGood {
+				vary = "Accept-Encoding, Accept-Language"
+			}
 			for name, want := range map[string]string{
 				"Content-Type":     tt.contentType,
 				"Content-Encoding": tt.encoding,
 				"Cache-Control":    tt.caching,
-				"Vary":             "Accept-Encoding",
+				"Vary":             vary,
 			} {
 				if got := w.Header().Get(name); got != want {
 					t.Errorf("GET answers %s: %q, want %q", name, got, want)
@@ -114,6 +122,7 @@ func TestPageRefuses(t *testing.T) {
 		{"an unknown file", http.MethodGet, "/favicon.ico", http.StatusNotFound},
 		{"a file of an older version", http.MethodGet, "/app.ffffffffffff.wasm", http.StatusNotFound},
 		{"a compressed twin by its own name", http.MethodGet, "/index.html.br", http.StatusNotFound},
+		{"an index by the name of its language", http.MethodGet, "/index.fr.html", http.StatusNotFound},
 		{"what git keeps there", http.MethodGet, "/.gitignore", http.StatusNotFound},
 		{"the way up", http.MethodGet, "/../wasm.go", http.StatusNotFound},
 		{"the way up and down", http.MethodGet, "/../dist/index.html", http.StatusNotFound},
