@@ -58,7 +58,7 @@ func TestFirefox(t *testing.T) {
 				w.setNATs(c.nat, c.nat)
 				w.chats(c.path)
 				w.usesItsCredentials()
-				w.a.photograph("firefox-" + c.path)
+				w.a.picture("firefox-"+c.path+".png", look{screen: desktop})
 				w.part()
 			}
 		})

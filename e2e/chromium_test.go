@@ -162,9 +162,10 @@ func (d *chromiumDriver) evaluate(ctx context.Context, script string) (string, e
 }
 
 func (d *chromiumDriver) picture(ctx context.Context, look look) ([]byte, error) {
-	size, scheme := chromedp.EmulateViewport(desktopWidth, desktopHeight), "light"
-	if look.phone {
-		size = chromedp.EmulateViewport(phoneWidth, phoneHeight, chromedp.EmulateScale(phoneScale), chromedp.EmulateMobile, chromedp.EmulateTouch)
+	width, height, isPhone := look.screen.size()
+	size, scheme := chromedp.EmulateViewport(width, height), "light"
+	if isPhone {
+		size = chromedp.EmulateViewport(width, height, chromedp.EmulateScale(phoneScale), chromedp.EmulateMobile, chromedp.EmulateTouch)
 	}
 	if look.dark {
 		scheme = "dark"

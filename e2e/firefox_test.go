@@ -278,9 +278,10 @@ func (d *firefoxDriver) picture(ctx context.Context, look look) ([]byte, error) 
 	if look.dark {
 		return nil, errors.ErrUnsupported
 	}
-	viewport := object{"viewport": object{"width": desktopWidth, "height": desktopHeight}, "devicePixelRatio": 1}
-	if look.phone {
-		viewport = object{"viewport": object{"width": phoneWidth, "height": phoneHeight}, "devicePixelRatio": phoneScale}
+	width, height, isPhone := look.screen.size()
+	viewport := object{"viewport": object{"width": width, "height": height}, "devicePixelRatio": 1}
+	if isPhone {
+		viewport["devicePixelRatio"] = phoneScale
 	}
 	if err := d.command(ctx, "browsingContext.setViewport", viewport, nil); err != nil {
 		return nil, err

@@ -67,9 +67,15 @@ func (tab *tab) press(id string) {
 // say writes a message and sends it.
 func (tab *tab) say(text string) {
 	tab.t.Helper()
+	tab.write(text)
+	tab.press("send")
+}
+
+// write writes a message, and does not send it.
+func (tab *tab) write(text string) {
+	tab.t.Helper()
 	tab.wait(`document.getElementById("message").disabled === false`)
 	tab.do("write "+text, func(ctx context.Context) error { return tab.driver.write(ctx, "message", text) })
-	tab.press("send")
 }
 
 // hears waits until the partner's messages are exactly these.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,29 +16,32 @@ const (
 	// typingFor is how long "typing" stays without news; they come once a second.
 	typingFor = 3 * time.Second
 
+	// tagWait is how long the server looks for a shared interest before anybody
+	// is welcome: its default for MATCH_TAG_WAIT. It does not tell.
+	tagWait = 8 * time.Second
+
 	// maxRetries is how often a search goes on by itself when those it found
 	// leave before the first hello. Then the visitor decides.
 	maxRetries = 3
 )
 
-// The limits of tags, as wire has them: more would be refused by the server.
-const (
-	maxTags     = 4
-	maxTagBytes = 32
-)
-
 // screen is what the visitor sees: the page, or a record of it in tests.
 type screen interface {
-	show(v view)   // everything but the log
-	add(line line) // to the log; a line of one's own also empties the message field
-	clear()        // the log and the message field
+	show(v view)      // everything but the log
+	add(line line)    // to the log; a line of one's own also empties the message field
+	clear()           // the log and the message field
+	turn(w words)     // to another language: what the log says by itself
+	keep(k, v string) // for the next visit
+	reload()          // the page
 }
 
 // line is one entry of the log.
 type line struct {
 	from origin
 	id   uint64 // of one's own message
-	text string
+	text string // what somebody wrote
+	word string // what the page says: the key of it
+	tags tags   // in that
 }
 
 // origin says who a line is from; data-from shows it.
@@ -53,44 +54,48 @@ const (
 	system origin = "system"
 )
 
-// input is something that the visitor did.
-type input struct {
-	kind inputKind
-	text string // pressSend
-	on   bool   // setHideIP, setHidden
-}
-
-// inputKind says what the visitor did.
-type inputKind int
-
-// The kinds of input.
-const (
-	pressStart inputKind = iota + 1
-	pressNext
-	pressStop // or closed the page
-	pressSend
-	typed
-	setHideIP // moved the switch
-	setHidden // put the page into the background, or back
-)
-
 // app is the state machine of the page. All of it belongs to the goroutine of
 // run; whoever has something to say sends it there.
 type app struct {
-	screen  screen
-	connect connect
-	tags    []string // what the visitor likes
-	inputs  chan input
+	screen screen
+	client client
+	inputs chan input
+	online chan int // people on the server, before a search: the newest number
 
 	model   model
 	search  search // while waiting or connecting
-	shared  []string
+	shared  tags
 	retries int
 	chat    chat           // while chatting, else zero
-	leaving sync.WaitGroup // chats that are being closed
+	last    partner        // of the chat whose log is on the page; nil: none
+	answers chan answer    // to reports
+	working sync.WaitGroup // chats that are being closed, reports that are being sent
 
 	slow   <-chan time.Time // when connecting becomes slow
 	silent <-chan time.Time // when typing has stopped
+	second <-chan time.Time // when what is counted down has one less
+}
+
+// newApp makes an app that shows m on s.
+func newApp(s screen, m model, inputs chan input) *app {
+	return &app{
+		screen:  s,
+		model:   m,
+		inputs:  inputs,
+		online:  make(chan int, 1),
+		answers: make(chan answer),
+	}
+}
+
+// isOnline tells the app how many are online. It never waits.
+func (a *app) isOnline(n int) {
+	for {
+		select {
+		case a.online <- n:
+			return
+		case <-a.online: // older
+		}
+	}
 }
 
 // run shows the page and keeps it going until ctx ends.
@@ -98,8 +103,9 @@ func (a *app) run(ctx context.Context) {
 	defer func() {
 		a.hangUp()
 		a.search.wait()
-		a.leaving.Wait()
+		a.working.Wait()
 	}()
+	a.client.Prepare()
 	for {
 		a.screen.show(a.model.view())
 		select {
@@ -107,6 +113,8 @@ func (a *app) run(ctx context.Context) {
 			return
 		case in := <-a.inputs:
 			a.input(ctx, in)
+		case n := <-a.online:
+			a.model.online = n
 		case p := <-a.search.progress:
 			a.progress(p)
 		case f := <-a.search.found:
@@ -116,10 +124,14 @@ func (a *app) run(ctx context.Context) {
 				ev.Kind = peer.EventLost
 			}
 			a.event(ev)
+		case answer := <-a.answers:
+			a.answered(answer)
 		case <-a.slow:
 			a.model.slow = true
 		case <-a.silent:
 			a.model.typing = false
+		case <-a.second:
+			a.count(time.Second)
 		}
 	}
 }
@@ -130,6 +142,7 @@ func (a *app) input(ctx context.Context, in input) {
 	switch in.kind {
 	case pressStart:
 		if can.canStart {
+			a.understood()
 			a.retries = 0
 			a.seek(ctx)
 		}
@@ -142,20 +155,22 @@ func (a *app) input(ctx context.Context, in input) {
 		if can.canStop {
 			a.hangUp()
 			a.model.state = idle
+			a.client.Prepare()
 		}
 	case pressSend:
 		if can.canWrite {
 			a.send(in.text)
 		}
+	case sendReport:
+		if can.canReport {
+			a.report(ctx, in.text)
+		}
 	case typed:
 		if can.canWrite {
-			a.chat.partner.Typing()
+			a.typed(in.size, in.on)
 		}
-	case setHideIP:
-		a.model.hideIP = in.on
-	case setHidden:
-		a.model.hidden = in.on
-		a.model.unread = 0
+	default:
+		a.choose(in)
 	}
 }
 
@@ -163,7 +178,14 @@ func (a *app) input(ctx context.Context, in input) {
 func (a *app) seek(ctx context.Context) {
 	a.hangUp()
 	a.model.state = waiting
-	a.search = a.connect.begin(ctx, peer.Search{Tags: a.tags, RelayOnly: a.model.hideIP}, a.search)
+	if a.model.tags != (tags{}) {
+		a.model.relax = tagWait
+		a.second = time.After(time.Second)
+	}
+	a.search = begin(ctx, a.client, peer.Search{
+		Tags:      a.model.tags.list(),
+		RelayOnly: a.model.hideIP,
+	}, a.search)
 }
 
 // hangUp ends the search or the chat, and forgets what was said.
@@ -171,142 +193,44 @@ func (a *app) hangUp() {
 	a.search = a.search.abandon()
 	a.letGo()
 	a.screen.clear()
-	a.model.pause = 0
-	a.model.arrived = 0
-	a.model.unread = 0
-	a.shared = nil
+	a.last = nil
+	a.shared = tags{}
+	a.model.forget()
 }
 
 // letGo ends the chat but leaves its log to be read.
 func (a *app) letGo() {
 	if p := a.chat.partner; p != nil {
-		a.leaving.Go(func() { _ = p.Close() }) // takes up to a second; its result changes nothing
+		a.working.Go(func() { _ = p.Close() }) // takes up to a second; its result changes nothing
 	}
 	a.chat = chat{}
-	a.slow, a.silent = nil, nil
-	a.model.slow, a.model.typing = false, false
+	a.slow, a.silent, a.second = nil, nil, nil
+	a.model.slow, a.model.typing, a.model.interrupted = false, false, false
 	a.model.path = peer.Path{}
+}
+
+// count brings what is counted down closer to its end.
+func (a *app) count(passed time.Duration) {
+	a.model.pause = max(0, a.model.pause-passed)
+	a.model.relax = max(0, a.model.relax-passed)
+	a.second = nil
+	if a.model.pause+a.model.relax > 0 {
+		a.second = time.After(time.Second)
+	}
 }
 
 // progress shows how the search goes.
 func (a *app) progress(p peer.Progress) {
 	switch p.Phase {
 	case peer.PhaseWaiting:
+		a.model.state = waiting // again, if somebody who was found did not come
 		a.model.online, a.model.queue, a.model.pause = p.Online, p.Waiting, p.Pause
+		if a.second == nil {
+			a.count(0)
+		}
 	case peer.PhaseConnecting:
 		a.model.state = connecting
-		a.shared = p.Shared
-		a.slow = time.After(slowAfter)
+		a.shared = tagsOf(p.Shared)
+		a.model.slow, a.slow = false, time.After(slowAfter)
 	}
-}
-
-// found begins the chat, or says why there is none.
-func (a *app) found(ctx context.Context, f found) {
-	a.search = a.search.abandon()
-	if errors.Is(f.err, peer.ErrPartnerGone) && a.retries < maxRetries {
-		a.retries++
-		a.seek(ctx)
-		return
-	}
-	a.letGo() // of the clock
-	a.model.online = 0
-	if f.err != nil {
-		a.model.state, a.model.why = failed, fault(f.err)
-		return
-	}
-	a.chat = f.chat
-	a.model.state, a.model.path = chatting, f.chat.path
-	a.screen.add(line{from: system, text: a.model.words.greeting(a.shared)})
-	a.notice()
-}
-
-// fault is the word for what ended a search.
-func fault(err error) string {
-	var refused *peer.ServerError
-	switch {
-	case errors.Is(err, peer.ErrNobody):
-		return "nobody"
-	case errors.Is(err, peer.ErrPartnerGone):
-		return "gone"
-	case errors.Is(err, peer.ErrNoPath):
-		return "nopath"
-	case errors.As(err, &refused):
-		return refusal(refused.Reason)
-	default:
-		return "unreachable"
-	}
-}
-
-// refusal is the word for what the server refused with.
-func refusal(reason string) string {
-	switch reason {
-	case peer.RefusedBanned:
-		return "banned"
-	case peer.RefusedTooFast:
-		return "too_fast"
-	case peer.RefusedTooMany:
-		return "too_many"
-	}
-	return "refused"
-}
-
-// send says something to the partner. What could not be sent stays in the field.
-func (a *app) send(text string) {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return
-	}
-	id, err := a.chat.partner.Send(text)
-	if err != nil {
-		a.screen.add(line{from: system, text: a.model.words.of("unsent")})
-		return
-	}
-	a.screen.add(line{from: me, id: id, text: text})
-}
-
-// event shows what the partner did.
-func (a *app) event(ev peer.Event) {
-	switch ev.Kind {
-	case peer.EventMessage:
-		a.model.typing = false
-		a.screen.add(line{from: them, text: ev.Text})
-		a.notice()
-	case peer.EventDelivered:
-		a.model.arrived = max(a.model.arrived, ev.ID)
-	case peer.EventTyping:
-		a.model.typing = true
-		a.silent = time.After(typingFor)
-	case peer.EventPath:
-		a.model.path = ev.Path
-	case peer.EventLeft:
-		a.over("left")
-	case peer.EventLost:
-		a.over("broken")
-	}
-}
-
-// over ends a chat that the partner, or the network, has ended.
-func (a *app) over(why string) {
-	a.letGo()
-	a.model.state, a.model.why = left, why
-}
-
-// notice counts what happens while nobody looks.
-func (a *app) notice() {
-	if a.model.hidden {
-		a.model.unread++
-	}
-}
-
-// interests reads the tags of an address, "go,music". What the server would
-// refuse is left out.
-func interests(list string) []string {
-	var tags []string
-	for tag := range strings.SplitSeq(list, ",") {
-		tag = strings.TrimSpace(tag)
-		if tag != "" && len(tag) <= maxTagBytes && len(tags) < maxTags {
-			tags = append(tags, tag)
-		}
-	}
-	return tags
 }

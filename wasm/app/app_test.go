@@ -1,204 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/peer"
 )
-
-// stage is a page with a scripted world around it, on a fake clock.
-type stage struct {
-	t     *testing.T
-	app   *app
-	calls []*call
-
-	mu    sync.Mutex // guards the fields below: the fake clock orders no memory
-	shown view
-	log   []line
-}
-
-// call is one search: what was asked for, and how the world answers.
-type call struct {
-	wanted peer.Search
-	answer chan found
-	ended  bool
-}
-
-// stranger is a partner who does what the test says.
-type stranger struct {
-	events chan peer.Event
-	heard  []string
-	typing int
-	closed int
-	deaf   error // what Send answers, if anything
-}
-
-func (s *stage) show(v view) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.shown = v
-}
-
-func (s *stage) add(l line) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.log = append(s.log, l)
-}
-
-func (s *stage) clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.log = nil
-}
-
-// view is what the page shows, when everything has settled.
-func (s *stage) view() view {
-	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.shown
-}
-
-// pass lets time pass.
-func (s *stage) pass(d time.Duration) { <-time.After(d) }
-
-func (p *stranger) Send(text string) (uint64, error) {
-	if p.deaf != nil {
-		return 0, p.deaf
-	}
-	p.heard = append(p.heard, text)
-	return uint64(len(p.heard)), nil
-}
-
-// chat is a conversation with p on a direct path.
-func (p *stranger) chat() chat {
-	return chat{partner: p, events: p.events, path: peer.Path{Kind: peer.PathDirect}}
-}
-
-func (p *stranger) Typing()      { p.typing++ }
-func (p *stranger) Close() error { p.closed++; return nil }
-
-// play runs a story. Whatever it does is followed by a moment in which
-// everything settles; at its end the page is closed, and nothing may be left.
-func play(t *testing.T, story func(*stage)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := &stage{t: t}
-		s.app = &app{
-			screen:  s,
-			connect: s.connect,
-			tags:    []string{"go"},
-			inputs:  make(chan input),
-			model:   model{words: english(t), state: idle},
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			s.app.run(ctx)
-		}()
-		synctest.Wait()
-		story(s)
-		cancel()
-		<-ended
-		for i, c := range s.calls {
-			if !c.ended {
-				t.Errorf("search %d goes on after the page was closed", i)
-			}
-		}
-	})
-}
-
-// connect is the world's Connect of a peer.Client.
-func (s *stage) connect(ctx context.Context, wanted peer.Search) (chat, error) {
-	c := &call{wanted: wanted, answer: make(chan found)}
-	s.calls = append(s.calls, c)
-	defer func() { c.ended = true }()
-	select {
-	case <-ctx.Done():
-		return chat{}, ctx.Err()
-	case f := <-c.answer:
-		return f.chat, f.err
-	}
-}
-
-func (s *stage) do(in input) {
-	s.app.inputs <- in
-	synctest.Wait()
-}
-
-func (s *stage) press(kinds ...inputKind) {
-	for _, kind := range kinds {
-		s.do(input{kind: kind})
-	}
-}
-
-// searching is the search that goes on now.
-func (s *stage) searching() *call {
-	s.t.Helper()
-	if len(s.calls) == 0 || s.calls[len(s.calls)-1].ended {
-		s.t.Fatal("nobody is searching")
-	}
-	return s.calls[len(s.calls)-1]
-}
-
-func (s *stage) progress(p peer.Progress) {
-	s.t.Helper()
-	s.searching().wanted.OnProgress(p)
-	synctest.Wait()
-}
-
-// meet lets the search find somebody.
-func (s *stage) meet() *stranger {
-	s.t.Helper()
-	p := &stranger{events: make(chan peer.Event)}
-	s.progress(peer.Progress{Phase: peer.PhaseConnecting})
-	s.searching().answer <- found{chat: p.chat()}
-	synctest.Wait()
-	return p
-}
-
-// fail lets the search end badly.
-func (s *stage) fail(err error) {
-	s.t.Helper()
-	s.searching().answer <- found{err: err}
-	synctest.Wait()
-}
-
-func (p *stranger) does(ev peer.Event) {
-	p.events <- ev
-	synctest.Wait()
-}
-
-func (p *stranger) says(text string) { p.does(peer.Event{Kind: peer.EventMessage, ID: 1, Text: text}) }
-
-func (s *stage) wantState(want state) {
-	s.t.Helper()
-	if s.view().state != want {
-		s.t.Errorf("the page is %s, want %s", s.view().state, want)
-	}
-}
-
-func (s *stage) wantLog(want ...string) {
-	s.t.Helper()
-	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var got []string
-	for _, l := range s.log {
-		got = append(got, string(l.from)+": "+l.text)
-	}
-	if !slices.Equal(got, want) {
-		s.t.Errorf("the log shows %q, want %q", got, want)
-	}
-}
 
 const hello = "system: You are connected. Say hello."
 
@@ -208,7 +19,7 @@ func TestAppFromStartToChat(t *testing.T) {
 		s.wantState(idle)
 		s.press(pressStart)
 		s.wantState(waiting)
-		if wanted := s.searching().wanted; len(wanted.Tags) != 1 || wanted.RelayOnly {
+		if wanted := s.searching().wanted; !slices.Equal(wanted.Tags, []string{"go"}) || wanted.RelayOnly {
 			t.Errorf("START searches with %+v", wanted)
 		}
 		s.progress(peer.Progress{Phase: peer.PhaseWaiting, Online: 9, Waiting: 2})
@@ -217,7 +28,7 @@ func TestAppFromStartToChat(t *testing.T) {
 		}
 		s.progress(peer.Progress{Phase: peer.PhaseConnecting, Shared: []string{"go"}})
 		s.wantState(connecting)
-		p := &stranger{events: make(chan peer.Event)}
+		p := newStranger()
 		s.searching().answer <- found{chat: p.chat()}
 		synctest.Wait()
 		s.wantState(chatting)
@@ -259,9 +70,60 @@ func TestAppChat(t *testing.T) {
 			}
 		}},
 		{"typing is passed on", func(s *stage, p *stranger) {
-			s.press(typed)
+			s.do(input{kind: typed, size: measure("h")})
 			if p.typing != 1 {
 				s.t.Errorf("the partner saw typing %d times, want once", p.typing)
+			}
+		}},
+		{"taking everything back is not typing", func(s *stage, p *stranger) {
+			s.press(typed)
+			if p.typing != 0 {
+				s.t.Errorf("the partner saw typing %d times, want not at all", p.typing)
+			}
+		}},
+		{"what is left in a long message is told", func(s *stage, p *stranger) {
+			s.do(input{kind: typed, size: size{4000, 4000}})
+			if v := s.view(); v.room != "96 left" || v.told != "Room for about 96 more characters." {
+				s.t.Errorf("the page shows %q and tells %q", v.room, v.told)
+			}
+			s.do(input{kind: typed, size: size{4001, 4001}})
+			if v := s.view(); v.room != "95 left" || v.told != "Room for about 96 more characters." {
+				s.t.Errorf("with the next key, the page shows %q and tells %q", v.room, v.told)
+			}
+			s.do(input{kind: typed, size: size{4096, 4096}, on: true})
+			if v := s.view(); v.room != "0 left" || v.told != "The message has reached its greatest length." {
+				s.t.Errorf("at the end, the page shows %q and tells %q", v.room, v.told)
+			}
+			s.do(input{kind: pressSend, text: "long"})
+			if v := s.view(); v.room != "" {
+				s.t.Errorf("the next message begins with %q", v.room)
+			}
+		}},
+		{"a stranger's controls are not shown", func(s *stage, p *stranger) {
+			p.says("a\x1b[2J\n\n\n\n\n\nb")
+			s.wantLog(hello, "peer: a[2J\n\nb")
+		}},
+		{"a lost connection that comes back", func(s *stage, p *stranger) {
+			p.does(peer.Event{Kind: peer.EventTyping})
+			p.does(peer.Event{Kind: peer.EventInterrupted})
+			s.wantState(chatting)
+			if v := s.view(); !v.interrupted || v.status != "Connection lost, trying to get back…" || v.path.kind != peer.PathUnknown || v.typing != "" || !v.canWrite {
+				s.t.Errorf("while it is lost, the page shows %+v", v)
+			}
+			s.do(input{kind: pressSend, text: "still there?"})
+			p.does(peer.Event{Kind: peer.EventRestored})
+			if v := s.view(); v.interrupted || v.status != "Stranger" || v.path.kind != peer.PathDirect {
+				s.t.Errorf("when it is back, the page shows %+v", v)
+			}
+			s.wantLog(hello, "system: Connection lost, trying to get back…", "me: still there?",
+				"system: The network changed. Reconnected, nothing was lost.")
+		}},
+		{"a lost connection that does not come back", func(s *stage, p *stranger) {
+			p.does(peer.Event{Kind: peer.EventInterrupted})
+			p.does(peer.Event{Kind: peer.EventLost})
+			s.wantState(left)
+			if v := s.view(); v.interrupted || v.status != "The connection was lost." {
+				s.t.Errorf("the page shows %+v", v)
 			}
 		}},
 		{"typing ends with the message", func(s *stage, p *stranger) {
@@ -483,17 +345,26 @@ func TestAppSearch(t *testing.T) {
 func TestAppErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name string
-		err  error
-		want string
+		name       string
+		err        error
+		want, more string
 	}{
-		{"nobody came", peer.ErrNobody, "Nobody came. Try again in a moment."},
-		{"no path", peer.ErrNoPath, "No way was found between you two. Your network may block such connections."},
-		{"no server", peer.ErrUnreachable, "The server does not answer. Check your connection, or try again in a moment."},
-		{"banned", &peer.ServerError{Reason: "banned", Wait: time.Hour}, "Several people reported this browser or this address. Try again tomorrow, or write to whoever runs this server."},
-		{"too fast", &peer.ServerError{Reason: "too-fast"}, "Too many requests came from your network. Try again in a minute."},
-		{"refused", &peer.ServerError{Reason: "shutting-down"}, "The server takes nobody just now. Try again in a moment."},
-		{"anything else", errors.New("?"), "The server does not answer. Check your connection, or try again in a moment."},
+		{"nobody came", peer.ErrNobody, "Nobody came. Try again in a moment.", ""},
+		{
+			"no path", peer.ErrNoPath, "No way was found between you two. Your network may block such connections.",
+			"Guest and company networks often do. Another network may work, your phone’s for instance.",
+		},
+		{"no server", peer.ErrUnreachable, "The server does not answer. Check your connection, or try again in a moment.", ""},
+		{
+			"banned", &peer.ServerError{Reason: "banned", Wait: 30 * time.Hour, Ban: "b-1"},
+			"Several people reported this browser or this address. Try again in 30 h.",
+			"If that is a mistake, write to whoever runs this server and name b-1.",
+		},
+		{"banned, nobody knows for how long", &peer.ServerError{Reason: "banned"}, "Several people reported this browser or this address. Try again in 24 h.", ""},
+		{"too fast", &peer.ServerError{Reason: "too-fast", Wait: 7 * time.Second}, "Too many requests came from your network. Try again in 7 s.", ""},
+		{"too many", &peer.ServerError{Reason: "too-many"}, "Too many people of your network are waiting already. Try again in 60 s.", ""},
+		{"refused", &peer.ServerError{Reason: "shutting-down"}, "The server takes nobody just now. Try again in a moment.", ""},
+		{"anything else", errors.New("?"), "The server does not answer. Check your connection, or try again in a moment.", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -502,8 +373,8 @@ func TestAppErrors(t *testing.T) {
 				s.press(pressStart)
 				s.fail(tt.err)
 				s.wantState(failed)
-				if s.view().fault != tt.want {
-					t.Errorf("%v shows %q, want %q", tt.err, s.view().fault, tt.want)
+				if v := s.view(); v.fault != tt.want || v.more != tt.more {
+					t.Errorf("%v shows %q %q, want %q %q", tt.err, v.fault, v.more, tt.want, tt.more)
 				}
 				s.press(pressStart)
 				s.wantState(waiting)
@@ -535,26 +406,4 @@ func TestAppIgnoresWhatIsNotOnThePage(t *testing.T) {
 			t.Errorf("heard %q, typing %d, %d searches", p.heard, p.typing, len(s.calls))
 		}
 	})
-}
-
-func TestInterests(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name, list string
-		want       []string
-	}{
-		{"none", "", nil},
-		{"two", "go,music", []string{"go", "music"}},
-		{"spaces and gaps", " go , ,music,", []string{"go", "music"}},
-		{"at most four", "a,b,c,d,e", []string{"a", "b", "c", "d"}},
-		{"too long", strings.Repeat("x", maxTagBytes+1) + ",ok", []string{"ok"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if got := interests(tt.list); !slices.Equal(got, tt.want) {
-				t.Errorf("interests(%q) = %q, want %q", tt.list, got, tt.want)
-			}
-		})
-	}
 }

@@ -1,180 +1,131 @@
 package main
 
 import (
-	"strconv"
+	"strings"
 	"syscall/js"
 
 	"github.com/wasmp2pchat/wasmp2pchat/peer"
 )
 
-const (
-	// maxLines bounds the log, whatever a stranger sends.
-	maxLines = 500
-
-	// maxInputs is how many things a visitor can do before the app has dealt
-	// with the first. It deals with them at once.
-	maxInputs = 64
-)
-
-// dom is the page, as a screen and as the source of inputs.
+// dom is the page, as a screen and as the source of inputs. What the app shows
+// is painted once in a frame, however much of it there is; while the page is in
+// the background there are no frames, and it is painted at once.
 type dom struct {
 	inputs chan input
 
 	document js.Value
+	root     js.Value
 	body     js.Value
 	parts    map[string]js.Value // by id
-	shown    view                // what the page shows now
-	marked   js.Value            // the line that says "delivered"
+	words    words
+	log      log
+
+	frame  js.Func // paints
+	framed bool    // frame will be called
+	wanted view    // what the page shall show
+	shown  view    // what it shows now
 }
 
 // open finds the parts of the page and listens to them.
-func open() *dom {
+func open(inputs chan input) *dom {
 	d := &dom{
-		inputs:   make(chan input, maxInputs),
+		inputs:   inputs,
 		document: js.Global().Get("document"),
 		parts:    map[string]js.Value{},
 	}
+	d.root = d.document.Get("documentElement")
 	d.body = d.document.Get("body")
 	for _, id := range []string{
-		"composer", "fault", "hide-ip", "log", "message", "next", "note", "online",
-		"path", "send", "start", "status", "stop", "talk", "typing", "words",
+		"about", "complaint", "cancel", "composer", "fault", "fault-more", "hide-ip", "interest", "interests", "log", "means", "message",
+		"next", "note", "online", "path", "reasons", "reload", "report", "room", "round-trip", "send", "start", "status", "stop",
+		"tags", "talk", "told", "typing", "understood", "update", "why", "wish", "words",
 	} {
 		d.parts[id] = d.document.Call("getElementById", id)
 	}
+	for _, id := range []string{"start", "status"} {
+		d.parts[id].Get("dataset").Delete("word") // from now on it says what the app wants
+	}
+	d.words = d.readWords()
+	d.frame = js.FuncOf(func(js.Value, []js.Value) any { // never released: it lives as long as the page
+		d.framed = false
+		d.paint()
+		return nil
+	})
 	d.listen()
 	return d
 }
 
-// listen turns events of the page into inputs.
-func (d *dom) listen() {
-	d.pressed("start", pressStart)
-	d.pressed("next", pressNext)
-	d.pressed("stop", pressStop)
-	on(d.parts["composer"], "submit", func(event js.Value) { // SEND, or Enter outside of a composition
-		event.Call("preventDefault")
-		d.post(input{kind: pressSend, text: d.parts["message"].Get("value").String()})
-	})
-	on(d.parts["message"], "input", func(js.Value) { d.post(input{kind: typed}) })
-	on(d.parts["hide-ip"], "change", func(js.Value) {
-		d.post(input{kind: setHideIP, on: d.parts["hide-ip"].Get("checked").Bool()})
-	})
-	on(d.document, "keydown", func(event js.Value) {
-		escape := event.Get("key").String() == "Escape"
-		if escape && !event.Get("isComposing").Bool() && !event.Get("repeat").Bool() {
-			d.post(input{kind: pressNext})
-		}
-	})
-	on(d.document, "visibilitychange", func(js.Value) { d.post(input{kind: setHidden, on: d.hidden()}) })
-	on(js.Global(), "pagehide", func(js.Value) { d.post(input{kind: pressStop}) })
-}
-
-// on calls f for each event, as long as the page lives: the js.Func is never
-// released. f must not block, the browser waits for it.
-func on(target js.Value, event string, f func(event js.Value)) {
-	target.Call("addEventListener", event, js.FuncOf(func(_ js.Value, args []js.Value) any {
-		f(args[0])
-		return nil
-	}))
-}
-
-func (d *dom) pressed(id string, kind inputKind) {
-	on(d.parts[id], "click", func(js.Value) { d.post(input{kind: kind}) })
-}
-
-// post hands an input to the app without waiting. When it is that far behind,
-// one click more or less does not matter; a message stays in its field.
-func (d *dom) post(in input) {
-	select {
-	case d.inputs <- in:
-	default:
-	}
-}
-
-// query reads the address of the page: ?name=value.
-func (d *dom) query() func(name string) string {
-	parameters := js.Global().Get("URLSearchParams").New(js.Global().Get("location").Get("search"))
-	return func(name string) string {
-		value := parameters.Call("get", name)
-		if value.IsNull() {
-			return ""
-		}
-		return value.String()
-	}
-}
-
-// origin is where the page came from, and where the server is.
-func (d *dom) origin() string { return js.Global().Get("location").Get("origin").String() }
-
-// words reads the words that wasm/build put into the page.
-func (d *dom) words() words {
-	texts := js.Global().Get("JSON").Call("parse", d.parts["words"].Get("content").Get("textContent"))
-	keys := js.Global().Get("Object").Call("keys", texts)
-	w := words{}
-	for i := range keys.Length() {
-		key := keys.Index(i).String()
-		w[key] = texts.Get(key).String()
-	}
-	return w
-}
-
-// hidden tells whether the page is in the background.
-func (d *dom) hidden() bool { return d.document.Get("hidden").Bool() }
-
-// hideIP is how the switch stands: the browser may have kept it over a reload,
-// or the address asks for it.
-func (d *dom) hideIP(asked bool) bool {
-	if asked {
-		d.parts["hide-ip"].Set("checked", true)
-	}
-	return d.parts["hide-ip"].Get("checked").Bool()
-}
-
-// device is the random name of this browser, kept in its storage: if somebody
-// is reported, it is the browser that is reported. Where storage is switched
-// off, each page is a browser of its own.
-func (d *dom) device(random string) (name string) {
-	defer func() {
-		if _, refused := recover().(js.Error); refused {
-			name = random
-		}
-	}()
-	storage := js.Global().Get("Reflect").Call("get", js.Global(), "localStorage") // Get itself could not be recovered from
-	if kept := storage.Call("getItem", "device"); kept.Type() == js.TypeString && kept.String() != "" {
-		return kept.String()
-	}
-	storage.Call("setItem", "device", random)
-	return random
-}
-
-// show changes what is different from what the page shows already.
+// show has the page look like v, in the next frame.
 func (d *dom) show(v view) {
-	was := d.shown
+	d.wanted = v
+	d.repaint()
+}
+
+// repaint sees to it that there is a frame, in which whatever has changed is
+// painted.
+func (d *dom) repaint() {
+	switch {
+	case d.hidden():
+		d.paint()
+	case !d.framed:
+		d.framed = true
+		js.Global().Call("requestAnimationFrame", d.frame)
+	}
+}
+
+// paint changes what is different from what the page shows already.
+func (d *dom) paint() {
+	d.flush()
+	v, was := d.wanted, d.shown
 	d.shown = v
 	if v == was {
 		return
 	}
-	d.text("status", v.status, was.status)
-	d.text("note", v.note, was.note)
-	d.text("fault", v.fault, was.fault)
-	d.text("start", v.start, was.start)
-	d.text("typing", v.typing, was.typing)
-	d.text("online", v.online, was.online)
-	d.parts["online"].Set("hidden", v.online == "")
-	if v.title != was.title {
-		d.document.Set("title", v.title)
-	}
+	d.texts(v, was)
 	if v.path != was.path {
 		d.badge(v.path)
 	}
-	if v.arrived != was.arrived {
+	if v.tags != was.tags || v.remove != was.remove {
+		d.chips(v.tags, v.remove)
+	}
+	if v.arrived != was.arrived || v.delivered != was.delivered {
 		d.mark(v.arrived, v.delivered)
 	}
 	d.enable(v)
+	if !v.notice {
+		d.root.Get("dataset").Set("met", "")
+	}
+	d.parts["update"].Set("hidden", !v.update)
+	if v.interrupted {
+		d.body.Get("dataset").Set("line", "interrupted")
+	} else {
+		d.body.Get("dataset").Delete("line")
+	}
 	if v.state != was.state {
 		d.body.Get("dataset").Set("state", string(v.state))
-		if was.state != "" { // not when the page has just come up
-			d.focus(v.focus)
-		}
+	}
+	changed := v.state != was.state || v.focus != was.focus || v.notice != was.notice
+	if changed && was.state != "" { // not when the page has just come up
+		d.focus(v.focus)
+	}
+}
+
+func (d *dom) texts(v, was view) {
+	d.text("status", v.status, was.status)
+	d.text("note", v.note, was.note)
+	d.text("fault", v.fault, was.fault)
+	d.text("fault-more", v.more, was.more)
+	d.text("start", v.start, was.start)
+	d.text("typing", v.typing, was.typing)
+	d.text("room", v.room, was.room)
+	d.text("told", v.told, was.told)
+	d.text("online", v.online, was.online)
+	d.parts["online"].Set("hidden", v.online == "")
+	if v.wish != was.wish {
+		d.phrase(d.parts["wish"], v.wish)
+	}
+	if v.title != was.title {
+		d.document.Set("title", v.title)
 	}
 }
 
@@ -189,11 +140,17 @@ func (d *dom) enable(v view) {
 	d.parts["next"].Set("disabled", !v.canNext)
 	d.parts["stop"].Set("disabled", !v.canStop)
 	d.parts["send"].Set("disabled", !v.canWrite)
+	d.parts["report"].Set("disabled", !v.canReport)
 	d.parts["hide-ip"].Set("disabled", !v.canHide)
+	d.parts["interest"].Set("disabled", !v.canStart)
+	d.parts["understood"].Set("disabled", !v.notice)
 	// Not disabled while there is a log: that would take the keyboard away from
 	// somebody in the middle of a word, and the next space would press a button.
 	d.parts["message"].Set("disabled", !v.canWrite && v.state != left)
 	d.parts["message"].Set("readOnly", !v.canWrite)
+	if !v.canReport && d.parts["complaint"].Get("open").Bool() {
+		d.parts["complaint"].Call("close")
+	}
 }
 
 // focus gives the keyboard to a part of the page, but does not take it from
@@ -210,58 +167,72 @@ func (d *dom) focus(id string) {
 func (d *dom) badge(b badge) {
 	path := d.parts["path"]
 	path.Get("dataset").Set("path", string(b.kind))
-	path.Call("replaceChildren")
+	path.Set("hidden", b.kind == peer.PathUnknown)
 	if b.kind == peer.PathUnknown {
-		return
+		d.parts["about"].Call("hidePopover")
 	}
-	path.Call("append", b.name)
+	path.Call("replaceChildren", b.name)
 	if b.more != "" {
 		path.Call("append", d.element("span", " · "+b.more))
 	}
 	if b.rtt != "" {
 		path.Call("append", " · "+b.rtt)
 	}
+	d.parts["means"].Set("textContent", b.about.means)
+	d.parts["why"].Set("textContent", b.about.why)
+	d.parts["round-trip"].Set("textContent", b.about.roundTrip)
 }
 
-// mark puts a note under one's own message id, and takes it from the one before.
-func (d *dom) mark(id uint64, note string) {
-	if !d.marked.IsUndefined() {
-		d.marked.Get("dataset").Delete("note")
-		d.marked = js.Undefined()
+// chips shows the interests, each as a button that removes it.
+func (d *dom) chips(t tags, remove string) {
+	list := d.parts["tags"]
+	list.Call("replaceChildren")
+	for _, tag := range t.list() {
+		button := d.element("button", "")
+		button.Set("type", "button")
+		button.Get("dataset").Set("tag", tag)
+		button.Call("setAttribute", "aria-label", fill(remove, "tag", tag))
+		cross := d.element("span", "×")
+		cross.Call("setAttribute", "aria-hidden", "true")
+		button.Call("append", d.element("bdi", tag), cross)
+		item := d.element("li", "")
+		item.Call("append", button)
+		list.Call("append", item)
 	}
-	entry := d.parts["log"].Call("querySelector", `[data-id="`+strconv.FormatUint(id, 10)+`"]`)
-	if !entry.IsNull() {
-		entry.Get("dataset").Set("note", note)
-		d.marked = entry
-	}
+	d.parts["interest"].Get("parentElement").Set("hidden", t.count() == maxTags)
 }
 
-// add shows a line as text: whatever a stranger writes, it stays that.
-func (d *dom) add(l line) {
-	text := d.element("p", l.text)
-	text.Set("dir", "auto")
-	entry := d.element("div", "")
-	entry.Get("dataset").Set("from", string(l.from))
-	entry.Call("append", text)
-	if l.from == me {
-		entry.Get("dataset").Set("id", strconv.FormatUint(l.id, 10))
-		entry.Call("setAttribute", "aria-live", "off") // one knows what one wrote
-		d.parts["message"].Set("value", "")
+// phrase puts a text with interests into an element. They are strangers' words:
+// each keeps to its own direction.
+func (d *dom) phrase(into js.Value, p phrase) {
+	into.Call("replaceChildren")
+	before, after, found := strings.Cut(p.text, "{tags}")
+	into.Call("append", before)
+	if !found {
+		return
 	}
-	log := d.parts["log"]
-	log.Call("append", entry)
-	if log.Get("childElementCount").Int() > maxLines {
-		log.Get("firstElementChild").Call("remove")
+	options := map[string]any{"type": "conjunction"}
+	if p.either {
+		options["type"] = "disjunction"
 	}
-	if l.from == me {
-		d.parts["talk"].Set("scrollTop", 0) // the end: the style sheet turns it round
+	var list []any
+	for _, tag := range p.tags.list() {
+		list = append(list, tag)
 	}
-}
-
-func (d *dom) clear() {
-	d.parts["log"].Call("replaceChildren")
-	d.parts["message"].Set("value", "")
-	d.marked = js.Undefined()
+	format := js.Global().Get("Intl").Get("ListFormat").New(d.root.Get("lang"), options)
+	parts := format.Call("formatToParts", list)
+	for i := range parts.Length() {
+		part := parts.Index(i)
+		text := part.Get("value").String()
+		if part.Get("type").String() == "element" {
+			tag := d.element("b", "")
+			tag.Call("append", d.element("bdi", text))
+			into.Call("append", tag)
+		} else {
+			into.Call("append", text)
+		}
+	}
+	into.Call("append", after)
 }
 
 func (d *dom) element(tag, text string) js.Value {
@@ -269,3 +240,9 @@ func (d *dom) element(tag, text string) js.Value {
 	e.Set("textContent", text)
 	return e
 }
+
+// hidden tells whether the page is in the background.
+func (d *dom) hidden() bool { return d.document.Get("hidden").Bool() }
+
+// reload loads the page again.
+func (d *dom) reload() { js.Global().Get("location").Call("reload") }

@@ -8,38 +8,41 @@ import (
 )
 
 func main() {
-	page := open()
+	inputs := make(chan input, maxInputs)
+	page := open(inputs)
 	query := page.query()
-	client := peer.NewClient(peer.Config{
-		URL:    page.origin(),
-		UserID: rand.Text(), // the same for all searches of this page: nobody meets twice in a row
-		Device: page.device(rand.Text()),
-	})
-	a := &app{
-		screen:  page,
-		connect: finder(client),
-		tags:    interests(query("tags")),
-		inputs:  page.inputs,
-		model: model{
-			words:  page.words(),
-			state:  idle,
-			hideIP: page.hideIP(query("relay") == "1"),
-			hidden: page.hidden(),
-		},
+	wishes, preset := query("tags")
+	if !preset {
+		wishes = page.kept("tags")
 	}
-	if query("autostart") == "1" {
+	relay, _ := query("relay")
+	a := newApp(page, model{
+		words:  page.words,
+		state:  idle,
+		tags:   interests(wishes),
+		hideIP: page.hideIP(relay == "1"),
+		met:    page.kept("met") != "",
+		hidden: page.hidden(),
+	}, inputs)
+	a.client = finder{peer.NewClient(peer.Config{
+		URL:      page.origin(),
+		UserID:   rand.Text(), // the same for all searches of this page: nobody meets twice in a row
+		Device:   page.device(rand.Text()),
+		OnOnline: func(n int) { a.isOnline(n) },
+	})}
+	if start, _ := query("autostart"); start == "1" {
 		page.post(input{kind: pressStart})
 	}
 	a.run(context.Background()) // as long as the page lives
 }
 
-// finder is the Connect of client, for the app.
-func finder(client *peer.Client) connect {
-	return func(ctx context.Context, wanted peer.Search) (chat, error) {
-		c, err := client.Connect(ctx, wanted)
-		if err != nil {
-			return chat{}, err
-		}
-		return chat{partner: c, events: c.Events(), path: c.Path()}, nil
+// finder is a peer.Client for the app.
+type finder struct{ *peer.Client }
+
+func (f finder) Connect(ctx context.Context, wanted peer.Search) (chat, error) {
+	c, err := f.Client.Connect(ctx, wanted)
+	if err != nil {
+		return chat{}, err
 	}
+	return chat{partner: c, events: c.Events(), path: c.Path()}, nil
 }

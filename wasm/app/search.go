@@ -10,6 +10,7 @@ import (
 type partner interface {
 	Send(text string) (id uint64, err error)
 	Typing()
+	Report(ctx context.Context, reason string) error
 	Close() error
 }
 
@@ -20,10 +21,14 @@ type chat struct {
 	path    peer.Path         // at the beginning
 }
 
-// connect is the Connect of a peer.Client.
-type connect func(context.Context, peer.Search) (chat, error)
+// client finds partners: a *peer.Client. Prepare is for when somebody may be
+// about to search; it never waits.
+type client interface {
+	Prepare()
+	Connect(ctx context.Context, search peer.Search) (chat, error)
+}
 
-// search is a call of connect on a goroutine of its own. The zero search is
+// search is a call of Connect on a goroutine of its own. The zero search is
 // none: its channels are silent.
 type search struct {
 	progress chan peer.Progress
@@ -39,7 +44,7 @@ type found struct {
 }
 
 // begin starts a search, as soon as the one before has left the server.
-func (c connect) begin(ctx context.Context, wanted peer.Search, before search) search {
+func begin(ctx context.Context, c client, wanted peer.Search, before search) search {
 	ctx, cancel := context.WithCancel(ctx)
 	s := search{
 		progress: make(chan peer.Progress),
@@ -56,7 +61,7 @@ func (c connect) begin(ctx context.Context, wanted peer.Search, before search) s
 	go func() { // before.wait waits for it, here or at the end of app.run
 		defer close(s.ended)
 		before.wait()
-		chat, err := c(ctx, wanted)
+		chat, err := c.Connect(ctx, wanted)
 		select {
 		case s.found <- found{chat, err}:
 		case <-ctx.Done():

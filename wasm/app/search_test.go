@@ -7,14 +7,21 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/peer"
 )
 
+// world is a client that does what a test says.
+type world func(context.Context, peer.Search) (chat, error)
+
+func (world) Prepare() {}
+
+func (w world) Connect(ctx context.Context, wanted peer.Search) (chat, error) { return w(ctx, wanted) }
+
 func TestSearchLetsGoWhomItFoundTooLate(t *testing.T) {
 	t.Parallel()
-	p := &stranger{}
-	var late connect = func(ctx context.Context, _ peer.Search) (chat, error) {
+	p := newStranger()
+	late := world(func(ctx context.Context, _ peer.Search) (chat, error) {
 		<-ctx.Done()
 		return p.chat(), nil
-	}
-	late.begin(t.Context(), peer.Search{}, search{}).abandon().wait()
+	})
+	begin(t.Context(), late, peer.Search{}, search{}).abandon().wait()
 	if p.closed != 1 {
 		t.Errorf("the chat was closed %d times, want once", p.closed)
 	}
@@ -23,16 +30,16 @@ func TestSearchLetsGoWhomItFoundTooLate(t *testing.T) {
 func TestSearchWaitsForTheOneBefore(t *testing.T) {
 	t.Parallel()
 	running, most := 0, 0 // no lock: that they never meet is what is tested
-	var c connect = func(ctx context.Context, _ peer.Search) (chat, error) {
+	w := world(func(ctx context.Context, _ peer.Search) (chat, error) {
 		running++
 		most = max(most, running)
 		<-ctx.Done()
 		running--
 		return chat{}, ctx.Err()
-	}
+	})
 	var s search
 	for range 10 {
-		s = c.begin(t.Context(), peer.Search{}, s.abandon())
+		s = begin(t.Context(), w, peer.Search{}, s.abandon())
 	}
 	s.abandon().wait()
 	if most != 1 {

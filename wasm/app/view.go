@@ -2,80 +2,63 @@ package main
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/peer"
 )
 
-// state is what the page is doing. body[data-state] shows it to the style
-// sheet and to tests. "loading" is not here: it ends when this program starts.
-//
-//	       START              found              hello
-//	 idle ───────▶ waiting ───────▶ connecting ───────▶ chatting
-//	  ▲             ▲ │ ▲             │   │              │   │
-//	  │  Try again  │ ▼ │    fault    │   │     Next     │   │ the other one leaves
-//	  │            error ◀────────────┘   │              │   ▼
-//	STOP              ╰─────────◀─────────┴──────◀───────┴─ left
-type state string
-
-// The states of a running client.
-const (
-	idle       state = "idle"
-	waiting    state = "waiting"
-	connecting state = "connecting"
-	chatting   state = "chatting"
-	left       state = "left"  // the chat is over, its log still there
-	failed     state = "error" // the search is over
-)
-
-// model is everything that the page shows, apart from the log.
-type model struct {
-	words   words
-	state   state
-	why     string        // left, failed: the key of what happened
-	online  int           // people on the server; 0 if unknown, or too long ago
-	queue   int           // people who wait, oneself included
-	pause   time.Duration // how long one is offered to nobody
-	hideIP  bool          // the switch: no direct connections
-	slow    bool          // connecting takes long
-	typing  bool          // the partner is
-	path    peer.Path
-	arrived uint64 // the last own message that the partner has; 0 for none
-	hidden  bool   // the page is in the background
-	unread  int    // what came meanwhile
-}
-
 // view is a model in words: what each part of the page shows and lets do. An
 // empty text is not shown.
 type view struct {
-	state     state
-	title     string // of the window
-	status    string
-	online    string
-	note      string
-	fault     string
-	start     string // what the START button says
-	path      badge
-	typing    string
-	delivered string // under the message arrived
-	arrived   uint64
-	focus     string // the id of what has the keyboard when this state begins
+	state       state
+	interrupted bool   // data-line
+	title       string // of the window
+	status      string
+	online      string
+	note        string
+	wish        phrase // what is looked for
+	fault, more string // an error, and what to do about it
+	start       string // what the START button says
+	path        badge
+	typing      string
+	delivered   string // under the message arrived
+	arrived     uint64
+	room        string // left in a message
+	told        string // to those who listen only
+	tags        tags
+	remove      string // what a chip does: "Remove {tag}"
+	notice      bool   // for first-time visitors
+	update      bool   // there is a new version
+	focus       string // the id of what has the keyboard when this state begins
 
-	canStart, canNext, canStop, canWrite, canHide bool
+	canStart, canNext, canStop, canWrite, canHide, canReport bool
+}
+
+// phrase is a text with interests in it, where it says {tags}.
+type phrase struct {
+	text   string
+	tags   tags
+	either bool // one of them, not all
 }
 
 // badge says which way the messages take: "direct · no server in between · 23 ms".
 type badge struct {
-	kind peer.PathKind
-	name string
-	more string // left out on small screens
-	rtt  string
+	kind  peer.PathKind
+	name  string
+	more  string // left out on small screens
+	rtt   string
+	about about
 }
+
+// about is what the badge means, for who asks.
+type about struct{ means, why, roundTrip string }
 
 // view puts the model into words.
 func (m *model) view() view {
-	v := view{state: m.state, title: "WasmP2PChat", start: m.words.of("start")}
+	v := view{
+		state: m.state, title: "WasmP2PChat", start: m.words.of("start"), told: m.told.text(m.words),
+		tags: m.tags, remove: m.words.of("remove"), notice: !m.met,
+	}
 	if m.unread > 0 {
 		v.title = "(" + strconv.Itoa(m.unread) + ") " + v.title
 	}
@@ -85,40 +68,56 @@ func (m *model) view() view {
 		if m.online > 0 {
 			v.online = m.words.with("online", "n", m.online)
 		}
-		v.canStart, v.canHide, v.focus = true, true, "start"
+		v.canStart, v.canHide, v.update, v.focus = true, true, m.update, "start"
 	case waiting:
 		v.status = m.words.of("waiting")
-		v.note = m.crowd()
+		v.note, v.wish = m.crowd(), m.wish()
 		v.canStop, v.focus = true, "status" // Tab goes on to Stop from there
 	case connecting:
 		v.status = m.words.of("connecting")
 		v.note = m.trying()
 		v.canNext, v.canStop, v.focus = true, true, "status"
 	case chatting:
-		v.status = m.words.of("stranger")
-		v.path = m.badge()
-		v.arrived, v.delivered = m.arrived, m.words.of("delivered")
-		if m.typing {
-			v.typing = m.words.of("typing")
-		}
-		v.canNext, v.canStop, v.canWrite, v.focus = true, true, true, "message"
+		m.viewChat(&v)
+		v.canWrite = true
 	case left:
-		v.status = m.words.of(m.why)
-		v.arrived, v.delivered = m.arrived, m.words.of("delivered")
-		v.canNext, v.canStop, v.canHide, v.focus = true, true, true, "next"
+		m.viewChat(&v)
+		v.status, v.typing, v.room = m.words.of(m.why), "", ""
+		v.canHide, v.focus = true, "next"
 	case failed:
 		v.status = m.words.of("failed")
-		v.fault = m.words.of(m.why)
+		v.fault, v.more = m.fault()
 		v.start = m.words.of("again")
-		v.canStart, v.canHide, v.focus = true, true, "start"
+		v.canStart, v.canHide, v.update, v.focus = true, true, m.update, "start"
 	}
 	return v
+}
+
+// viewChat is what a chat shows, and also its log when it is over.
+func (m *model) viewChat(v *view) {
+	v.status, v.focus = m.words.of("stranger"), "message"
+	if m.interrupted {
+		v.status, v.interrupted = m.words.of("lost"), true
+	} else {
+		v.path = m.badge()
+	}
+	if m.typing {
+		v.typing = m.words.of("typing")
+	}
+	if m.size.near() {
+		v.room = m.words.with("room", "n", m.size.room())
+	}
+	v.arrived, v.delivered = m.arrived, m.words.of("delivered")
+	v.canNext, v.canStop, v.canReport = true, true, m.report == unreported
+	if m.report == reported {
+		v.focus = "next"
+	}
 }
 
 // crowd says who else is there, once the server has told.
 func (m *model) crowd() string {
 	if m.pause > 0 {
-		return m.words.with("pause", "n", int(m.pause/time.Second))
+		return m.words.with("pause", "n", ceil(m.pause, time.Second))
 	}
 	if m.online == 0 {
 		return ""
@@ -127,6 +126,18 @@ func (m *model) crowd() string {
 		return m.words.with("alone", "m", m.online)
 	}
 	return fill(m.words.with("crowd", "n", m.queue), "m", strconv.Itoa(m.online))
+}
+
+// wish says who is preferred, and until when.
+func (m *model) wish() phrase {
+	switch {
+	case m.tags == tags{} || m.pause > 0:
+		return phrase{}
+	case m.relax > 0:
+		return phrase{m.words.with("relax", "s", ceil(m.relax, time.Second)), m.tags, true}
+	default:
+		return phrase{m.words.of("relaxed"), m.tags, true}
+	}
 }
 
 // trying says what a connection that takes long is trying.
@@ -141,13 +152,28 @@ func (m *model) trying() string {
 	}
 }
 
+// fault says why there is no chat, and what to do about it, if there is more
+// than to try again.
+func (m *model) fault() (fault, more string) {
+	fault = fill(m.words.of(m.why), "time", m.words.span(m.refusal.wait))
+	switch {
+	case m.why == "nopath":
+		more = m.words.of("nopath_more")
+	case m.why == "banned" && m.refusal.ban != "":
+		more = fill(m.words.of("banned_more"), "ban", m.refusal.ban)
+	}
+	return fault, more
+}
+
 // badge names the path and its round-trip time, as far as they are known.
 func (m *model) badge() badge {
 	b := badge{kind: m.path.Kind}
+	b.about.means = m.words.of("means_relay")
 	switch m.path.Kind {
 	case peer.PathDirect:
 		b.name = m.words.of("direct")
 		b.more = m.words.of("direct_more")
+		b.about.means = m.words.of("means_direct")
 	case peer.PathRelayUDP:
 		b.name = m.words.of("relay_udp")
 	case peer.PathRelayTCP:
@@ -157,8 +183,18 @@ func (m *model) badge() badge {
 	default:
 		return badge{}
 	}
+	switch m.path.Why {
+	case peer.WhyHidden:
+		b.about.why = m.words.of("why_hidden")
+	case peer.WhyUDPBlocked:
+		b.about.why = m.words.of("why_udp_blocked")
+	case peer.WhyNAT:
+		b.about.why = m.words.of("why_nat")
+	}
 	if m.path.RTT > 0 {
-		b.rtt = m.words.with("ms", "n", milliseconds(m.path.RTT))
+		n := milliseconds(m.path.RTT)
+		b.rtt = m.words.with("ms", "n", n)
+		b.about.roundTrip = m.words.with("round_trip", "n", n)
 	}
 	return b
 }
@@ -166,12 +202,4 @@ func (m *model) badge() badge {
 // milliseconds rounds d, but never to nothing.
 func milliseconds(d time.Duration) int {
 	return max(1, int(d.Round(time.Millisecond)/time.Millisecond))
-}
-
-// greeting is the first line of a chat: what both like, if anything.
-func (w words) greeting(shared []string) string {
-	if len(shared) == 0 {
-		return w.of("hello")
-	}
-	return fill(w.of("shared"), "tags", strings.Join(shared, ", "))
 }

@@ -46,6 +46,8 @@ func TestViewSaysWhatHappens(t *testing.T) {
 		{"the connection was lost", model{state: left, why: "broken"}, func(v view) string { return v.status }, "The connection was lost."},
 		{"nobody types after the end", model{state: left, why: "left", typing: true}, func(v view) string { return v.typing }, ""},
 		{"an error is one sentence", model{state: failed, why: "nobody"}, func(v view) string { return v.fault }, "Nobody came. Try again in a moment."},
+		{"no path has more to say", model{state: failed, why: "nopath"}, func(v view) string { return v.more }, "Guest and company networks often do. Another network may work, your phone’s for instance."},
+		{"other errors have not", model{state: failed, why: "nobody"}, func(v view) string { return v.more }, ""},
 		{"an error has a way out", model{state: failed, why: "nobody"}, func(v view) string { return v.start }, "Try again"},
 		{"START is START", model{state: idle}, func(v view) string { return v.start }, "START"},
 		{"the title is the name", model{state: chatting}, func(v view) string { return v.title }, "WasmP2PChat"},
@@ -54,7 +56,7 @@ func TestViewSaysWhatHappens(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tt.model.words = english(t)
+			tt.model.words = wordsOf(t, "en")
 			if got := tt.text(tt.model.view()); got != tt.want {
 				t.Errorf("view shows %q, want %q", got, tt.want)
 			}
@@ -66,14 +68,14 @@ func TestViewAllowsWhatMakesSense(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		state state
-		can   string // start, next, stop, write, hide
+		can   string // start, next, stop, write, hide, report
 		focus string
 	}{
 		{idle, "start hide", "start"},
 		{waiting, "stop", "status"},
 		{connecting, "next stop", "status"},
-		{chatting, "next stop write", "message"},
-		{left, "next stop hide", "next"},
+		{chatting, "next stop write report", "message"},
+		{left, "next stop hide report", "next"},
 		{failed, "start hide", "start"},
 	}
 	for _, tt := range tests {
@@ -85,7 +87,7 @@ func TestViewAllowsWhatMakesSense(t *testing.T) {
 			for _, c := range []struct {
 				name string
 				yes  bool
-			}{{" start", v.canStart}, {" next", v.canNext}, {" stop", v.canStop}, {" write", v.canWrite}, {" hide", v.canHide}} {
+			}{{" start", v.canStart}, {" next", v.canNext}, {" stop", v.canStop}, {" write", v.canWrite}, {" hide", v.canHide}, {" report", v.canReport}} {
 				if c.yes {
 					can += c.name
 				}
@@ -99,6 +101,14 @@ func TestViewAllowsWhatMakesSense(t *testing.T) {
 
 func TestBadge(t *testing.T) {
 	t.Parallel()
+	const (
+		direct = "Your messages travel straight from browser to browser, encrypted. The other person’s browser knows your IP address."
+		relay  = "Your messages pass through the relay of this server. They stay encrypted between you two: the relay cannot read them."
+		hidden = "“Hide my IP” is on, for you or for the other person."
+		noUDP  = "Your network does not let UDP through."
+		nat    = "Both networks change their ports all the time, so no direct way was found."
+	)
+	trip := func(n string) string { return "There and back, a message takes " + n + " ms." }
 	tests := []struct {
 		name string
 		path peer.Path
@@ -109,56 +119,45 @@ func TestBadge(t *testing.T) {
 		{
 			"direct is explained",
 			peer.Path{Kind: peer.PathDirect, RTT: 23 * time.Millisecond},
-			badge{peer.PathDirect, "direct", "no server in between", "23 ms"},
+			badge{peer.PathDirect, "direct", "no server in between", "23 ms", about{direct, "", trip("23")}},
 		},
 		{
 			"without a round trip it is only named",
 			peer.Path{Kind: peer.PathDirect},
-			badge{peer.PathDirect, "direct", "no server in between", ""},
+			badge{peer.PathDirect, "direct", "no server in between", "", about{direct, "", ""}},
 		},
 		{
 			"on one machine it is still something",
 			peer.Path{Kind: peer.PathRelayUDP, RTT: 90 * time.Microsecond},
-			badge{peer.PathRelayUDP, "relay (UDP)", "", "1 ms"},
+			badge{peer.PathRelayUDP, "relay (UDP)", "", "1 ms", about{relay, "", trip("1")}},
 		},
 		{
 			"half a millisecond counts",
-			peer.Path{Kind: peer.PathRelayTCP, RTT: 1499500 * time.Microsecond},
-			badge{peer.PathRelayTCP, "relay (TCP)", "", "1500 ms"},
+			peer.Path{Kind: peer.PathRelayTCP, RTT: 1499500 * time.Microsecond, Why: peer.WhyUDPBlocked},
+			badge{peer.PathRelayTCP, "relay (TCP)", "", "1500 ms", about{relay, noUDP, trip("1500")}},
 		},
 		{
 			"TLS is named with its port",
-			peer.Path{Kind: peer.PathRelayTLS, RTT: 40 * time.Millisecond},
-			badge{peer.PathRelayTLS, "relay (TLS 443)", "", "40 ms"},
+			peer.Path{Kind: peer.PathRelayTLS, RTT: 40 * time.Millisecond, Why: peer.WhyHidden},
+			badge{peer.PathRelayTLS, "relay (TLS 443)", "", "40 ms", about{relay, hidden, trip("40")}},
+		},
+		{
+			"networks that change ports",
+			peer.Path{Kind: peer.PathRelayUDP, Why: peer.WhyNAT},
+			badge{peer.PathRelayUDP, "relay (UDP)", "", "", about{relay, nat, ""}},
+		},
+		{
+			"a reason from the future is none",
+			peer.Path{Kind: peer.PathRelayUDP, Why: "weather"},
+			badge{peer.PathRelayUDP, "relay (UDP)", "", "", about{relay, "", ""}},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			m := model{words: english(t), path: tt.path}
+			m := model{words: wordsOf(t, "en"), path: tt.path}
 			if got := m.badge(); got != tt.want {
 				t.Errorf("badge() of %v = %q, want %q", tt.path, got, tt.want)
-			}
-		})
-	}
-}
-
-func TestGreeting(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name   string
-		shared []string
-		want   string
-	}{
-		{"nothing in common", nil, "You are connected. Say hello."},
-		{"one interest", []string{"music"}, "You both like music. Say hello."},
-		{"two interests", []string{"go", "music"}, "You both like go, music. Say hello."},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if got := english(t).greeting(tt.shared); got != tt.want {
-				t.Errorf("greeting(%q) = %q, want %q", tt.shared, got, tt.want)
 			}
 		})
 	}

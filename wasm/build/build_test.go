@@ -20,8 +20,12 @@ import (
 // sources is a page in small.
 func sources() fstest.MapFS {
 	return fstest.MapFS{
-		"index.html":    {Data: []byte(`<h1>{{.Words.title}}</h1><script src="{{.Files.boot}}" data-client="{{.Files.app}}" data-bytes="{{.ClientBytes}}"></script>{{.Version}}<template>{{.WordsJSON}}</template>`)},
-		"words.en.json": {Data: []byte(`{"title": "Tea & “talk”"}`)},
+		"index.html": {Data: []byte(`<html lang="{{.Lang}}"><h1>{{.Words.title}}</h1>` +
+			`<script src="{{.Files.boot}}" data-client="{{.Files.app}}" data-bytes="{{.ClientBytes}}"></script>{{.Version}}` +
+			`<script data-languages="{{.WordsOf}}"></script>{{range .Languages}}<option value="{{.Tag}}">{{.Name}}</option>{{end}}<template>{{.WordsJSON}}</template>`)},
+		"words.en.json": {Data: []byte(`{"title": "Tea & “talk”", "language": "English"}`)},
+		"words.de.json": {Data: []byte(`{"title": "Tee", "language": "Deutsch"}`)},
+		"visitor.js":    {Data: []byte("visit()")},
 		"boot.js":       {Data: []byte("boot()")},
 		"style.css":     {Data: []byte("body{}")},
 		"icon.svg":      {Data: []byte("<svg/>")},
@@ -39,15 +43,24 @@ func TestAssemble(t *testing.T) {
 		names = append(names, f.name)
 		hashless = append(hashless, regexp.MustCompile(`\.[0-9a-f]{12}\.`).ReplaceAllString(f.name, ".*."))
 	}
-	want := []string{"app.*.wasm", "wasm_exec.*.js", "boot.*.js", "style.*.css", "icon.*.svg", "index.html"}
-	if !slices.Equal(hashless, want) {
-		t.Errorf("the page is %q, want %q", hashless, want)
+	want := []string{
+		"app.*.wasm", "wasm_exec.*.js", "visitor.*.js", "boot.*.js", "style.*.css", "icon.*.svg",
+		"words_en.*.json", "words_de.*.json", "index.de.html", "index.html",
 	}
-	got := string(page[len(page)-1].body)
-	wantIndex := `<h1>Tea &amp; “talk”</h1><script src="` + names[2] + `" data-client="` + names[0] + `" data-bytes="10"></script>v1` +
-		`<template>{&#34;title&#34;:&#34;Tea \u0026 “talk”&#34;}</template>`
-	if got != wantIndex {
-		t.Errorf("index.html is\n%s\nwant\n%s", got, wantIndex)
+	if !slices.Equal(hashless, want) {
+		t.Fatalf("the page is %q, want %q", hashless, want)
+	}
+	scripts := `<script src="` + names[3] + `" data-client="` + names[0] + `" data-bytes="10"></script>v1` +
+		`<script data-languages="{&#34;de&#34;:&#34;` + names[7] + `&#34;,&#34;en&#34;:&#34;` + names[6] + `&#34;}"></script>` +
+		`<option value="en">English</option><option value="de">Deutsch</option>`
+	for i, want := range map[int]string{
+		8: `<html lang="de"><h1>Tee</h1>` + scripts + `<template>{&#34;language&#34;:&#34;Deutsch&#34;,&#34;title&#34;:&#34;Tee&#34;}</template>`,
+		9: `<html lang="en"><h1>Tea &amp; “talk”</h1>` + scripts +
+			`<template>{&#34;language&#34;:&#34;English&#34;,&#34;title&#34;:&#34;Tea \u0026 “talk”&#34;}</template>`,
+	} {
+		if got := string(page[i].body); got != want {
+			t.Errorf("%s is\n%s\nwant\n%s", names[i], got, want)
+		}
 	}
 }
 
@@ -60,6 +73,7 @@ func TestAssembleNamesWhatIsMissing(t *testing.T) {
 	}{
 		{"no style", func(s fstest.MapFS) { delete(s, "style.css") }, "style.css"},
 		{"no words", func(s fstest.MapFS) { delete(s, "words.en.json") }, "words.en.json"},
+		{"a word that only another language has", func(s fstest.MapFS) { s["words.de.json"].Data = []byte("{}") }, "in de"},
 		{"bad words", func(s fstest.MapFS) { s["words.en.json"].Data = []byte("{") }, "words.en.json"},
 		{"no index", func(s fstest.MapFS) { delete(s, "index.html") }, "index.html"},
 		{"a word that nobody has", func(s fstest.MapFS) { s["words.en.json"].Data = []byte("{}") }, "title"},
@@ -117,7 +131,7 @@ func TestPackLeavesWhatDoesNotShrink(t *testing.T) {
 func TestWriteReplacesOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, name := range []string{".gitignore", "notes.txt", "index.html", "index.html.gz", "boot.0123456789ab.js", "boot.0123456789ab.js.br"} {
+	for _, name := range []string{".gitignore", "notes.txt", "index.html", "index.html.gz", "index.ja.html", "words_ja.0123456789ab.json", "boot.0123456789ab.js", "boot.0123456789ab.js.br"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -172,12 +186,13 @@ func TestIndex(t *testing.T) {
 	}
 	for _, id := range []string{
 		"start", "next", "stop", "message", "send", "log", "path", "status", "progress", "hide-ip", "online",
+		"language", "report", "interest", "notice", "update",
 	} {
 		if n := strings.Count(index, ` id="`+id+`"`); n != 1 {
 			t.Errorf("index.html has id %q %d times, want once", id, n)
 		}
 	}
-	for _, want := range []string{`<body data-state="loading">`, `id="log" role="log"`} {
+	for _, want := range []string{`<html lang="en" dir="ltr">`, `<body data-state="loading">`, `id="log" role="log"`} {
 		if !strings.Contains(index, want) {
 			t.Errorf("index.html lacks %s", want)
 		}
@@ -199,10 +214,13 @@ func TestIDs(t *testing.T) {
 		have = append(have, m[1])
 	}
 	for path, use := range map[string]string{
-		"../page/boot.js":    `byId\("([a-z-]+)"\)`,
-		"../page/style.css":  `#([a-z-]+)[ :,.[)]`,
-		"../app/dom_js.go":   `(?:parts\[|text\(|pressed\()"([a-z-]+)"`,
-		"../page/index.html": `aria-labelledby="([a-z-]+)"`,
+		"../page/boot.js":     `(?:byId|say)\("([a-z-]+)"`,
+		"../page/visitor.js":  `getElementById\("([a-z-]+)"\)`,
+		"../page/style.css":   `#([a-z-]+)[ :,.[)]`,
+		"../app/dom_js.go":    `(?:parts\[|text\()"([a-z-]+)"`,
+		"../app/log_js.go":    `parts\["([a-z-]+)"`,
+		"../app/listen_js.go": `(?:parts\[|pressed\()"([a-z-]+)"`,
+		"../page/index.html":  `(?:aria-labelledby|aria-describedby|popovertarget)="([a-z-]+)"`,
 	} {
 		found := regexp.MustCompile(use).FindAllStringSubmatch(read(path), -1)
 		if len(found) == 0 {
@@ -213,5 +231,41 @@ func TestIDs(t *testing.T) {
 				t.Errorf("%s looks for #%s, which index.html does not have", path, m[1])
 			}
 		}
+	}
+}
+
+// TestWordsInPlace sees to it that each text of the page changes with the
+// language: whatever the server has put in, visitor.js finds again.
+func TestWordsInPlace(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile("../page/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := map[string]bool{"no_script": true, "dir": true} // without scripts, nothing changes
+	for _, pattern := range []string{
+		`data-word="([a-z_]+)">\{\{\.Words\.([a-z_]+)\}\}`,
+		`aria-label="\{\{\.Words\.([a-z_]+)\}\}" data-label="([a-z_]+)"`,
+		`placeholder="\{\{\.Words\.([a-z_]+)\}\}" data-placeholder="([a-z_]+)"`,
+	} {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(index), -1) {
+			if m[1] != m[2] {
+				t.Errorf("index.html has %s for %s", m[1], m[2])
+			}
+			marked[m[1]] = true
+		}
+	}
+	var all, found []string
+	for _, m := range regexp.MustCompile(`\.Words\.([a-z_]+)`).FindAllStringSubmatch(string(index), -1) {
+		all = append(all, m[1])
+		if !marked[m[1]] {
+			t.Errorf("index.html shows %s, which visitor.js does not find", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`data-(?:word|label|placeholder)="([a-z_]+)"`).FindAllStringSubmatch(string(index), -1) {
+		found = append(found, m[1])
+	}
+	if len(all) < 30 || len(found) < 30 {
+		t.Errorf("index.html has %d words, %d of them marked: that cannot be all", len(all), len(found))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -22,20 +21,24 @@ type pageFile struct {
 	body []byte
 }
 
-// facts is what index.html is rendered with.
+// facts is what index.html is rendered with, once for each language.
 type facts struct {
 	Files       map[string]string // names with their hash, by "boot" for boot.js
 	ClientBytes int               // the client before compression: what a browser counts while it loads
 	Version     string
-	Words       map[string]string
-	WordsJSON   string // the same, for the scripts
+	Languages   []language        // all that there are
+	WordsOf     string            // where the words of each are: JSON, for the scripts
+	Lang        string            // of this rendering, as in the name of its words
+	Words       map[string]string // in it
+	WordsJSON   string            // the same, for the scripts
 }
 
 // assemble puts the page together from its sources and the compiled client.
-// index.html comes last: when it is there, everything it names is.
+// The indexes come last, and index.html is the very last: when it is there,
+// everything it names is.
 func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFile, error) {
 	page := []pageFile{fingerprint("app.wasm", client), fingerprint("wasm_exec.js", wasmExec)}
-	for _, name := range []string{"boot.js", "style.css", "icon.svg"} {
+	for _, name := range []string{"visitor.js", "boot.js", "style.css", "icon.svg"} {
 		body, err := fs.ReadFile(sources, name)
 		if err != nil {
 			return nil, fmt.Errorf("read the page: %w", err)
@@ -47,14 +50,24 @@ func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFil
 		short, _, _ := strings.Cut(file.name, ".")
 		f.Files[short] = file.name
 	}
-	if err := readWords(sources, &f); err != nil {
+	var err error
+	if f.Languages, err = readLanguages(sources); err != nil {
 		return nil, err
 	}
-	index, err := render(sources, f)
-	if err != nil {
+	if f.WordsOf, err = whereWordsAre(f.Languages); err != nil {
 		return nil, err
 	}
-	return append(page, pageFile{"index.html", index}), nil
+	var indexes []pageFile
+	for _, l := range f.Languages {
+		page = append(page, l.file)
+		f.Lang, f.Words, f.WordsJSON = l.Tag, l.words, string(l.file.body)
+		index, err := render(sources, f)
+		if err != nil {
+			return nil, err
+		}
+		indexes = append([]pageFile{{l.index(), index}}, indexes...)
+	}
+	return append(page, indexes...), nil
 }
 
 // fingerprint names a file after its content: boot.js becomes boot.<hash>.js.
@@ -62,24 +75,6 @@ func fingerprint(name string, body []byte) pageFile {
 	sum := sha256.Sum256(body)
 	ext := path.Ext(name)
 	return pageFile{strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:hashBytes]) + ext, body}
-}
-
-// readWords reads every word that people see; they live in one file, for the
-// sake of those who translate.
-func readWords(sources fs.FS, f *facts) error {
-	text, err := fs.ReadFile(sources, "words.en.json")
-	if err != nil {
-		return fmt.Errorf("read the words: %w", err)
-	}
-	if err := json.Unmarshal(text, &f.Words); err != nil {
-		return fmt.Errorf("words.en.json: %w", err)
-	}
-	sorted, err := json.Marshal(f.Words)
-	if err != nil {
-		return fmt.Errorf("words.en.json: %w", err)
-	}
-	f.WordsJSON = string(sorted)
-	return nil
 }
 
 // render fills in index.html. A word or file that the template names and
@@ -91,7 +86,7 @@ func render(sources fs.FS, f facts) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	if err := t.Execute(&out, f); err != nil {
-		return nil, fmt.Errorf("render the page: %w", err)
+		return nil, fmt.Errorf("render the page in %s: %w", f.Lang, err)
 	}
 	return out.Bytes(), nil
 }

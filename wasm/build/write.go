@@ -10,9 +10,9 @@ import (
 )
 
 // ours matches the names that write uses, and with them what it may remove.
-const ours = `^(index\.html|[a-z_]+\.[0-9a-f]{12}\.[a-z]+)(\.br|\.gz)?$`
+const ours = `^(index(\.[a-z]+)?\.html|[a-z_]+\.[0-9a-f]{12}\.[a-z]+)(\.br|\.gz)?$`
 
-// write replaces what is in folder by the page. The index comes last, so a
+// write replaces what is in folder by the page. index.html comes last, so a
 // page that was cut short is not taken for a whole one.
 func write(folder string, page []packedFile) error {
 	if err := os.MkdirAll(folder, 0o750); err != nil {

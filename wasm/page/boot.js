@@ -6,17 +6,23 @@
 (() => {
   const script = document.currentScript;
   const byId = (id) => document.getElementById(id);
-  const words = JSON.parse(byId("words").content.textContent);
+  const words = () => JSON.parse(byId("words").content.textContent); // visitor.js may change them
+
+  // say shows a word, and lets visitor.js do so in other languages.
+  const say = (id, word) => {
+    byId(id).dataset.word = word;
+    byId(id).textContent = words()[word];
+  };
 
   // fail says in one sentence what went wrong and offers to load the page again.
   const fail = (word) => {
     document.body.dataset.state = "error";
-    byId("status").textContent = words.failed;
-    byId("fault").textContent = words[word];
+    say("status", "failed");
+    say("fault", word);
     byId("bytes").hidden = true;
     byId("online").hidden = true;
     const start = byId("start");
-    start.textContent = words.reload;
+    say("start", "reload");
     start.disabled = false;
     start.addEventListener("click", () => location.reload());
     start.focus();
@@ -29,6 +35,7 @@
   const count = async (body) => {
     const total = Number(script.dataset.bytes);
     const label = byId("bytes");
+    const text = words().bytes;
     const reader = body.getReader();
     label.hidden = false;
     for (let bytes = 0; ;) {
@@ -36,7 +43,7 @@
       if (done) break;
       bytes += value.byteLength;
       byId("progress").value = bytes;
-      label.textContent = words.bytes.replace("{done}", megabytes(bytes)).replace("{all}", megabytes(total));
+      label.textContent = text.replace("{done}", megabytes(bytes)).replace("{all}", megabytes(total));
     }
     label.hidden = true;
   };

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxTextBytes is the longest message, as wire has it.
+	maxTextBytes = 4096
+
+	// nearlyFull is how many bytes may be left of it when the page begins to
+	// tell: a tenth.
+	nearlyFull = maxTextBytes / 10
+
+	// maxBlank is how many line breaks of a stranger are shown in a row.
+	maxBlank = 2
+)
+
+// size is how long a text is.
+type size struct{ bytes, characters int }
+
+func measure(text string) size { return size{len(text), utf8.RuneCountInString(text)} }
+
+// near tells whether a message of this size is nearly full.
+func (s size) near() bool { return s.bytes > maxTextBytes-nearlyFull }
+
+// room estimates how many more characters there is room for, if they are like
+// those that are there: one of English takes one byte, one of Japanese three.
+func (s size) room() int {
+	if s.bytes == 0 {
+		return maxTextBytes
+	}
+	return max(0, maxTextBytes-s.bytes) * s.characters / s.bytes
+}
+
+// cut shortens text to a number of bytes, without breaking a character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	end := max(0, limit)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+// fit shortens what was written before the cursor, so that it has room in a
+// message together with what is behind it: who pastes in the middle keeps the
+// end.
+func fit(before, behind string) string { return cut(before, maxTextBytes-len(behind)) }
+
+// tidy is a stranger's message as it is shown: without controls, and without
+// more empty space than there is reason for.
+func tidy(text string) string {
+	breaks := 0
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			if breaks++; breaks > maxBlank {
+				return -1
+			}
+			return r
+		case r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f:
+			return -1
+		case r != ' ':
+			breaks = 0
+		}
+		return r
+	}, text))
+}

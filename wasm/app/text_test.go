@@ -1,0 +1,92 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestFit(t *testing.T) {
+	t.Parallel()
+	x := func(n int) string { return strings.Repeat("x", n) }
+	tests := []struct {
+		name, before, behind string
+		want                 int // bytes that stay before the cursor
+	}{
+		{"all of it", "hello", "", 5},
+		{"exactly", x(maxTextBytes), "", maxTextBytes},
+		{"one too many", x(maxTextBytes + 1), "", maxTextBytes},
+		{"a megabyte", x(1 << 20), "", maxTextBytes},
+		{"the end stays", x(maxTextBytes), "tail", maxTextBytes - 4},
+		{"no room at all", "more", x(maxTextBytes), 0},
+		{"behind is too long by itself", "more", x(maxTextBytes + 9), 0},
+		{"a character is not cut in two", strings.Repeat("音", maxTextBytes), "", maxTextBytes - 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := fit(tt.before, tt.behind)
+			if len(got) != tt.want || !strings.HasPrefix(tt.before, got) || !utf8.ValidString(got) {
+				t.Errorf("fit() keeps %d bytes, want the first %d", len(got), tt.want)
+			}
+		})
+	}
+}
+
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		text string
+		near bool
+		room int
+	}{
+		{"nothing yet", "", false, maxTextBytes},
+		{"a little", "hello", false, maxTextBytes - 5},
+		{"nine tenths of English", strings.Repeat("x", 3700), true, 396},
+		{"nine tenths of Japanese", strings.Repeat("音", 1300), true, 65},
+		{"full", strings.Repeat("x", maxTextBytes), true, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := measure(tt.text)
+			if s.near() != tt.near || s.room() != tt.room {
+				t.Errorf("near() = %v, room() = %d; want %v, %d", s.near(), s.room(), tt.near, tt.room)
+			}
+		})
+	}
+}
+
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{"a word", "hello", "hello"},
+		{"two lines", "one\ntwo", "one\ntwo"},
+		{"a paragraph", "one\n\ntwo", "one\n\ntwo"},
+		{"a desert", "one\n \n \n \n\n\n two", "one\n \n   two"},
+		{"lines of windows", "one\r\ntwo", "one\ntwo"},
+		{"room around", "\n\n hello \n", "hello"},
+		{"controls", "a\x00\x1b\x7f\tb", "a b"},
+		{"nothing but controls", "\x00\x1b", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := tidy(tt.text); got != tt.want {
+				t.Errorf("tidy(%q) = %q, want %q", tt.text, got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzTidy wants that a stranger's text never grows and keeps few lines empty.
+func FuzzTidy(f *testing.F) {
+	f.Add("a\n\n\n\nb\x00")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := tidy(text)
+		if utf8.RuneCountInString(got) > utf8.RuneCountInString(text) || strings.Contains(got, strings.Repeat("\n", maxBlank+1)) || tidy(got) != got {
+			t.Errorf("tidy(%q) = %q", text, got)
+		}
+	})
+}
