@@ -32,7 +32,7 @@ type screen interface {
 	clear()           // the log and the message field
 	turn(w words)     // to another language: what the log says by itself
 	keep(k, v string) // for the next visit
-	reload()          // the page
+	renew()           // brings the new version of the page
 }
 
 // line is one entry of the log.

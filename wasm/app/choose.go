@@ -32,7 +32,7 @@ func (a *app) choose(in input) {
 		a.model.update = true
 	case pressReload:
 		if can.update {
-			a.screen.reload()
+			a.screen.renew()
 		}
 	}
 }

@@ -119,16 +119,16 @@ func TestAppChoices(t *testing.T) {
 			s.press(pressReload)
 			p.does(peer.Event{Kind: peer.EventLeft})
 			s.press(pressReload)
-			if s.view().update || s.reloaded != 0 {
-				s.t.Errorf("offered %v, reloaded %d times", s.view().update, s.reloaded)
+			if s.view().update || s.renewed != 0 {
+				s.t.Errorf("offered %v, renewed %d times", s.view().update, s.renewed)
 			}
 			s.press(pressStop)
 			if !s.view().update {
 				s.t.Error("it is not offered when the chat is over")
 			}
 			s.press(pressReload)
-			if s.reloaded != 1 {
-				s.t.Errorf("reloaded %d times, want once", s.reloaded)
+			if s.renewed != 1 {
+				s.t.Errorf("renewed %d times, want once", s.renewed)
 			}
 		}},
 		{"how many are online is told before START", func(s *stage) {

@@ -244,5 +244,7 @@ func (d *dom) element(tag, text string) js.Value {
 // hidden tells whether the page is in the background.
 func (d *dom) hidden() bool { return d.document.Get("hidden").Bool() }
 
-// reload loads the page again.
-func (d *dom) reload() { js.Global().Get("location").Call("reload") }
+// renew has page/update.js bring the new version.
+func (d *dom) renew() {
+	d.document.Call("dispatchEvent", js.Global().Get("Event").New("update-now"))
+}

@@ -24,7 +24,7 @@ type stage struct {
 	words    words
 	kept     map[string]string
 	prepared int // calls of Prepare
-	reloaded int
+	renewed  int
 }
 
 // call is one search: what was asked for, and how the world answers.
@@ -79,7 +79,7 @@ func (s *stage) keep(key, value string) {
 	s.kept[key] = value
 }
 
-func (s *stage) reload() { s.reloaded++ }
+func (s *stage) renew() { s.renewed++ }
 
 // Prepare is the world's peer.Client.Prepare.
 func (s *stage) Prepare() {
