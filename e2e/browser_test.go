@@ -94,9 +94,14 @@ func (b brand) launch(t *testing.T, on machine, h habits) browser {
 var witnessJS string
 
 // settled is JavaScript that waits until transitions have ended and a frame was
-// drawn.
+// drawn. It fails where the page is wider than the screen.
 const settled = `Promise.allSettled(document.getAnimations().filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished))
-	.then(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve("")))))`
+	.then(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve()))))
+	.then(() => {
+		const { scrollWidth } = document.documentElement;
+		if (scrollWidth > innerWidth) throw new Error("the page is " + scrollWidth + " pixels wide, the screen " + innerWidth);
+		return "";
+	})`
 
 // move makes the command of a browser one that runs on a machine, and whose
 // children end with it. It has no Pdeathsig: that would come when the thread ends

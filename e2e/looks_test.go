@@ -78,22 +78,24 @@ func (tab *tab) photograph(name string) {
 	}
 }
 
-// picture saves one picture.
+// picture looks at the page, which must not be wider than the screen, and saves
+// what it has seen. Where there is no folder for pictures it only takes the
+// narrow look.
 func (tab *tab) picture(name string, look look) {
 	tab.t.Helper()
 	dir := flag.Lookup("screenshots").Value.String()
-	if dir == "" {
+	if dir == "" && look.screen != narrow {
 		return
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		tab.t.Fatal(err)
 	}
 	tab.do("take "+name, func(ctx context.Context) error {
 		png, err := tab.driver.picture(ctx, look)
 		if errors.Is(err, errors.ErrUnsupported) {
 			return nil
 		}
-		return errors.Join(err, os.WriteFile(filepath.Join(dir, name), png, 0o600))
+		if err != nil || dir == "" {
+			return err
+		}
+		return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, name), png, 0o600))
 	})
 }
 

@@ -66,16 +66,14 @@ func (d *dom) listenToComposer() {
 // written keeps the message within its limit and tells how long it is.
 func (d *dom) written() {
 	field := d.parts["message"]
-	value, cursor := field.Get("value"), field.Get("selectionEnd")
-	text := value.String()
+	text := field.Get("value").String()
 	full := len(text) > maxTextBytes
 	if full {
-		before, behind := value.Call("slice", 0, cursor).String(), value.Call("slice", cursor).String()
+		before, behind := split(text, field.Get("selectionEnd").Int())
 		before = fit(before, behind)
-		field.Set("value", before+behind)
-		end := js.ValueOf(before).Get("length")
-		field.Call("setSelectionRange", end, end)
-		text = before + behind
+		text = cut(before+behind, maxTextBytes)
+		field.Set("value", text)
+		field.Call("setSelectionRange", units(before), units(before))
 	}
 	d.grow()
 	d.post(input{kind: typed, size: measure(text), on: full})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -50,6 +51,25 @@ func cut(text string, limit int) string {
 // message together with what is behind it: who pastes in the middle keeps the
 // end.
 func fit(before, behind string) string { return cut(before, maxTextBytes-len(behind)) }
+
+// split cuts text at a cursor, which browsers count in UTF-16.
+func split(text string, cursor int) (before, behind string) {
+	for i, r := range text {
+		if cursor <= 0 {
+			return text[:i], text[i:]
+		}
+		cursor -= utf16.RuneLen(r)
+	}
+	return text, ""
+}
+
+// units is how long text is for a browser.
+func units(text string) (n int) {
+	for _, r := range text {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
 
 // tidy is a stranger's message as it is shown: without controls, and without
 // more empty space than there is reason for.

@@ -90,3 +90,33 @@ func FuzzTidy(f *testing.F) {
 		}
 	})
 }
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text     string
+		cursor         int
+		before, behind string
+	}{
+		{"at the beginning", "abc", 0, "", "abc"},
+		{"in the middle", "abc", 2, "ab", "c"},
+		{"at the end", "abc", 3, "abc", ""},
+		{"beyond", "abc", 9, "abc", ""},
+		{"of three bytes", "京都", 1, "京", "都"},
+		{"of four bytes, which are two units", "🙃x", 2, "🙃", "x"},
+		{"within a pair", "🙃x", 1, "🙃", "x"},
+		{"of what was no text", "\ufffdx", 1, "\ufffd", "x"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			before, behind := split(tt.text, tt.cursor)
+			if before != tt.before || behind != tt.behind {
+				t.Errorf("split(%q, %d) = %q, %q; want %q, %q", tt.text, tt.cursor, before, behind, tt.before, tt.behind)
+			}
+		})
+	}
+	if got, want := units("a京🙃"), 4; got != want {
+		t.Errorf("units() = %d, want %d", got, want)
+	}
+}
