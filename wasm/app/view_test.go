@@ -104,9 +104,9 @@ func TestBadge(t *testing.T) {
 	const (
 		direct = "Your messages travel straight from browser to browser, encrypted. The other person’s browser knows your IP address."
 		relay  = "Your messages pass through the relay of this server. They stay encrypted between you two: the relay cannot read them."
-		hidden = "“Hide my IP” is on, for you or for the other person."
+		hidden = "“Hide my IP” is on: the other person does not learn your IP address."
 		noUDP  = "Your network does not let UDP through."
-		nat    = "Both networks change their ports all the time, so no direct way was found."
+		nat    = "Your two networks change their ports in ways that leave no direct connection."
 	)
 	trip := func(n string) string { return "There and back, a message takes " + n + " ms." }
 	tests := []struct {
