@@ -27,7 +27,9 @@
 //	cloud_test.go        outer addresses that are found, and move
 //	leave_test.go        NEXT, STOP, and tabs that are closed
 //	native_test.go       a browser and a terminal
-//	local_test.go        make run, and what it looks like
+//	local_test.go        make run
+//	looks_test.go        what the page looks like, in every state and language
+//	composer_test.go     messages as people write them
 //	sdk_test.go          others' client: the official Ayame SDK
 //	conformance_test.go  the suite of e2e/ayame against the built program
 //	world_test.go        a laboratory with a server and two people in it

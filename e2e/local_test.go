@@ -44,11 +44,11 @@ func TestTwoTabsOnLocalhost(t *testing.T) {
 }
 
 // serveHere starts a server on this computer, for browsers on it.
-func serveHere(t *testing.T, settings ...string) (url string, s *server) {
+func serveHere(t *testing.T) (url string, s *server) {
 	t.Helper()
 	port, turn := freePort(t), freePort(t)
-	settings = append(settings, "ADDR=127.0.0.1:"+port, "TURN_UDP_ADDR=:"+turn, "TURN_TCP_ADDR=:"+turn)
-	return "http://localhost:" + port, startServer(t, &thisComputer{}, "127.0.0.1:"+freePort(t), settings...)
+	s = startServer(t, &thisComputer{}, "127.0.0.1:"+freePort(t), "ADDR=127.0.0.1:"+port, "TURN_UDP_ADDR=:"+turn, "TURN_TCP_ADDR=:"+turn)
+	return "http://localhost:" + port, s
 }
 
 // freePort is a port of this computer that nobody listens on now.

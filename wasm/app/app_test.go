@@ -99,10 +99,6 @@ func TestAppChat(t *testing.T) {
 				s.t.Errorf("the next message begins with %q", v.room)
 			}
 		}},
-		{"a stranger's controls are not shown", func(s *stage, p *stranger) {
-			p.says("a\x1b[2J\n\n\n\n\n\nb")
-			s.wantLog(hello, "peer: a[2J\n\nb")
-		}},
 		{"a lost connection that comes back", func(s *stage, p *stranger) {
 			p.does(peer.Event{Kind: peer.EventTyping})
 			p.does(peer.Event{Kind: peer.EventInterrupted})

@@ -17,7 +17,7 @@
 //	talk.go       the chat, from its first line to its last
 //	report.go     a complaint about the partner
 //	interests.go  tags, and what may be in them
-//	text.go       how long a message may be, and how a stranger's is shown
+//	text.go       how long a message may be
 //	model.go      what the page knows
 //	view.go       what each state shows and lets do
 //	words.go      in words

@@ -5,12 +5,17 @@ import (
 	"syscall/js"
 )
 
-// maxLines bounds the log, whatever a stranger sends.
-const maxLines = 500
+// The bounds of the log, whatever a stranger sends. What is older goes.
+const (
+	maxLines    = 500
+	maxLogBytes = 256 << 10 // 64 of the longest messages
+)
 
 // log is what the dom knows of the lines that the page shows.
 type log struct {
 	waiting []line   // for the next frame; at most maxLines
+	bytes   []int    // how long the lines are that the page shows
+	total   int      // the sum of that
 	said    []saying // the page's own, which change with the language
 	marked  js.Value // the line that says "delivered"
 }
@@ -27,9 +32,10 @@ func (d *dom) add(l line) {
 		d.log.waiting = append(d.log.waiting[:0], d.log.waiting[1:]...) // nobody would have seen it
 	}
 	d.log.waiting = append(d.log.waiting, l)
-	if l.from == me {
-		d.parts["message"].Set("value", "") // before the next key
+	if l.from == me { // whoever writes waits for no frame
+		d.parts["message"].Set("value", "")
 		d.grow()
+		d.flush()
 	}
 	d.repaint()
 }
@@ -43,22 +49,30 @@ func (d *dom) flush() {
 	mine := false
 	for _, l := range d.log.waiting {
 		fresh.Call("append", d.entry(l))
+		d.log.bytes = append(d.log.bytes, len(l.text))
+		d.log.total += len(l.text)
 		mine = mine || l.from == me
 	}
 	d.log.waiting = d.log.waiting[:0]
-	lines := d.parts["log"]
-	lines.Call("append", fresh)
-	for lines.Get("childElementCount").Int() > maxLines {
-		first := lines.Get("firstElementChild")
-		if len(d.log.said) > 0 && d.log.said[0].element.Equal(first) {
-			d.log.said = d.log.said[1:]
-		}
-		first.Call("remove")
+	d.parts["log"].Call("append", fresh)
+	for len(d.log.bytes) > maxLines || d.log.total > maxLogBytes {
+		d.drop()
 	}
 	d.mark(d.wanted.arrived, d.wanted.delivered)
 	if mine {
 		d.parts["talk"].Set("scrollTop", 0) // the end: the style sheet turns it round
 	}
+}
+
+// drop removes the oldest line.
+func (d *dom) drop() {
+	first := d.parts["log"].Get("firstElementChild")
+	if len(d.log.said) > 0 && d.log.said[0].element.Equal(first) {
+		d.log.said = d.log.said[1:]
+	}
+	d.log.total -= d.log.bytes[0]
+	d.log.bytes = d.log.bytes[1:]
+	first.Call("remove")
 }
 
 // entry makes a line of the log.

@@ -65,7 +65,7 @@ func (a *app) event(ev peer.Event) {
 	switch ev.Kind {
 	case peer.EventMessage:
 		a.model.typing = false
-		a.screen.add(line{from: them, text: tidy(ev.Text)})
+		a.screen.add(line{from: them, text: ev.Text})
 		a.notice()
 	case peer.EventDelivered:
 		a.model.arrived = max(a.model.arrived, ev.ID)

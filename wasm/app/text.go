@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -13,9 +12,6 @@ const (
 	// nearlyFull is how many bytes may be left of it when the page begins to
 	// tell: a tenth.
 	nearlyFull = maxTextBytes / 10
-
-	// maxBlank is how many line breaks of a stranger are shown in a row.
-	maxBlank = 2
 )
 
 // size is how long a text is.
@@ -69,26 +65,4 @@ func units(text string) (n int) {
 		n += utf16.RuneLen(r)
 	}
 	return n
-}
-
-// tidy is a stranger's message as it is shown: without controls, and without
-// more empty space than there is reason for.
-func tidy(text string) string {
-	breaks := 0
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n':
-			if breaks++; breaks > maxBlank {
-				return -1
-			}
-			return r
-		case r == '\t':
-			return ' '
-		case r < ' ' || r == 0x7f:
-			return -1
-		case r != ' ':
-			breaks = 0
-		}
-		return r
-	}, text))
 }

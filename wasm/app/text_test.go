@@ -58,39 +58,6 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-func TestTidy(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, text, want string }{
-		{"a word", "hello", "hello"},
-		{"two lines", "one\ntwo", "one\ntwo"},
-		{"a paragraph", "one\n\ntwo", "one\n\ntwo"},
-		{"a desert", "one\n \n \n \n\n\n two", "one\n \n   two"},
-		{"lines of windows", "one\r\ntwo", "one\ntwo"},
-		{"room around", "\n\n hello \n", "hello"},
-		{"controls", "a\x00\x1b\x7f\tb", "a b"},
-		{"nothing but controls", "\x00\x1b", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if got := tidy(tt.text); got != tt.want {
-				t.Errorf("tidy(%q) = %q, want %q", tt.text, got, tt.want)
-			}
-		})
-	}
-}
-
-// FuzzTidy wants that a stranger's text never grows and keeps few lines empty.
-func FuzzTidy(f *testing.F) {
-	f.Add("a\n\n\n\nb\x00")
-	f.Fuzz(func(t *testing.T, text string) {
-		got := tidy(text)
-		if utf8.RuneCountInString(got) > utf8.RuneCountInString(text) || strings.Contains(got, strings.Repeat("\n", maxBlank+1)) || tidy(got) != got {
-			t.Errorf("tidy(%q) = %q", text, got)
-		}
-	})
-}
-
 func TestSplit(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
