@@ -47,7 +47,7 @@ func (t tags) String() string { return strings.Join(t.list(), ",") }
 // add appends a tag, if there is room and it is new: the server does not mind
 // the case either. What is too long is cut.
 func (t tags) add(tag string) tags {
-	tag = cut(plain(tag), maxTagBytes)
+	tag = strings.TrimSpace(cut(plain(tag), maxTagBytes))
 	n := t.count()
 	same := func(other string) bool { return strings.EqualFold(other, tag) }
 	if tag != "" && n < maxTags && !slices.ContainsFunc(t[:n], same) {

@@ -68,6 +68,7 @@ func TestTagsRemove(t *testing.T) {
 func FuzzInterests(f *testing.F) {
 	f.Add("go,music")
 	f.Add("#a,\u202eb,\xff,音")
+	f.Add(strings.Repeat("x", maxTagBytes-1) + " y") // cut where a word ends
 	f.Fuzz(func(t *testing.T, list string) {
 		got := interests(list)
 		request := wire.MatchRequest{UserID: "me", Tags: got.list()}
