@@ -15,9 +15,12 @@
 //	│   ca    │                           │   cb    │
 //	└─────────┘                           └─────────┘
 //
-// A client without a NAT has a public address instead: 51.51.1.2 or 51.51.2.2.
+// A client without a NAT has a public address instead: 51.51.1.2 or 51.51.2.2,
+// elsewhere 51.51.3.2 or 51.51.4.2.
 // The bridge itself is a host of the world, 51.51.51.12, for what is neither the
-// server nor a client. HideServer puts the server behind a static 1:1 NAT:
+// server nor a client. Move takes a client to another network: A's other router
+// is 51.51.51.103 with 10.3.0.0/24 behind it, B's 51.51.51.104 with 10.4.0.0/24.
+// HideServer puts the server behind a static 1:1 NAT:
 //
 //	wan0 │ .10, or what it is moved to
 //	┌────┴────┐
@@ -38,7 +41,7 @@
 // next New. All that it writes is in /etc/netns/natlab-*, where ip netns exec
 // finds the names that SetName sets; nobody in a lab has DNS. It needs root, ip (iproute2) and nft (nftables).
 //
-// It leaves loss, delay and rate to others. Clients have no IPv6 unless asked:
+// SetLoss and SetDelay make a path worse; rate and jitter are left to others. Clients have no IPv6 unless asked:
 // it would be a way around every NAT.
 //
 // A lab can be looked into while it runs: ip netns lists its namespaces, and

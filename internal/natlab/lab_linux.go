@@ -24,24 +24,8 @@ const (
 // String is A or B.
 func (s Side) String() string { return [...]string{"A", "B"}[s] }
 
-// number is the digit of a side in addresses and names of interfaces.
+// number is the digit of a side in names of interfaces.
 func (s Side) number() byte { return byte(s) + 1 }
-
-func (s Side) routerAddr() netip.Addr  { return netip.AddrFrom4([4]byte{51, 51, 51, 100 + s.number()}) }
-func (s Side) privateAddr() netip.Addr { return netip.AddrFrom4([4]byte{10, s.number(), 0, 2}) }
-func (s Side) publicAddr() netip.Addr  { return netip.AddrFrom4([4]byte{51, 51, s.number(), 2}) }
-
-// ipv4Addr is a client's own, behind a router that does nat.
-func (s Side) ipv4Addr(nat NAT) netip.Addr {
-	if nat == NoNAT {
-		return s.publicAddr()
-	}
-	return s.privateAddr()
-}
-
-func (s Side) ipv6Addr() netip.Addr {
-	return netip.AddrFrom16([16]byte{0: 0x2a, 0x0a, 0x51, 0x51, 0, s.number(), 15: 2})
-}
 
 // closeTimeout bounds Close; a healthy lab is gone in a tenth of a second.
 const closeTimeout = 20 * time.Second
@@ -58,6 +42,9 @@ type Lab struct {
 	hidden  bool       // there is a gate
 	outside netip.Addr // of the server, once there is a gate
 	nat     [2]NAT
+	loss    [2]int // percent
+	delay   [2]*delayLine
+	network [2]network
 	family  [2]Family
 	names   map[string][]netip.Addr
 }
@@ -83,7 +70,7 @@ func Available() error {
 // try does once what a lab needs most.
 func try(ctx context.Context) error {
 	h := &Host{namespace: newLabName().part("try")}
-	rules, err := RestrictedCone.ruleset(SideA.privateAddr(), SideA.routerAddr())
+	rules, err := RestrictedCone.ruleset(SideA.home().privateAddr(), SideA.home().routerAddr())
 	if err != nil {
 		return err
 	}
@@ -152,7 +139,14 @@ func (l *Lab) Close() error { return l.close(context.Background()) }
 func (l *Lab) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	return remove(ctx, l.namespaces())
+	var errs []error
+	for side, line := range l.delay {
+		if line != nil {
+			errs = append(errs, line.close())
+			l.delay[side] = nil
+		}
+	}
+	return errors.Join(append(errs, remove(ctx, l.namespaces()))...)
 }
 
 // Server is the host that everybody reaches: at public addresses of its own,
@@ -168,7 +162,7 @@ func (l *Lab) Elsewhere() *Host { return l.bridge }
 
 // Outside is the address under which the world sees a client.
 func (l *Lab) Outside(side Side) netip.Addr {
-	if addr := l.client[side].Addr(); addr.Is6() || addr == side.publicAddr() {
+	if addr := l.client[side].Addr(); addr.Is6() || addr == l.network[side].publicAddr() {
 		return addr
 	}
 	return l.router[side].Addr()
@@ -177,12 +171,12 @@ func (l *Lab) Outside(side Side) netip.Addr {
 // SetNAT replaces what the router of a side does. Flows that were open are
 // forgotten, and a client that gains or loses a NAT changes its IPv4 address.
 func (l *Lab) SetNAT(ctx context.Context, side Side, nat NAT) error {
-	router := l.router[side]
-	rules, err := nat.ruleset(side.ipv4Addr(nat), router.Addr())
+	router, network := l.router[side], l.network[side]
+	rules, err := nat.ruleset(network.ipv4Addr(nat), network.routerAddr())
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(router.nft(ctx, rules), router.Do(forgetFlows)); err != nil {
+	if err := errors.Join(router.nft(ctx, rules+lossRules(l.loss[side])), router.Do(forgetFlows)); err != nil {
 		return fmt.Errorf("make router of side %v %s: %w", side, nat, err)
 	}
 	l.nat[side] = nat
@@ -215,17 +209,13 @@ func (l *Lab) SetFamily(ctx context.Context, side Side, family Family) error {
 func (l *Lab) readdress(ctx context.Context, side Side) error {
 	client, want := l.client[side], []netip.Addr{}
 	if l.family[side] != IPv6 {
-		want = append(want, side.ipv4Addr(l.nat[side]))
+		want = append(want, l.network[side].ipv4Addr(l.nat[side]))
 	}
 	if l.family[side] != IPv4 {
-		want = append(want, side.ipv6Addr())
+		want = append(want, l.network[side].ipv6Addr())
 	}
 	var script strings.Builder
-	for _, addr := range client.addrs {
-		if !slices.Contains(want, addr) {
-			_, _ = fmt.Fprintf(&script, takeAddress, addr, prefixLen(addr), addr.Prev())
-		}
-	}
+	script.WriteString(takeAll(slices.DeleteFunc(slices.Clone(client.addrs), func(addr netip.Addr) bool { return slices.Contains(want, addr) })))
 	for _, addr := range want {
 		if !slices.Contains(client.addrs, addr) {
 			_, _ = fmt.Fprintf(&script, giveAddress, addr, prefixLen(addr), addr.Prev())
@@ -236,6 +226,15 @@ func (l *Lab) readdress(ctx context.Context, side Side) error {
 	}
 	client.addrs = want
 	return nil
+}
+
+// takeAll is what ip is told to take addresses from a client.
+func takeAll(addrs []netip.Addr) string {
+	var script strings.Builder
+	for _, addr := range addrs {
+		_, _ = fmt.Fprintf(&script, takeAddress, addr, prefixLen(addr), addr.Prev())
+	}
+	return script.String()
 }
 
 // prefixLen is that of every network of clients.

@@ -14,10 +14,12 @@ type step struct {
 // Segments are not merged on any link (gso_max_segs 1): the rules see what
 // would be on a wire.
 
-// bridgeSetup also makes a host of the bridge: it is what Elsewhere returns.
+// bridgeSetup also makes a host of the bridge: it is what Elsewhere returns. Its
+// link address is fixed, else it would be that of one of the ports, and change
+// as they come and go.
 const bridgeSetup = `
 link set lo up
-link add br0 type bridge
+link add br0 address 02:00:51:51:51:12 type bridge
 link set br0 up
 addr add 51.51.51.12/24 dev br0
 addr add 2a0a:5151::12/64 dev br0` + routes4 + routes6
@@ -26,10 +28,14 @@ addr add 2a0a:5151::12/64 dev br0` + routes4 + routes6
 const (
 	routes4 = `
 route add 51.51.1.0/24 via 51.51.51.101
-route add 51.51.2.0/24 via 51.51.51.102`
+route add 51.51.2.0/24 via 51.51.51.102
+route add 51.51.3.0/24 via 51.51.51.103
+route add 51.51.4.0/24 via 51.51.51.104`
 	routes6 = `
 route add 2a0a:5151:1::/64 via 2a0a:5151::101
-route add 2a0a:5151:2::/64 via 2a0a:5151::102`
+route add 2a0a:5151:2::/64 via 2a0a:5151::102
+route add 2a0a:5151:3::/64 via 2a0a:5151::103
+route add 2a0a:5151:4::/64 via 2a0a:5151::104`
 )
 
 // serverSetup takes the bridge's namespace.
@@ -49,20 +55,28 @@ link set eth0 up
 addr add 10.%[2]d.0.2/24 dev eth0
 route add default via 10.%[2]d.0.1`
 
-// routerSetup takes the bridge's namespace, and the numbers of this side and
-// of the other.
+// routerSetup takes the bridge's namespace and the number of the side.
 const routerSetup = `
 link set lo up
 link add wan0 gso_max_segs 1 type veth peer name wan%[2]d gso_max_segs 1 netns %[1]s
 link set wan0 up
-link set lan0 up
-addr add 51.51.51.10%[2]d/24 dev wan0
-addr add 10.%[2]d.0.1/24 dev lan0
-addr add 51.51.%[2]d.1/24 dev lan0
-addr add 2a0a:5151::10%[2]d/64 dev wan0
-addr add 2a0a:5151:%[2]d::1/64 dev lan0
-route add 51.51.%[3]d.0/24 via 51.51.51.10%[3]d
-route add 2a0a:5151:%[3]d::/64 via 2a0a:5151::10%[3]d`
+link set lan0 up`
+
+// routerAddrs takes the numbers of the router's network, and of the two that
+// the other side may be in. What the router had before is gone, but for routes
+// of IPv6, which outlive the address that they were made beside.
+const routerAddrs = `
+addr flush dev wan0 scope global
+addr flush dev lan0 scope global
+addr add 51.51.51.10%[1]d/24 dev wan0
+addr add 10.%[1]d.0.1/24 dev lan0
+addr add 51.51.%[1]d.1/24 dev lan0
+addr add 2a0a:5151::10%[1]d/64 dev wan0
+addr add 2a0a:5151:%[1]d::1/64 dev lan0
+route replace 51.51.%[2]d.0/24 via 51.51.51.10%[2]d
+route replace 51.51.%[3]d.0/24 via 51.51.51.10%[3]d
+route replace 2a0a:5151:%[2]d::/64 via 2a0a:5151::10%[2]d
+route replace 2a0a:5151:%[3]d::/64 via 2a0a:5151::10%[3]d`
 
 // plugSetup connects the hosts to the bridge.
 const plugSetup = `
@@ -87,13 +101,14 @@ func newLab(name labName) *Lab {
 		return &Host{namespace: name.part(part), addrs: addrs}
 	}
 	return &Lab{
-		bridge: host("pub", netip.MustParseAddr("51.51.51.12"), netip.MustParseAddr("2a0a:5151::12")),
-		server: host("srv", netip.MustParseAddr("51.51.51.10"), netip.MustParseAddr("51.51.51.11"), netip.MustParseAddr("2a0a:5151::10")),
-		gate:   host("rs", netip.MustParseAddr("169.254.169.254")),
-		router: [2]*Host{host("ra", SideA.routerAddr()), host("rb", SideB.routerAddr())},
-		client: [2]*Host{host("ca", SideA.privateAddr()), host("cb", SideB.privateAddr())},
-		nat:    [2]NAT{UDPBlocked, UDPBlocked}, // any that translates: the plan gives clients private addresses
-		names:  map[string][]netip.Addr{},
+		bridge:  host("pub", netip.MustParseAddr("51.51.51.12"), netip.MustParseAddr("2a0a:5151::12")),
+		server:  host("srv", netip.MustParseAddr("51.51.51.10"), netip.MustParseAddr("51.51.51.11"), netip.MustParseAddr("2a0a:5151::10")),
+		gate:    host("rs", netip.MustParseAddr("169.254.169.254")),
+		router:  [2]*Host{host("ra", SideA.home().routerAddr()), host("rb", SideB.home().routerAddr())},
+		client:  [2]*Host{host("ca", SideA.home().privateAddr()), host("cb", SideB.home().privateAddr())},
+		nat:     [2]NAT{UDPBlocked, UDPBlocked}, // any that translates: the plan gives clients private addresses
+		network: [2]network{SideA.home(), SideB.home()},
+		names:   map[string][]netip.Addr{},
 	}
 }
 
@@ -105,10 +120,9 @@ func (l *Lab) steps() []step {
 		{l.server, fmt.Sprintf(serverSetup, l.bridge.namespace)},
 	}
 	for _, side := range []Side{SideA, SideB} {
-		this, other := side.number(), (1 - side).number()
 		steps = append(steps,
-			step{l.client[side], fmt.Sprintf(clientSetup, l.router[side].namespace, this)},
-			step{l.router[side], fmt.Sprintf(routerSetup, l.bridge.namespace, this, other)})
+			step{l.client[side], fmt.Sprintf(clientSetup, l.router[side].namespace, side.number())},
+			step{l.router[side], fmt.Sprintf(routerSetup, l.bridge.namespace, side.number()) + l.routerAddrs(side)})
 	}
 	return append(steps, step{l.bridge, plugSetup})
 }
