@@ -53,6 +53,8 @@ func firefoxPrefs(h habits) map[string]any {
 		"media.peerconnection.ice.obfuscate_host_addresses": !h.tellsAddresses,
 		"messaging-system.rsexperimentloader.enabled":       false,
 		"network.captive-portal-service.enabled":            false,
+		"network.manage-offline-status":                     true, // as everybody has it; the remote agent would forget about cables
+		"network.offline-mirrors-connectivity":              true,
 		"network.connectivity-service.enabled":              false,
 		"network.dns.disablePrefetch":                       true,
 		"network.http.speculative-parallel-limit":           0,

@@ -56,12 +56,29 @@ const (
 	plugIn = "link set eth0 up"
 )
 
+// Unplug takes the network from a client: its link goes down, and it has no
+// address. Move gives it another one; nothing else may be set before.
+func (l *Lab) Unplug(ctx context.Context, side Side) error {
+	client := l.client[side]
+	if err := client.ip(ctx, takeAll(client.addrs)+unplug); err != nil {
+		return fmt.Errorf("unplug client of side %v: %w", side, err)
+	}
+	client.addrs = nil
+	return nil
+}
+
 // Move takes a client to another network, as a phone goes from the Wi-Fi to the
 // mobile network; called again, it takes it back. The client loses its link and
 // its addresses, and then has others; so has its router, which does the same
 // NAT and has forgotten every flow. What is sent to the old addresses is lost.
 // Names, loss and delay stay as they are.
+//
+// All that takes some hundredths of a second. Chromium tells its pages of it,
+// Firefox only if the network was away for more than a second: Unplug before.
 func (l *Lab) Move(ctx context.Context, side Side) error {
+	if err := l.Unplug(ctx, side); err != nil {
+		return err
+	}
 	if err := l.move(ctx, side); err != nil {
 		return fmt.Errorf("move client of side %v to another network: %w", side, err)
 	}
@@ -69,14 +86,10 @@ func (l *Lab) Move(ctx context.Context, side Side) error {
 }
 
 func (l *Lab) move(ctx context.Context, side Side) error {
-	client, router := l.client[side], l.router[side]
-	if err := client.ip(ctx, takeAll(client.addrs)+unplug); err != nil {
-		return err
-	}
-	client.addrs = nil
+	router := l.router[side]
 	l.network[side] = l.network[side].elsewhere()
 	router.addrs = []netip.Addr{l.network[side].routerAddr()}
-	if err := errors.Join(router.ip(ctx, l.routerAddrs(side)), client.ip(ctx, plugIn)); err != nil {
+	if err := errors.Join(router.ip(ctx, l.routerAddrs(side)), l.client[side].ip(ctx, plugIn)); err != nil {
 		return err
 	}
 	return l.SetNAT(ctx, side, l.nat[side]) // gives the client its addresses

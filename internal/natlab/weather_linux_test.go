@@ -75,6 +75,12 @@ func TestMove(t *testing.T) {
 				t.Errorf("the other client, at %v, cannot be reached from the other network", there)
 			}
 
+			if err := lab.Unplug(t.Context(), natlab.SideA); err != nil {
+				t.Fatal(err)
+			}
+			if isGreeted(t, client, lab.Server(), "80") {
+				t.Error("a client that is not plugged in has TCP")
+			}
 			move(t, lab)
 			if got := fmt.Sprint(client.Addrs()); got != home {
 				t.Errorf("addresses of the client that is back = %s, want %s", got, home)
