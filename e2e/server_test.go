@@ -47,8 +47,11 @@ func startServer(t *testing.T, on machine, admin string, settings ...string) *se
 	s := &server{log: &record{}}
 	cmd := on.Command(life, serverBinary(t), "serve")
 	cmd.Stdout, cmd.Stderr = s.log, s.log
-	again := "MATCH_AVOID=0" // in most tests the same two meet again and again
-	for _, setting := range append(append([]string{again}, settings...), "ADMIN_ADDR="+admin, "STATE_DIR="+t.TempDir(), "LOG_LEVEL=debug") {
+	usual := []string{
+		"MATCH_AVOID=0", // in most tests the same two meet again and again
+		"STATE_DIR=" + t.TempDir(),
+	}
+	for _, setting := range append(append(usual, settings...), "ADMIN_ADDR="+admin, "LOG_LEVEL=debug") {
 		cmd.Env = append(cmd.Env, "WASMP2PCHAT_"+setting)
 	}
 	if err := cmd.Start(); err != nil {

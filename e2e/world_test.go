@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 )
@@ -87,6 +88,17 @@ func (w *world) person(side natlab.Side, brand brand) *tab {
 	w.t.Helper()
 	browser := brand.launch(w.t, w.lab.Client(side), habits{tellsAddresses: true, trusts: w.trusts})
 	return openTab(w.t, browser, fmt.Sprintf("%v, %s", side, brand), w.site)
+}
+
+// lasts lets time pass that is a fact of the test: how long something is down.
+func (w *world) lasts(d time.Duration) {
+	w.t.Helper()
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-w.t.Context().Done():
+	}
 }
 
 // setNATs changes both NATs.

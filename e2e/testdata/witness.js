@@ -1,6 +1,7 @@
 // Keeps every RTCPeerConnection that the page makes, to ask the browser about
-// it, and every MATCH that comes on a WebSocket to /matchmaking. Nothing else of
-// the page changes.
+// it, every MATCH that comes on a WebSocket to /matchmaking, every line that the
+// log shows, and what the page was kept from doing. Nothing else of the page
+// changes.
 (() => {
   const made = [];
   window.RTCPeerConnection = class extends window.RTCPeerConnection {
@@ -11,13 +12,17 @@
   };
 
   const matches = [];
+  const times = {}; // of the newest MATCH, and of the partner's first line after it
   window.WebSocket = class extends window.WebSocket {
     constructor(...args) {
       super(...args);
       if (new URL(this.url).pathname !== "/matchmaking") return;
       this.addEventListener("message", ({ data }) => {
         const message = JSON.parse(data);
-        if (message.type === "MATCH") matches.push(message);
+        if (message.type !== "MATCH") return;
+        matches.push(message);
+        times.match = performance.now();
+        delete times.heard;
       });
     }
   };
@@ -46,5 +51,43 @@
     };
   };
 
-  window.witness = { connection, matches };
+  // lines are all that the log has shown, whoever wrote them; line in
+  // recovery_test.go reads them. The log itself forgets the oldest.
+  const lines = [];
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) {
+      for (const node of addedNodes) {
+        if (!(node instanceof HTMLElement) || node.parentElement?.id !== "log" || !node.dataset.from) continue;
+        if (node.dataset.from === "peer") times.heard ??= performance.now();
+        lines.push({ from: node.dataset.from, text: (node.querySelector("p") ?? node).textContent });
+      }
+    }
+  }).observe(document, { subtree: true, childList: true });
+  const said = (from) => lines.filter((line) => line.from === from).map((line) => line.text);
+
+  // babble writes "word 0", "word 1" and so on, as fast as the page takes it, but
+  // not faster than one in so many milliseconds. The page empties the field when
+  // it has taken a message.
+  let babbling;
+  const babble = (word, milliseconds) => {
+    let next = 0;
+    babbling = setInterval(() => {
+      const field = document.getElementById("message");
+      if (field.disabled || field.readOnly) return;
+      if (field.value === "") {
+        field.value = `${word} ${next++}`;
+        field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+      }
+      field.form.requestSubmit();
+    }, milliseconds);
+  };
+  const hush = () => clearInterval(babbling);
+
+  // Of what a stranger writes nothing may run: what would says so here, or by
+  // breaking the page's policy.
+  const forbidden = [];
+  document.addEventListener("securitypolicyviolation", (event) => forbidden.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
+  window.xss = (what) => forbidden.push(`ran: ${what}`);
+
+  window.witness = { connection, matches, times, said, babble, hush, forbidden };
 })();
