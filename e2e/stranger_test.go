@@ -1,0 +1,418 @@
+//go:build browser
+
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// stranger is a client that keeps to no rule but those of its test. It sees all
+// that reaches it: every word of the server, and where every packet comes from.
+type stranger struct {
+	t         *testing.T
+	host      *natlab.Host
+	url       string
+	signaling *websocket.Conn
+	accept    wire.Accept
+	pc        *webrtc.PeerConnection
+	channel   *webrtc.DataChannel
+	open      chan struct{}   // closed when the partner has heard our hello
+	frames    chan wire.Frame // from the partner, but for hellos
+	opening   sync.Once
+
+	mu      sync.Mutex // guards the fields below
+	told    []string   // all that the server said, in order
+	sources map[netip.Addr]bool
+	news    chan struct{} // closed and made anew with each word
+}
+
+// newStranger is somebody on a host of the laboratory, who must be reachable
+// there: his address is his only candidate.
+func (w *world) newStranger(side natlab.Side) *stranger {
+	w.t.Helper()
+	s := &stranger{
+		t: w.t, host: w.lab.Client(side), url: "ws" + strings.TrimPrefix(strings.TrimSuffix(w.site, "/"), "http"),
+		open: make(chan struct{}), frames: make(chan wire.Frame, 4096), sources: map[netip.Addr]bool{}, news: make(chan struct{}),
+	}
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			s.t.Logf("the stranger was told\n%s\nand heard of %v", strings.Join(s.words(), "\n"), s.heardOf())
+		}
+	})
+	return s
+}
+
+// dial opens a WebSocket to the server.
+func (s *stranger) dial(ctx context.Context, path string) *websocket.Conn {
+	s.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DialContext: s.host.Dial}}
+	socket, answer, err := websocket.Dial(ctx, s.url+path, &websocket.DialOptions{HTTPClient: client})
+	if err != nil {
+		s.t.Fatalf("the stranger dials %s: %v", path, err)
+	}
+	if answer.Body != nil {
+		_ = answer.Body.Close()
+	}
+	socket.SetReadLimit(1 << 20)
+	s.t.Cleanup(func() { _ = socket.CloseNow() })
+	return socket
+}
+
+// asks asks for a partner; the result waits for one.
+func (s *stranger) asks() (match func() wire.MatchMessage) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	socket := s.dial(ctx, "/matchmaking")
+	s.write(ctx, socket, wire.MatchRequest{UserID: rand.Text(), CreatedAt: time.Now()})
+	return func() wire.MatchMessage {
+		s.t.Helper()
+		defer cancel()
+		defer func() { _ = socket.Close(websocket.StatusNormalClosure, "") }()
+		for {
+			var m wire.MatchMessage
+			text := s.read(ctx, socket)
+			if err := json.Unmarshal([]byte(text), &m); err != nil {
+				s.t.Fatalf("the stranger is told %q on /matchmaking: %v", text, err)
+			}
+			if m.Type == wire.MatchFound {
+				return m
+			}
+		}
+	}
+}
+
+// joins takes a seat in a room.
+func (s *stranger) joins(room string, ext ...string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	s.signaling = s.dial(ctx, "/signaling")
+	s.tell(wire.Register{Type: wire.SignalRegister, RoomID: room, Ext: ext})
+	for s.accept.Type != wire.SignalAccept {
+		text := s.read(ctx, s.signaling)
+		if err := json.Unmarshal([]byte(text), &s.accept); err != nil || s.accept.Type == wire.SignalReject {
+			s.t.Fatalf("the stranger is told %q on /signaling: %v", text, err)
+		}
+	}
+}
+
+// tell sends something to the partner, through the server: text as it is, all
+// else as JSON.
+func (s *stranger) tell(message any) {
+	s.t.Helper()
+	s.write(s.t.Context(), s.signaling, message)
+}
+
+func (s *stranger) write(ctx context.Context, socket *websocket.Conn, message any) {
+	s.t.Helper()
+	text, isText := message.(string)
+	if !isText {
+		b, err := json.Marshal(message)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		text = string(b)
+	}
+	if err := socket.Write(ctx, websocket.MessageText, []byte(text)); err != nil && s.t.Context().Err() == nil {
+		s.t.Logf("the stranger is not listened to: %v", err) // how that goes is up to the test
+	}
+}
+
+// read takes one word of the server.
+func (s *stranger) read(ctx context.Context, socket *websocket.Conn) string {
+	s.t.Helper()
+	_, text, err := socket.Read(ctx)
+	if err != nil {
+		s.t.Fatalf("the stranger is told no more: %v", err)
+	}
+	s.note(string(text))
+	return string(text)
+}
+
+func (s *stranger) note(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, text)
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// words is all that the server has said.
+func (s *stranger) words() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.told)
+}
+
+// isTold waits until the server has said something that holds a text.
+func (s *stranger) isTold(part string) {
+	s.t.Helper()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		s.mu.Lock()
+		found := slices.ContainsFunc(s.told, func(text string) bool { return strings.Contains(text, part) })
+		news := s.news
+		s.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-news:
+		case <-late.C:
+			s.t.Fatalf("the stranger was not told anything with %q", part)
+		}
+	}
+}
+
+// listens takes what else the server says, until the socket ends.
+func (s *stranger) listens(act func(kind string, text []byte)) {
+	ctx := context.WithoutCancel(s.t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			_, text, err := s.signaling.Read(ctx)
+			if err != nil {
+				return
+			}
+			s.note(string(text))
+			var m wire.SignalType
+			if json.Unmarshal(text, &m) != nil {
+				continue
+			}
+			if m.Type == wire.SignalPing {
+				_ = s.signaling.Write(ctx, websocket.MessageText, []byte(`{"type":"pong"}`)) // the socket has ended
+			}
+			act(m.Type, text)
+		}
+	}()
+	s.t.Cleanup(func() {
+		_ = s.signaling.CloseNow()
+		<-done
+	})
+}
+
+// watchedConn notes where packets come from.
+type watchedConn struct {
+	net.PacketConn
+	s *stranger
+}
+
+func (c watchedConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, from, err := c.PacketConn.ReadFrom(p)
+	if udp, ok := from.(*net.UDPAddr); ok {
+		c.s.mu.Lock()
+		c.s.sources[udp.AddrPort().Addr().Unmap()] = true
+		c.s.mu.Unlock()
+	}
+	return n, from, err
+}
+
+// heardOf lists the addresses from which anything came.
+func (s *stranger) heardOf() (list []netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for addr := range s.sources {
+		list = append(list, addr)
+	}
+	return list
+}
+
+// meets is all of it: a partner, a room, a connection, and hello.
+func (s *stranger) meets() {
+	s.t.Helper()
+	s.joins(s.asks()().RoomID, wire.ExtRefresh, wire.ExtResume, wire.ExtEarly)
+	s.connects()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-s.open:
+	case <-late.C:
+		s.t.Fatalf("the stranger and his partner do not connect: %v", s.pc.ICEConnectionState())
+	}
+}
+
+// connects makes the connection, or waits for the partner to make it.
+func (s *stranger) connects() {
+	s.t.Helper()
+	conn, err := s.host.ListenPacket(s.t.Context(), "udp4", netip.AddrPortFrom(s.host.Addr(), 0).String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	mux := webrtc.NewICEUDPMux(nil, watchedConn{conn, s})
+	var settings webrtc.SettingEngine
+	settings.SetICEUDPMux(mux)
+	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	s.pc, err = webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = s.pc.GracefulClose()
+		_ = mux.Close()
+		_ = conn.Close()
+	})
+	s.pc.OnICECandidate(func(found *webrtc.ICECandidate) {
+		if found != nil {
+			s.tell(map[string]any{"type": wire.SignalCandidate, "ice": found.ToJSON()})
+		}
+	})
+	s.pc.OnDataChannel(func(channel *webrtc.DataChannel) {
+		if channel.Label() == wire.ChatLabel {
+			s.chatsOn(channel)
+		}
+	})
+	s.listens(s.negotiate())
+	if s.accept.IsExistClient {
+		ordered, protocol := true, wire.ChatSubprotocol
+		channel, err := s.pc.CreateDataChannel(wire.ChatLabel, &webrtc.DataChannelInit{Ordered: &ordered, Protocol: &protocol})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.chatsOn(channel)
+		s.offers(nil)
+	}
+}
+
+// offers makes an offer.
+func (s *stranger) offers(options *webrtc.OfferOptions) {
+	offer, err := s.pc.CreateOffer(options)
+	if err == nil {
+		err = s.pc.SetLocalDescription(offer)
+	}
+	if err == nil {
+		s.tell(wire.Description{Type: wire.SignalOffer, SDP: offer.SDP})
+	}
+}
+
+// negotiate acts on what the partner says. It minds no fault: who waits for the
+// connection will.
+func (s *stranger) negotiate() func(kind string, text []byte) {
+	var early []webrtc.ICECandidateInit
+	described := func(kind webrtc.SDPType, text []byte) bool {
+		var d wire.Description
+		if json.Unmarshal(text, &d) != nil || s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: kind, SDP: d.SDP}) != nil {
+			return false
+		}
+		for _, candidate := range early {
+			_ = s.pc.AddICECandidate(candidate)
+		}
+		early = nil
+		return true
+	}
+	return func(kind string, text []byte) {
+		switch kind {
+		case wire.SignalOffer:
+			if !described(webrtc.SDPTypeOffer, text) {
+				return
+			}
+			if answer, err := s.pc.CreateAnswer(nil); err == nil && s.pc.SetLocalDescription(answer) == nil {
+				s.tell(wire.Description{Type: wire.SignalAnswer, SDP: answer.SDP})
+			}
+		case wire.SignalAnswer:
+			described(webrtc.SDPTypeAnswer, text)
+		case wire.SignalCandidate:
+			var c struct{ ICE webrtc.ICECandidateInit }
+			if json.Unmarshal(text, &c) != nil {
+				return
+			}
+			if s.pc.RemoteDescription() == nil {
+				early = append(early, c.ICE)
+				return
+			}
+			_ = s.pc.AddICECandidate(c.ICE)
+		}
+	}
+}
+
+// chatsOn says hello on a channel until it is answered, and answers the
+// partner's.
+func (s *stranger) chatsOn(channel *webrtc.DataChannel) {
+	s.channel = channel
+	opened := make(chan struct{})
+	channel.OnOpen(func() { close(opened) })
+	channel.OnMessage(func(message webrtc.DataChannelMessage) {
+		var f wire.Frame
+		if json.Unmarshal(message.Data, &f) != nil {
+			return
+		}
+		switch {
+		case f.T == wire.FrameHello:
+			_ = channel.SendText(`{"t":"ack"}`)
+			return
+		case f.T == wire.FrameMsg:
+			_ = channel.SendText(fmt.Sprintf(`{"t":"ack","id":%d}`, f.ID))
+		case f.T == wire.FrameAck && f.ID == 0:
+			s.opening.Do(func() { close(s.open) })
+		}
+		select {
+		case s.frames <- f:
+		default: // a test that does not look
+		}
+	})
+	ctx := s.t.Context()
+	go func() { // ends with the hello, or with the test
+		again := time.NewTicker(250 * time.Millisecond)
+		defer again.Stop()
+		for {
+			select {
+			case <-opened:
+				_ = channel.SendText(`{"t":"hello","v":1}`)
+			default:
+			}
+			select {
+			case <-again.C:
+			case <-s.open:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+// says sends messages and waits until the last one is acknowledged. The first
+// has this id.
+func (s *stranger) says(id int, texts ...string) {
+	s.t.Helper()
+	for i, text := range texts {
+		frame, err := json.Marshal(wire.Frame{T: wire.FrameMsg, ID: uint64(id + i), Text: text})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := s.channel.SendText(string(frame)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	last := uint64(id + len(texts) - 1)
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		select {
+		case f := <-s.frames:
+			if f.T == wire.FrameAck && f.ID == last {
+				return
+			}
+		case <-late.C:
+			s.t.Fatalf("message %d of the stranger is not acknowledged", last)
+		}
+	}
+}
