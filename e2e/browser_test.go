@@ -31,6 +31,7 @@ type driver interface {
 	visit(ctx context.Context, url string) error
 	click(ctx context.Context, id string) error       // with the mouse
 	write(ctx context.Context, id, text string) error // with the keyboard
+	keys(ctx context.Context, keys string) error      // on the keyboard, wherever the focus is
 	close(ctx context.Context) error                  // as the x of the tab does
 
 	// evaluate runs JavaScript that promises a string.
@@ -40,6 +41,14 @@ type driver interface {
 	picture(ctx context.Context, look look) ([]byte, error)
 	console() string
 }
+
+// Keys that are no letters, in what drivers are told to press.
+const (
+	tabKey    = "\t"
+	enterKey  = "\r"
+	escapeKey = "\u001b"
+	spaceKey  = " "
+)
 
 // look is how a page is looked at.
 type look struct {

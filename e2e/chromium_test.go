@@ -152,6 +152,11 @@ func (d *chromiumDriver) write(ctx context.Context, id, text string) error {
 	return err
 }
 
+func (d *chromiumDriver) keys(ctx context.Context, keys string) error {
+	_, err := chromedp.KeyEvent(keys)(ctx, d.target)
+	return err
+}
+
 func (d *chromiumDriver) close(ctx context.Context) error {
 	_, err := cdp.Call(ctx, d.target, page.Close, cdp.Empty{})
 	return err

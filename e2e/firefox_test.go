@@ -228,11 +228,22 @@ func (d *firefoxDriver) write(ctx context.Context, id, text string) error {
 	if _, err := d.script(ctx, fmt.Sprintf("document.getElementById(%q).focus()", id)); err != nil {
 		return err
 	}
-	var keys []object
-	for _, r := range text {
-		keys = append(keys, object{"type": "keyDown", "value": string(r)}, object{"type": "keyUp", "value": string(r)})
+	return d.keys(ctx, text)
+}
+
+// keys translates those that WebDriver has code points of its own for
+// (https://www.w3.org/TR/webdriver2/#keyboard-actions).
+func (d *firefoxDriver) keys(ctx context.Context, keys string) error {
+	special := map[string]string{tabKey: "\ue004", enterKey: "\ue007", escapeKey: "\ue00c"}
+	var actions []object
+	for _, r := range keys {
+		key := string(r)
+		if code, ok := special[key]; ok {
+			key = code
+		}
+		actions = append(actions, object{"type": "keyDown", "value": key}, object{"type": "keyUp", "value": key})
 	}
-	return d.command(ctx, "input.performActions", object{"actions": []object{{"type": "key", "id": "keyboard", "actions": keys}}}, nil)
+	return d.command(ctx, "input.performActions", object{"actions": []object{{"type": "key", "id": "keyboard", "actions": actions}}}, nil)
 }
 
 func (d *firefoxDriver) evaluate(ctx context.Context, script string) (string, error) {

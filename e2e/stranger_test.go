@@ -36,6 +36,7 @@ type stranger struct {
 	open      chan struct{}   // closed when the partner has heard our hello
 	frames    chan wire.Frame // from the partner, but for hellos
 	opening   sync.Once
+	sent      struct{ frames, bytes int } // by floods
 
 	mu      sync.Mutex // guards the fields below
 	told    []string   // all that the server said, in order
@@ -130,9 +131,7 @@ func (s *stranger) write(ctx context.Context, socket *websocket.Conn, message an
 		}
 		text = string(b)
 	}
-	if err := socket.Write(ctx, websocket.MessageText, []byte(text)); err != nil && s.t.Context().Err() == nil {
-		s.t.Logf("the stranger is not listened to: %v", err) // how that goes is up to the test
-	}
+	_ = socket.Write(ctx, websocket.MessageText, []byte(text)) // who is not listened to waits for an answer in vain
 }
 
 // read takes one word of the server.

@@ -88,6 +88,13 @@
   const forbidden = [];
   document.addEventListener("securitypolicyviolation", (event) => forbidden.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
   window.xss = (what) => forbidden.push(`ran: ${what}`);
+  for (const name of ["alert", "confirm", "prompt", "print", "open"]) window[name] = (...args) => forbidden.push(`${name}(${args})`);
 
-  window.witness = { connection, matches, times, said, babble, hush, forbidden };
+  // delays are how long keys waited for the page, and for the frame after it.
+  const delays = [];
+  addEventListener("keydown", ({ timeStamp }) => {
+    requestAnimationFrame(() => delays.push(performance.now() - timeStamp));
+  }, { capture: true });
+
+  window.witness = { connection, matches, times, said, babble, hush, forbidden, delays };
 })();
