@@ -8,10 +8,13 @@ TOOLS     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wasmp2pchat/tools
 LINT      := $(TOOLS)/golangci-lint-v2.15.0
 SDKVERSION := 2025.1.1
 SDKSHA512  := 31e1a94366f7e058f10890a876f3a82af8b139a4e5d4653097adb1d5a1894bc9722374c8cfdb4125ce6bee1e0325edcec84e45d516cad446e89c2a49fe73827b
+AXEVERSION := 4.14.1
+AXESHA512  := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 TAGS      := netns,browser,interop,load,proxies
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
+AXE       := $(TOOLS)/axe-core-$(AXEVERSION).js
 JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./peer ./wasm/app
 
@@ -64,8 +67,8 @@ netns: system/lab ## real NATs in network namespaces (root)
 proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
 	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
 
-browser: client system/lab system/chromium system/firefox $(SDK) ## two browsers behind two NATs (root), and others' client: the Ayame SDK
-	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK)
+browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two browsers behind two NATs (root), accessibility (axe-core), and others' client: the Ayame SDK
+	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK) -axe $(AXE)
 
 # ---- by hand ----
 
@@ -100,15 +103,23 @@ $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
 
-# The SDK is fetched with npm, as those who use it do, and used unchanged. Where
-# npm is missing its tests skip (or fail, with CI=true).
-$(SDK): | system/npm
+# What npm has is fetched with npm, as those who use it do, and used unchanged.
+# Where npm is missing its tests skip (or fail, with CI=true). npm takes the
+# package, its name in a tarball, its version, its checksum, and the file in it.
+define npm
 	@command -v npm >/dev/null || exit 0; set -e; mkdir -p $(TOOLS); \
 	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
-	npm pack --silent --no-update-notifier --cache "$$dir/cache" --pack-destination "$$dir" @open-ayame/ayame-web-sdk@$(SDKVERSION) >/dev/null; \
-	echo "$(SDKSHA512)  $$dir/open-ayame-ayame-web-sdk-$(SDKVERSION).tgz" | sha512sum --check --quiet; \
-	tar -xzOf "$$dir/open-ayame-ayame-web-sdk-$(SDKVERSION).tgz" package/dist/ayame.mjs > "$$dir/ayame.mjs"; \
-	mv "$$dir/ayame.mjs" $@
+	npm pack --silent --no-update-notifier --cache "$$dir/cache" --pack-destination "$$dir" $(1)@$(3) >/dev/null; \
+	echo "$(4)  $$dir/$(2)-$(3).tgz" | sha512sum --check --quiet; \
+	tar -xzOf "$$dir/$(2)-$(3).tgz" package/$(5) > "$$dir/file"; \
+	mv "$$dir/file" $@
+endef
+
+$(SDK): | system/npm
+	$(call npm,@open-ayame/ayame-web-sdk,open-ayame-ayame-web-sdk,$(SDKVERSION),$(SDKSHA512),dist/ayame.mjs)
+
+$(AXE): | system/npm
+	$(call npm,axe-core,axe-core,$(AXEVERSION),$(AXESHA512),axe.min.js)
 
 # apt installs Debian packages if a command is missing and we are root; others
 # are told what to install, and tests skip (or fail, with CI=true).

@@ -45,6 +45,7 @@ type driver interface {
 // Keys that are no letters, in what drivers are told to press.
 const (
 	tabKey    = "\t"
+	backKey   = "\u21e4" // Shift and Tab
 	enterKey  = "\r"
 	escapeKey = "\u001b"
 	spaceKey  = " "

@@ -153,6 +153,10 @@ func (d *chromiumDriver) write(ctx context.Context, id, text string) error {
 }
 
 func (d *chromiumDriver) keys(ctx context.Context, keys string) error {
+	if keys == backKey {
+		_, err := chromedp.KeyEvent(tabKey, chromedp.KeyModifiers(chromedp.ModifierShift))(ctx, d.target)
+		return err
+	}
 	_, err := chromedp.KeyEvent(keys)(ctx, d.target)
 	return err
 }

@@ -234,7 +234,8 @@ func (d *firefoxDriver) write(ctx context.Context, id, text string) error {
 // keys translates those that WebDriver has code points of its own for
 // (https://www.w3.org/TR/webdriver2/#keyboard-actions).
 func (d *firefoxDriver) keys(ctx context.Context, keys string) error {
-	special := map[string]string{tabKey: "\ue004", enterKey: "\ue007", escapeKey: "\ue00c"}
+	const shift = "\ue008"
+	special := map[string]string{tabKey: "\ue004", enterKey: "\ue007", escapeKey: "\ue00c", backKey: "\ue004"}
 	var actions []object
 	for _, r := range keys {
 		key := string(r)
@@ -242,6 +243,9 @@ func (d *firefoxDriver) keys(ctx context.Context, keys string) error {
 			key = code
 		}
 		actions = append(actions, object{"type": "keyDown", "value": key}, object{"type": "keyUp", "value": key})
+	}
+	if keys == backKey {
+		actions = slices.Concat([]object{{"type": "keyDown", "value": shift}}, actions, []object{{"type": "keyUp", "value": shift}})
 	}
 	return d.command(ctx, "input.performActions", object{"actions": []object{{"type": "key", "id": "keyboard", "actions": actions}}}, nil)
 }

@@ -65,6 +65,14 @@ func (term *terminal) say(text string) {
 	}
 }
 
+// leaves ends the chat, as somebody does who types ^D.
+func (term *terminal) leaves() {
+	term.t.Helper()
+	if err := term.stdin.Close(); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
 // prints waits for a line that holds a text.
 func (term *terminal) prints(text string) {
 	term.t.Helper()
