@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -99,16 +100,20 @@ func TestAccessibility(t *testing.T) {
 // isSound runs all rules of axe-core over the page as it is now.
 func (c *clinic) isSound(state string) {
 	c.t.Helper()
+	found := map[string][]string{} // by violation, where
 	for _, width := range []int64{1100, 320} {
 		for _, scheme := range []string{"light", "dark"} {
 			c.looksLike(width, scheme)
 			for _, language := range []string{"fr", "ja", "en"} {
 				c.switchTo(language)
 				for _, violation := range c.violations() {
-					c.t.Errorf("%s, %d px, %s, in %s: %s", state, width, scheme, language, violation)
+					found[violation] = append(found[violation], fmt.Sprintf("%d px %s %s", width, scheme, language))
 				}
 			}
 		}
+	}
+	for violation, where := range found {
+		c.t.Errorf("%s: %s (%s)", state, violation, strings.Join(where, ", "))
 	}
 }
 
@@ -118,7 +123,7 @@ func (c *clinic) violations() []string {
 	c.t.Helper()
 	evaluate[string](c.tab, settled)
 	return evaluate[[]string](c.tab, `axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } }).then(({ violations }) =>
-		violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, html, any }) => [id, help, target.join(" "), html, ...any.map(({ message }) => message)].join(" | "))))`)
+		violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, any }) => [id, help, target.join(" "), ...any.map(({ message }) => message)].join(" | "))))`)
 }
 
 // looksLike sets the width of the window, and whether it is day.

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 	binary := flag.String("server", "", "the wasmp2pchat to test; empty means to build ./cmd/wasmp2pchat")
 	flag.String("sdk", "", "ayame.mjs of the npm package @open-ayame/ayame-web-sdk; empty means none")
 	flag.String("axe", "", "axe.min.js of the npm package axe-core; empty means none")
+	flag.Int("connects", 0, "how often to measure how soon two people talk; 0 means not at all")
 	flag.String("screenshots", "", "folder for pictures of the page; empty means none")
 	flag.Parse()
 	if *binary == "" {

@@ -27,6 +27,29 @@
     }
   };
 
+  // With ?cold the page believes that the server is of the time before
+  // anything was made ready for a partner.
+  if (new URLSearchParams(location.search).has("cold")) {
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (data) {
+      const message = JSON.parse(data);
+      if (/^standby$/i.test(message.type)) message.type = "of a later version";
+      if (message.ext) message.ext = message.ext.filter((ext) => ext !== "warm" && ext !== "early");
+      send.call(this, JSON.stringify(message));
+    };
+  }
+
+  // greets writes as soon as one can.
+  const greets = (text) => {
+    new MutationObserver((_, observer) => {
+      if (document.body.dataset.state !== "chatting") return;
+      observer.disconnect();
+      const field = document.getElementById("message");
+      field.value = text;
+      field.form.requestSubmit();
+    }).observe(document.body, { attributes: true });
+  };
+
   const candidate = (stats) => ({
     type: stats?.candidateType ?? "",
     address: stats?.address ?? "",
@@ -96,5 +119,5 @@
     requestAnimationFrame(() => delays.push(performance.now() - timeStamp));
   }, { capture: true });
 
-  window.witness = { connection, matches, times, said, babble, hush, forbidden, delays };
+  window.witness = { connection, matches, times, said, greets, babble, hush, forbidden, delays };
 })();
