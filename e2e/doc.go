@@ -26,6 +26,13 @@
 //	port_test.go         networks that let out one port, and all is there
 //	cloud_test.go        outer addresses that are found, and move
 //	leave_test.go        NEXT, STOP, and tabs that are closed
+//	recovery_test.go     networks and servers that go away in the middle of a chat
+//	connect_test.go      how soon two people talk (make bench-connect)
+//	hide_test.go         what the partner learns of somebody who hides
+//	hostile_test.go      a partner who does his worst
+//	axe_test.go          what axe-core finds in the page
+//	keyboard_test.go     the story without a mouse
+//	offline_test.go      the page without its server
 //	native_test.go       a browser and a terminal
 //	local_test.go        make run
 //	looks_test.go        what the page looks like, in every state and language
@@ -42,6 +49,7 @@
 //	bidi_test.go         its WebSocket
 //	server_test.go       the server process
 //	terminal_test.go     the chat command
+//	stranger_test.go     a client that keeps to no rule
 //	allocate_test.go     a TURN client that does nothing else
 //
 // With the tag proxies and make proxies, the proxies of Debian stand before the

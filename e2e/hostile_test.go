@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/pion/webrtc/v4"
 
@@ -90,7 +91,7 @@ func (tab *tab) ranNothing() {
 }
 
 // showsPlainly compares the partner's messages after the first skip with texts.
-// What is no character may be left out or replaced; the direction of one text must
+// What is not seen may be left out or replaced; the direction of one text must
 // not reach another one, and none may be wider than the page.
 func (tab *tab) showsPlainly(skip int, texts []string) {
 	tab.t.Helper()
@@ -119,11 +120,11 @@ func (tab *tab) showsPlainly(skip int, texts []string) {
 	}
 }
 
-// legible leaves out what may be left out: controls, and what formats.
+// legible leaves out what may be left out: space, controls, and what formats.
 func legible(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r < ' ', r >= 0x7f && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0xfffd, r == 0xfeff, r >= 0xfdd0 && r <= 0xfdef, r&0xfffe == 0xfffe:
+		case unicode.IsSpace(r), unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0xfffd, r == 0xfeff, r >= 0xfdd0 && r <= 0xfdef, r&0xfffe == 0xfffe:
 			return -1
 		}
 		return r
@@ -134,43 +135,43 @@ func legible(text string) string {
 type attack struct {
 	name     string
 	harmless bool // the chat goes on as if nothing had been
-	strike   func(ctx context.Context, s *stranger)
+	strike   func(over <-chan struct{}, s *stranger)
 }
 
-// attacks lists them. Each goes on for as long as ctx does, or returns.
+// attacks lists them. Each returns when it is over, or before.
 func attacks() []attack {
 	frame := func(id int, text string) string { return fmt.Sprintf(`{"t":"msg","id":%d,"text":%q}`, id, text) }
 	return []attack{
-		{"messages of 1 MiB", false, func(ctx context.Context, s *stranger) {
+		{"messages of 1 MiB", false, func(over <-chan struct{}, s *stranger) {
 			mebibyte := frame(1, strings.Repeat("x", 1<<20))
-			for ctx.Err() == nil {
+			s.every(over, 20, func(int) {
 				s.floods(mebibyte)
 				s.floods(mebibyte[:200<<10])
-			}
+			})
 		}},
-		{"10,000 messages a second", false, func(ctx context.Context, s *stranger) {
-			s.every(ctx, 10000, func(i int) { s.floods(frame(i+1, "buy")) })
+		{"10,000 messages a second", false, func(over <-chan struct{}, s *stranger) {
+			s.every(over, 10000, func(i int) { s.floods(frame(i+1, "buy")) })
 		}},
-		{"10,000 other frames a second", false, func(ctx context.Context, s *stranger) {
-			s.every(ctx, 10000, func(i int) {
+		{"10,000 other frames a second", false, func(over <-chan struct{}, s *stranger) {
+			s.every(over, 10000, func(i int) {
 				s.floods([]string{`{"t":"typing"}`, `{"t":"ack","id":1}`, `{"t":"hello","v":1}`, `{"t":"?"}`, `[`}[i%5])
 			})
 		}},
-		{"frames that are none", true, func(ctx context.Context, s *stranger) {
+		{"frames that are none", true, func(_ <-chan struct{}, s *stranger) {
 			for _, text := range strangeFrames() {
 				s.floods(text)
 			}
 		}},
-		{"binary frames", true, func(ctx context.Context, s *stranger) {
+		{"binary frames", true, func(_ <-chan struct{}, s *stranger) {
 			for range 100 {
 				_ = s.channel.Send(bytes.Repeat([]byte{0xff}, 10<<10))
 				_ = s.channel.Send([]byte(frame(1, "binary")))
 			}
 		}},
-		{"text that is not UTF-8", false, func(ctx context.Context, s *stranger) {
+		{"text that is not UTF-8", false, func(_ <-chan struct{}, s *stranger) {
 			_ = s.channel.SendText("{\"t\":\"msg\",\"id\":1,\"text\":\"\xff\xfe\xc0\x80\"}")
 		}},
-		{"many DataChannels", false, func(ctx context.Context, s *stranger) {
+		{"many DataChannels", false, func(_ <-chan struct{}, s *stranger) {
 			for i := range 1000 {
 				label := fmt.Sprint("more ", i)
 				if i%2 == 0 {
@@ -179,19 +180,19 @@ func attacks() []attack {
 				_, _ = s.pc.CreateDataChannel(label, nil)
 			}
 		}},
-		{"many candidates", false, func(ctx context.Context, s *stranger) {
+		{"many candidates", false, func(_ <-chan struct{}, s *stranger) {
 			for i := range 90 {
 				s.tell(wire.Candidate{Type: wire.SignalCandidate, ICE: wire.ICECandidate{Candidate: fmt.Sprintf("candidate:%d 1 udp %d 51.51.51.11 %d typ host", i, 1<<30+i, 10000+i), SDPMid: "0"}})
 			}
 		}},
-		{"descriptions that are none", false, func(ctx context.Context, s *stranger) {
+		{"descriptions that are none", false, func(_ <-chan struct{}, s *stranger) {
 			for i := range 80 {
 				sdp := []string{"", "v=0", strings.Repeat("v=0\r\n", 5000), strings.Repeat("a", 50<<10), "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n" + strings.Repeat("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n", 500)}[i%5]
 				s.tell(wire.Description{Type: []string{wire.SignalOffer, wire.SignalAnswer}[i%2], SDP: sdp})
 			}
 		}},
-		{"offers without end", false, func(ctx context.Context, s *stranger) {
-			s.every(ctx, 15, func(int) { s.offers(&webrtc.OfferOptions{ICERestart: true}) })
+		{"offers without end", false, func(over <-chan struct{}, s *stranger) {
+			s.every(over, 15, func(int) { s.offers(&webrtc.OfferOptions{ICERestart: true}) })
 		}},
 	}
 }
@@ -222,8 +223,8 @@ func (s *stranger) floods(text string) {
 	}
 }
 
-// every does something so many times a second, for as long as ctx lasts.
-func (s *stranger) every(ctx context.Context, times int, do func(i int)) {
+// every does something so many times a second until it is over.
+func (s *stranger) every(over <-chan struct{}, times int, do func(i int)) {
 	const slices = 100 // of a second
 	tick := time.NewTicker(time.Second / slices)
 	defer tick.Stop()
@@ -233,7 +234,7 @@ func (s *stranger) every(ctx context.Context, times int, do func(i int)) {
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-over:
 			return
 		}
 	}
@@ -262,9 +263,9 @@ func TestAHostileStranger(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				a.strike(ctx, s)
+				a.strike(ctx.Done(), s)
 			}()
-			page.types(ctx)
+			page.types(ctx.Done())
 			<-ended
 			page.ranNothing()
 			t.Logf("%d frames, %d bytes; after them the page is %q", s.sent.frames, s.sent.bytes, evaluate[string](page, "document.body.dataset.state"))
@@ -277,16 +278,17 @@ func TestAHostileStranger(t *testing.T) {
 	}
 }
 
-// types presses keys until ctx ends, and wants the page to take them in time.
-func (tab *tab) types(ctx context.Context) {
+// types presses keys until it is over, and wants the page to take them in time.
+func (tab *tab) types(over <-chan struct{}) {
 	tab.t.Helper()
 	again := time.NewTicker(keyEvery)
 	defer again.Stop()
-	for ctx.Err() == nil {
-		tab.do("press a key", func(ctx context.Context) error { return tab.driver.keys(ctx, "x") })
+	for typing := true; typing; {
+		tab.presses("x")
 		select {
 		case <-again.C:
-		case <-ctx.Done():
+		case <-over:
+			typing = false
 		}
 	}
 	evaluate[any](tab, "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")

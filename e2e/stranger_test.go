@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -302,13 +303,20 @@ func (s *stranger) offers(options *webrtc.OfferOptions) {
 	}
 }
 
+// maxMessageSize is what a description says of the largest message.
+var maxMessageSize = regexp.MustCompile(`a=max-message-size:\d+`)
+
 // negotiate acts on what the partner says. It minds no fault: who waits for the
 // connection will.
 func (s *stranger) negotiate() func(kind string, text []byte) {
 	var early []webrtc.ICECandidateInit
 	described := func(kind webrtc.SDPType, text []byte) bool {
 		var d wire.Description
-		if json.Unmarshal(text, &d) != nil || s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: kind, SDP: d.SDP}) != nil {
+		if json.Unmarshal(text, &d) != nil {
+			return false
+		}
+		d.SDP = maxMessageSize.ReplaceAllString(d.SDP, "a=max-message-size:16777216") // as if the partner took that (RFC 8841 §6)
+		if s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: kind, SDP: d.SDP}) != nil {
 			return false
 		}
 		for _, candidate := range early {
