@@ -88,6 +88,9 @@ func (w *world) timesFirstWords(how, path string) (took []time.Duration) {
 		milliseconds := evaluate[float64](tab, "witness.times.heard - witness.times.match")
 		took = append(took, time.Duration(milliseconds*float64(time.Millisecond)).Round(time.Millisecond))
 		tab.shows(path)
+		if role := tab.match().Role; (role == "") != (how == "cold") {
+			w.t.Fatalf("%s: the role of the MATCH is %q: that is no measure of what it should be", tab.name, role)
+		}
 	}
 	w.a.stop()
 	w.b.becomes(left)

@@ -49,7 +49,7 @@
 //	bidi_test.go         its WebSocket
 //	server_test.go       the server process
 //	terminal_test.go     the chat command
-//	stranger_test.go     a client that keeps to no rule
+//	stranger_test.go     a client that keeps to no rule; stranger_link_test.go, how it connects
 //	allocate_test.go     a TURN client that does nothing else
 //
 // With the tag proxies and make proxies, the proxies of Debian stand before the

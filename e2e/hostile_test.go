@@ -68,6 +68,7 @@ func TestNothingAStrangerWritesRuns(t *testing.T) {
 			page.showsPlainly(len(texts), odd)
 			page.ranNothing()
 			page.say("still here")
+			page.wait(`document.querySelector("#log > [data-from=me]") !== null`)
 			if got := page.messages(me); !slices.Equal(got, []string{"still here"}) {
 				t.Errorf("own messages = %q", got)
 			}
