@@ -32,7 +32,8 @@ func TestKeyboardAlone(t *testing.T) {
 			page.presses(spaceKey)
 			page.becomes(waiting)
 
-			first := openTerminal(t, &thisComputer{}, url)
+			// Who likes the same need not wait for each other.
+			first := openTerminal(t, &thisComputer{}, "--tag", "satie", url)
 			page.becomes(chatting)
 			page.focuses("message")
 			page.presses("hello" + enterKey)
@@ -43,7 +44,7 @@ func TestKeyboardAlone(t *testing.T) {
 			page.presses(escapeKey) // NEXT
 			first.prints("left")
 			page.becomes(waiting)
-			second := openTerminal(t, &thisComputer{}, url)
+			second := openTerminal(t, &thisComputer{}, "--tag", "satie", url)
 			page.becomes(chatting)
 			page.focuses("message")
 			second.leaves()
