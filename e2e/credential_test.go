@@ -21,7 +21,7 @@ func TestCredentialsEnd(t *testing.T) {
 	w.meet()
 	w.a.shows("relay-udp")
 	match := w.a.match()
-	good := turnServer(w.a, match)
+	good := turnServer(w.a, match.ICEServers)
 	relay := w.lab.Server().Addr().String() + ":3478"
 	client := w.lab.Client(natlab.SideA)
 
@@ -60,7 +60,7 @@ func TestACredentialServesItsRoomOnly(t *testing.T) {
 	w.meet()
 	w.a.shows("relay-udp")
 	server := w.lab.Server()
-	thief := dialRelay(t, w.lab.Client(natlab.SideA), server.Addr().String()+":3478", turnServer(w.a, w.a.match()))
+	thief := dialRelay(t, w.lab.Client(natlab.SideA), server.Addr().String()+":3478", turnServer(w.a, w.a.match().ICEServers))
 	if code := thief.allocate(); code != granted {
 		t.Fatalf("Allocate with the credential of the chat: error %d", code)
 	}

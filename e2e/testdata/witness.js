@@ -11,6 +11,7 @@
     }
   };
 
+  const offered = []; // ICE servers, with a MATCH or for the room to come
   const matches = [];
   const times = {}; // of the newest MATCH, and of the partner's first line after it
   window.WebSocket = class extends window.WebSocket {
@@ -19,6 +20,7 @@
       if (new URL(this.url).pathname !== "/matchmaking") return;
       this.addEventListener("message", ({ data }) => {
         const message = JSON.parse(data);
+        if (message.iceServers) offered.push(message.iceServers);
         if (message.type !== "MATCH") return;
         matches.push(message);
         times.match = performance.now();
@@ -119,5 +121,5 @@
     requestAnimationFrame(() => delays.push(performance.now() - timeStamp));
   }, { capture: true });
 
-  window.witness = { connection, matches, times, said, greets, babble, hush, forbidden, delays };
+  window.witness = { connection, matches, offered, times, said, greets, babble, hush, forbidden, delays };
 })();
