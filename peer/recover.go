@@ -12,6 +12,11 @@ const (
 	// most often it comes back by itself.
 	disconnectedPatience = time.Second
 
+	// failedGrace is how long ICE may have failed before there was a chat: where
+	// the candidates come one by one, it has failed whenever the first were of no
+	// use and the next are not there yet.
+	failedGrace = 3 * time.Second
+
 	// politeDelay is how much later the polite side helps, so that the two
 	// rarely do so at once.
 	politeDelay = 700 * time.Millisecond
@@ -56,6 +61,7 @@ type trouble struct {
 	again    time.Time // when to make another one
 	hurryAt  time.Time // when to doubt the seat; zero if its time has passed
 
+	failedAt    time.Time                  // when ICE failed, and there was no chat yet; zero if it did not
 	state       webrtc.PeerConnectionState // of current, when it was last looked at
 	replaceOnly bool                       // current cannot be mended
 }
@@ -67,8 +73,13 @@ func (l *link) lookAtCurrent(ctx context.Context) error {
 	l.state = c.pc.ConnectionState()
 	if l.carrier() == nil {
 		switch {
-		case l.state == webrtc.PeerConnectionStateFailed:
-			return ErrNoPath
+		case l.state != webrtc.PeerConnectionStateFailed:
+			l.failedAt = time.Time{}
+		case l.failedAt.IsZero():
+			l.failedAt = time.Now()
+			l.tellSpare()
+		}
+		switch {
 		case c.dead():
 			return ErrPartnerGone
 		case c.isOpen():
@@ -191,6 +202,9 @@ func (l *link) due() time.Time {
 	if !l.spareAt.IsZero() {
 		at = earlier(at, l.spareAt)
 	}
+	if !l.failedAt.IsZero() {
+		at = earlier(at, l.failedAt.Add(failedGrace))
+	}
 	if l.since.IsZero() {
 		return at
 	}
@@ -218,6 +232,9 @@ func (l *link) tick(now time.Time) error {
 	}
 	if !l.spareAt.IsZero() && !now.Before(l.spareAt) {
 		l.tellSpare()
+	}
+	if !l.failedAt.IsZero() && !now.Before(l.failedAt.Add(failedGrace)) {
+		return ErrNoPath
 	}
 	if l.since.IsZero() {
 		return nil
