@@ -33,8 +33,10 @@
 //	peer              the client: find, join, link, chat; in the browser and natively
 //	wasm              serves the embedded page
 //	wasm/app          the program inside the page: DOM only
-//	wasm/build        builds and precompresses the page
+//	wasm/build        cuts, builds and precompresses the page
+//	wasm/standin/…    what the browser client is linked with instead of what it never runs
 //	cmd/wasmp2pchat   configuration, wiring, subcommands; the only place that knows everybody
+//	internal/rand     random bytes, in the browser those of the browser
 //	internal/pipenet  connections in memory, for tests on a fake clock
 //	internal/natlab   real NATs in network namespaces
 //	internal/edge/acmetest

@@ -24,6 +24,7 @@ func TestLayers(t *testing.T) {
 		"internal/pipenet":       {},
 		"internal/natlab":        {},
 		"internal/durable":       {},
+		"internal/rand":          {},
 		"internal/edge":          {"internal/arrivals"},
 		"internal/edge/acmetest": {},
 		"internal/edge/address":  {},
@@ -36,15 +37,22 @@ func TestLayers(t *testing.T) {
 		"turnsvc":                {"wire", "turnsvc/gate", "internal/arrivals", "internal/durable"},
 		"turnsvc/gate":           {"internal/arrivals"},
 		"turnsvc/conformance":    {"turnsvc", "turnsvc/gate", "wire"},
-		"peer":                   {"wire"},
+		"peer":                   {"wire", "internal/rand"},
 		"wasm":                   {},
-		"wasm/app":               {"peer"},
+		"wasm/app":               {"peer", "internal/rand"},
 		"wasm/build":             {},
 		"cmd/wasmp2pchat":        {everything},
 		"e2e":                    {everything},
 		"e2e/bench":              {everything},
 		"e2e/bench/seedlike":     {},
 		"e2e/ayame":              {}, // it shares nothing with what it tests
+
+		// What the browser client is linked with instead of what it never runs.
+		"wasm/standin/datachannel": {},
+		"wasm/standin/fmt":         {},
+		"wasm/standin/ice":         {},
+		"wasm/standin/json":        {},
+		"wasm/standin/sdp":         {},
 	}
 	for _, pkg := range packages(t) {
 		allowed, known := table[pkg]
@@ -106,9 +114,19 @@ func TestWireIsLight(t *testing.T) {
 	}
 }
 
-// TestBrowserStaysSmall fails when server code is linked into the browser.
+// TestBrowserStaysSmall fails when server code is linked into the browser, or
+// what costs each visitor more than it is worth. What libraries bring along,
+// wasm/build looks at.
 func TestBrowserStaysSmall(t *testing.T) {
 	t.Parallel()
+	for _, pkg := range []string{"peer", "wasm/app"} {
+		for _, imp := range run(t, "js", "list", "-f", `{{join .Imports "\n"}}`, "./"+pkg) {
+			switch imp {
+			case "crypto/rand", "encoding/json", "fmt", "math/rand", "math/rand/v2", "net", "net/url":
+				t.Errorf("%s imports %s in the browser, where it is large", pkg, imp)
+			}
+		}
+	}
 	for _, dep := range golist(t, "wasm/app", "-deps") {
 		switch {
 		case dep == "net/http", dep == "testing",

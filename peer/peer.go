@@ -39,11 +39,11 @@ package peer
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/rand"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -194,7 +194,7 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 // randomID makes a name that nobody can guess: 128 random bits.
 func randomID() string {
 	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails: crypto/rand
+	_, _ = rand.Read(id[:]) // never fails
 	return hex.EncodeToString(id[:])
 }
 

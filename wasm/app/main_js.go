@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/rand"
 	"github.com/wasmp2pchat/wasmp2pchat/peer"
 )
 
