@@ -16,10 +16,10 @@ TAGS      := netns,browser,interop,load,proxies
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 AXE       := $(TOOLS)/axe-core-$(AXEVERSION).js
 JS        := GOOS=js GOARCH=wasm
-JSPKGS    := ./wire ./peer ./wasm/app
+JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js load interop netns proxies browser test fuzz bench bench-connect bench-micro image clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-connect bench-micro image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -29,12 +29,12 @@ run: build ## build and serve on http://localhost:8080 with the embedded default
 
 client: $(CLIENT) ## the browser client, precompressed, into wasm/dist
 
-$(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page peer wire -type f -not -path '*/testdata/*' -not -name '*_test.go')
+$(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page wasm/standin peer wire internal/rand -type f -not -path '*/testdata/*' -not -name '*_test.go')
 	$(GO) run ./wasm/build
 
 # ---- what CI runs ----
 
-test: check js load interop netns proxies browser ## everything CI runs; installs what is missing
+test: check js uncut reproducible load interop netns proxies browser ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -53,7 +53,18 @@ unit: ## unit tests with the race detector: no root, no browser, no network
 	$(GO) test -race ./...
 
 js: system/node ## the browser's JSON and sockets, in Node.js
-	PATH="$(shell $(GO) env GOROOT)/lib/wasm:$$PATH" $(JS) $(GO) test ./wire ./peer
+	PATH="$(shell $(GO) env GOROOT)/lib/wasm:$$PATH" $(JS) $(GO) test ./wire ./internal/rand ./peer
+
+uncut: ## the browser client with all of pion/webrtc: the way out when the cut does not fit
+	$(GO) run ./wasm/build -uncut -o build/uncut
+
+# Another folder and another user, who has compiled nothing yet.
+reproducible: client ## is the client the same when somebody else builds it?
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	git ls-files -coz --exclude-standard | xargs -0 cp --parents -t "$$dir"; \
+	modules=$$($(GO) env GOMODCACHE); cd "$$dir"; \
+	HOME="$$dir" USER=nobody GOMODCACHE="$$modules" GOCACHE="$$dir/.cache" $(GO) run ./wasm/build -o "$$dir/dist" >/dev/null; \
+	diff -r --exclude=.gitignore "$(CURDIR)/wasm/dist" "$$dir/dist" && echo "the same client, byte for byte"
 
 load: ## floods that must disturb nobody (loopback, seconds)
 	$(GO) test -count=1 -tags load -run Flood -v ./turnsvc

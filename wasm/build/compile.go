@@ -11,20 +11,21 @@ import (
 	"path/filepath"
 )
 
-// compile builds the Go program in folder for the browser.
+// compile builds the Go program in folder for the browser; args are further
+// arguments for go.
 //
-// -s and -w leave out symbols that the browser could not use; -trimpath and
-// -buildvcs=false keep the builder's paths and the commit out, so that the file
-// and its name change only when the code does.
-func compile(ctx context.Context, folder string, stderr io.Writer) ([]byte, error) {
+// -w leaves out what only debuggers read, -trimpath and -buildvcs=false the
+// builder's paths and the commit, so that the file and its name change only when
+// the code does. The names of functions are left in: takeNames takes them out.
+func compile(ctx context.Context, folder string, args []string, stderr io.Writer) ([]byte, error) {
 	tmp, err := os.MkdirTemp("", "wasm-build-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the client: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(tmp) }() // in the system's folder for such leftovers anyway
 
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
-	cmd.Args = append(cmd.Args, "-o", filepath.Join(tmp, "app.wasm"), folder)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-w")
+	cmd.Args = append(append(cmd.Args, args...), "-o", filepath.Join(tmp, "app.wasm"), folder)
 	cmd.Env = append(cmd.Environ(), "GOOS=js", "GOARCH=wasm")
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	if err := cmd.Run(); err != nil {
