@@ -35,6 +35,7 @@
 //	offline_test.go      the page without its server
 //	native_test.go       a browser and a terminal
 //	local_test.go        make run
+//	offline_test.go      a second visit, without a server and with a newer page
 //	looks_test.go        what the page looks like, in every state and language
 //	composer_test.go     messages as people write them
 //	sdk_test.go          others' client: the official Ayame SDK

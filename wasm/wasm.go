@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -29,9 +30,13 @@ import (
 var dist embed.FS
 
 // index is the page in its main language; index.fr.html is the same in French.
-// The names of these files stay when their content changes. They name all
-// others, which carry a hash of their content in their name.
+// The names of these files stay when their content changes, as do those of the
+// service worker and the manifest. They name all others, which carry a hash of
+// their content in their name.
 const index = "index.html"
+
+// hashed matches the names that wasm/build makes of a hash.
+var hashed = regexp.MustCompile(`\.[0-9a-f]{12}\.[a-z0-9]+$`)
 
 // hashBytes is how much of a SHA-256 names a version: 48 bits, for telling
 // versions apart, not for security.
@@ -99,9 +104,11 @@ func newPage(built fs.FS) (*Page, error) {
 
 // readFile reads a file and its compressed twins.
 func readFile(built fs.FS, name string) (*file, error) {
-	f := &file{contentType: contentType(name), cacheControl: "public, max-age=31536000, immutable", vary: "Accept-Encoding"}
+	f := &file{contentType: contentType(name), cacheControl: "no-cache", vary: "Accept-Encoding"} // ask each time; the ETag makes it cheap
+	if hashed.MatchString(name) {
+		f.cacheControl = "public, max-age=31536000, immutable"
+	}
 	if _, isIndex := indexLanguage(name); isIndex {
-		f.cacheControl = "no-cache" // ask each time; the ETag makes it cheap
 		f.vary = "Accept-Encoding, Accept-Language"
 	}
 	for c := range codings {
@@ -211,10 +218,14 @@ func contentType(name string) string {
 		return "text/javascript; charset=utf-8"
 	case ".json":
 		return "application/json"
+	case ".png":
+		return "image/png"
 	case ".svg":
 		return "image/svg+xml"
 	case ".wasm":
 		return "application/wasm"
+	case ".webmanifest":
+		return "application/manifest+json"
 	default:
 		return "application/octet-stream"
 	}

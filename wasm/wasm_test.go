@@ -24,6 +24,9 @@ func built() fs.FS {
 		"boot.0123456789ab.js":       "go()",
 		"style.0123456789ab.css":     "body{}",
 		"icon.0123456789ab.svg":      "<svg/>",
+		"touch.0123456789ab.png":     "PNG",
+		"sw.js":                      "serve()",
+		"manifest.webmanifest":       "{}",
 		"icon.0123456789ab.svg.gz":   "icon in gzip",
 	} {
 		files[name] = &fstest.MapFile{Data: []byte(body)}
@@ -68,6 +71,9 @@ func TestPageFiles(t *testing.T) {
 		{"/boot.0123456789ab.js", "", "go()", "text/javascript; charset=utf-8", "", forGood},
 		{"/style.0123456789ab.css", "", "body{}", "text/css; charset=utf-8", "", forGood},
 		{"/icon.0123456789ab.svg", "br, gzip", "icon in gzip", "image/svg+xml", "gzip", forGood},
+		{"/touch.0123456789ab.png", "br, gzip", "PNG", "image/png", "", forGood},
+		{"/sw.js", "", "serve()", "text/javascript; charset=utf-8", "", "no-cache"},
+		{"/manifest.webmanifest", "", "{}", "application/manifest+json", "", "no-cache"},
 		{"/words_fr.0123456789ab.json", "", "{}", "application/json", "", forGood},
 	}
 	p := page(t, built())
@@ -79,7 +85,7 @@ func TestPageFiles(t *testing.T) {
 				t.Errorf("GET answers %d %q, want 200 %q", w.Code, w.Body, tt.body)
 			}
 			vary := "Accept-Encoding"
-			if tt.caching != forGood {
+			if strings.HasPrefix(tt.contentType, "text/html") {
 				vary = "Accept-Encoding, Accept-Language"
 			}
 			for name, want := range map[string]string{

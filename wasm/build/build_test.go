@@ -27,8 +27,16 @@ func sources() fstest.MapFS {
 		"words.de.json": {Data: []byte(`{"title": "Tee", "language": "Deutsch"}`)},
 		"visitor.js":    {Data: []byte("visit()")},
 		"boot.js":       {Data: []byte("boot()")},
-		"style.css":     {Data: []byte("body{}")},
-		"icon.svg":      {Data: []byte("<svg/>")},
+		"update.js":     {Data: []byte("update()")},
+		"sw.js":         {Data: []byte("serve()")},
+		"maskable.svg":  {Data: []byte("<svg/><!---->")},
+		"icon192.png":   {Data: []byte("small")},
+		"icon512.png":   {Data: []byte("large")},
+		"touch.png":     {Data: []byte("middle")},
+
+		"manifest.webmanifest": {Data: []byte(`{"description": {{json .Words.title}}, "icon": "{{.Files.icon}}"}`)},
+		"style.css":            {Data: []byte("body{}")},
+		"icon.svg":             {Data: []byte("<svg/>")},
 	}
 }
 
@@ -44,18 +52,19 @@ func TestAssemble(t *testing.T) {
 		hashless = append(hashless, regexp.MustCompile(`\.[0-9a-f]{12}\.`).ReplaceAllString(f.name, ".*."))
 	}
 	want := []string{
-		"app.*.wasm", "wasm_exec.*.js", "visitor.*.js", "boot.*.js", "style.*.css", "icon.*.svg",
-		"words_en.*.json", "words_de.*.json", "index.de.html", "index.html",
+		"app.*.wasm", "wasm_exec.*.js", "visitor.*.js", "boot.*.js", "update.*.js", "style.*.css",
+		"icon.*.svg", "maskable.*.svg", "icon192.*.png", "icon512.*.png", "touch.*.png",
+		"words_en.*.json", "words_de.*.json", "manifest.webmanifest", "sw.js", "index.de.html", "index.html",
 	}
 	if !slices.Equal(hashless, want) {
 		t.Fatalf("the page is %q, want %q", hashless, want)
 	}
 	scripts := `<script src="` + names[3] + `" data-client="` + names[0] + `" data-bytes="10"></script>v1` +
-		`<script data-languages="{&#34;de&#34;:&#34;` + names[7] + `&#34;,&#34;en&#34;:&#34;` + names[6] + `&#34;}"></script>` +
+		`<script data-languages="{&#34;de&#34;:&#34;` + names[12] + `&#34;,&#34;en&#34;:&#34;` + names[11] + `&#34;}"></script>` +
 		`<option value="en">English</option><option value="de">Deutsch</option>`
 	for i, want := range map[int]string{
-		8: `<html lang="de"><h1>Tee</h1>` + scripts + `<template>{&#34;language&#34;:&#34;Deutsch&#34;,&#34;title&#34;:&#34;Tee&#34;}</template>`,
-		9: `<html lang="en"><h1>Tea &amp; “talk”</h1>` + scripts +
+		15: `<html lang="de"><h1>Tee</h1>` + scripts + `<template>{&#34;language&#34;:&#34;Deutsch&#34;,&#34;title&#34;:&#34;Tee&#34;}</template>`,
+		16: `<html lang="en"><h1>Tea &amp; “talk”</h1>` + scripts +
 			`<template>{&#34;language&#34;:&#34;English&#34;,&#34;title&#34;:&#34;Tea \u0026 “talk”&#34;}</template>`,
 	} {
 		if got := string(page[i].body); got != want {
@@ -75,6 +84,8 @@ func TestAssembleNamesWhatIsMissing(t *testing.T) {
 		{"no words", func(s fstest.MapFS) { delete(s, "words.en.json") }, "words.en.json"},
 		{"a word that only another language has", func(s fstest.MapFS) { s["words.de.json"].Data = []byte("{}") }, "in de"},
 		{"bad words", func(s fstest.MapFS) { s["words.en.json"].Data = []byte("{") }, "words.en.json"},
+		{"no service worker", func(s fstest.MapFS) { delete(s, "sw.js") }, "sw.js"},
+		{"no manifest", func(s fstest.MapFS) { delete(s, "manifest.webmanifest") }, "manifest.webmanifest"},
 		{"no index", func(s fstest.MapFS) { delete(s, "index.html") }, "index.html"},
 		{"a word that nobody has", func(s fstest.MapFS) { s["words.en.json"].Data = []byte("{}") }, "title"},
 	}
@@ -131,7 +142,7 @@ func TestPackLeavesWhatDoesNotShrink(t *testing.T) {
 func TestWriteReplacesOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, name := range []string{".gitignore", "notes.txt", "index.html", "index.html.gz", "index.ja.html", "words_ja.0123456789ab.json", "boot.0123456789ab.js", "boot.0123456789ab.js.br"} {
+	for _, name := range []string{".gitignore", "notes.txt", "index.html", "index.html.gz", "index.ja.html", "sw.js", "manifest.webmanifest.br", "icon192.0123456789ab.png", "words_ja.0123456789ab.json", "boot.0123456789ab.js", "boot.0123456789ab.js.br"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}

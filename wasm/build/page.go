@@ -38,7 +38,9 @@ type facts struct {
 // everything it names is.
 func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFile, error) {
 	page := []pageFile{fingerprint("app.wasm", client), fingerprint("wasm_exec.js", wasmExec)}
-	for _, name := range []string{"visitor.js", "boot.js", "style.css", "icon.svg"} {
+	for _, name := range []string{
+		"visitor.js", "boot.js", "update.js", "style.css", "icon.svg", "maskable.svg", "icon192.png", "icon512.png", "touch.png",
+	} {
 		body, err := fs.ReadFile(sources, name)
 		if err != nil {
 			return nil, fmt.Errorf("read the page: %w", err)
@@ -67,7 +69,16 @@ func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFil
 		}
 		indexes = append([]pageFile{{l.index(), index}}, indexes...)
 	}
-	return append(page, indexes...), nil
+	f.Lang, f.Words = f.Languages[0].Tag, f.Languages[0].words // a manifest has one language
+	manifest, err := renderManifest(sources, f)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := renderWorker(sources, page, indexes)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(page, manifest, worker), indexes...), nil
 }
 
 // fingerprint names a file after its content: boot.js becomes boot.<hash>.js.

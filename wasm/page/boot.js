@@ -71,7 +71,9 @@
       return fail("not_loaded");
     }
     try {
-      await go.run(instance); // for as long as the page lives
+      const life = go.run(instance);
+      document.dispatchEvent(new Event("client-runs")); // START is there
+      await life; // for as long as the page lives
     } catch (err) {
       console.error(err);
     }
