@@ -2,8 +2,9 @@ package peer
 
 import (
 	"context"
-	"crypto/rand"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/rand"
 )
 
 // How soon a lost socket is dialled again: after a random time (full jitter, so
@@ -60,7 +61,7 @@ func (b *backOff) forget() { b.failures = 0 }
 // jitter is a random time of up to most.
 func jitter(most time.Duration) time.Duration {
 	var b [2]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand
+	_, _ = rand.Read(b[:]) // never fails
 	return most * time.Duration(int(b[0])<<8|int(b[1])) / (1<<16 - 1)
 }
 
