@@ -316,7 +316,8 @@ func (o object) time(key string) (t time.Time) {
 	if !ok {
 		return t
 	}
-	if err := t.UnmarshalText([]byte(v.String())); err != nil { // strict RFC 3339, as UnmarshalJSON
+	t, err := parseTime(v.String())
+	if err != nil {
 		*o.fault = err
 	}
 	return t
