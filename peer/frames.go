@@ -18,13 +18,14 @@ const (
 	// silence is how long the partner may say nothing while a message of ours
 	// waits for its ack, before we ask him whether he hears us: a user who
 	// reads slowly, or a page in the background, acknowledges late.
-	silence = 1500 * time.Millisecond
+	silence = time.Second
 
 	// longSilence is the same after he has answered once.
 	longSilence = 15 * time.Second
 
-	// probeTimeout is how long the answer may take; then the way is suspect.
-	probeTimeout = 1500 * time.Millisecond
+	// probeTimeout is how long the answer may take, beside two round trips; then
+	// the way is suspect.
+	probeTimeout = time.Second
 
 	// lastChance is how many hellos a partner may leave unanswered after the
 	// server has said that he left: 3 s.
@@ -78,6 +79,7 @@ type state struct {
 	probed      time.Time // when the hello was sent on whose answer the line waits; zero if it does not
 	heardAt     time.Time // when the partner was last heard
 	quiet       *time.Timer
+	quietAt     time.Time // when quiet ends; zero if it does not run
 	interrupted bool // as the line has it
 
 	unacked     []wire.Frame // messages that were sent; at most window
@@ -158,11 +160,11 @@ func (c *Chat) present() {
 func (c *Chat) reached() {
 	c.chances = 0
 	if !c.probed.IsZero() {
-		c.probed = time.Time{}
+		c.probed, c.quietAt = time.Time{}, time.Time{}
 		c.quiet.Stop()
 		c.line.reached()
 		if len(c.unacked) > 0 {
-			c.quiet.Reset(longSilence)
+			c.wait(longSilence)
 		}
 	}
 }
@@ -195,25 +197,32 @@ func (c *Chat) probe() {
 		return
 	}
 	c.probed = time.Now()
-	c.quiet.Reset(probeTimeout)
+	c.wait(probeTimeout + 2*c.Path().RTT)
+}
+
+// wait has onQuiet called after a while, and not before.
+func (c *Chat) wait(d time.Duration) {
+	c.quietAt = time.Now().Add(d)
+	c.quiet.Reset(d)
 }
 
 // listen makes sure that the silence of the partner is noticed while messages
 // of ours are on their way.
 func (c *Chat) listen() {
-	if c.answering && c.probed.IsZero() {
-		c.quiet.Reset(silence)
+	if c.answering && c.probed.IsZero() && (c.quietAt.IsZero() || c.quietAt.After(time.Now().Add(silence))) {
+		c.wait(silence)
 	}
 }
 
 // onQuiet looks at how long the partner has been silent.
 func (c *Chat) onQuiet() {
-	switch now := time.Now(); {
+	c.quietAt = time.Time{}
+	switch heard := time.Since(c.heardAt); {
 	case !c.probed.IsZero():
 		c.line.suspect()
 	case len(c.unacked) == 0:
-	case now.Sub(c.heardAt) < silence:
-		c.quiet.Reset(silence)
+	case heard < silence:
+		c.wait(silence - heard)
 	default:
 		c.probe()
 	}

@@ -67,6 +67,9 @@ func (r *room) pass(ctx context.Context, i int) {
 		}
 		texts, _ := s.take(true)
 		for _, text := range texts {
+			if text == `{"type":"pong"}` { // is for the server
+				continue
+			}
 			for range r.copies(i, text) {
 				send(text)
 			}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 const (
@@ -176,6 +178,8 @@ func (l *link) worry(delay time.Duration) {
 	if l.since.IsZero() {
 		l.since, l.again = now, now.Add(delay)
 		l.tell(news{probe: true})
+		// A NAT that has forgotten the way from the server to us learns it anew.
+		l.seat.tell(&wire.SignalType{Type: wire.SignalPong})
 		return
 	}
 	if l.attempts == 0 || l.pending == nil && l.current.connected() {
