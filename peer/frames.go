@@ -80,7 +80,7 @@ type state struct {
 	heardAt     time.Time // when the partner was last heard
 	quiet       *time.Timer
 	quietAt     time.Time // when quiet ends; zero if it does not run
-	interrupted bool // as the line has it
+	interrupted bool      // as the line has it
 
 	unacked     []wire.Frame // messages that were sent; at most window
 	accepted    uint64       // the newest message that came

@@ -222,7 +222,7 @@ func TestRestart(t *testing.T) {
 			for _, i := range c.who {
 				links[i].suspect()
 			}
-			awaitOffers(t, r, c.who[0], offers)
+			awaitOffers(t, r, c.who[0], offers, links[c.who[0]].suspect)
 			for _, l := range links {
 				deafen(l, false)
 			}
@@ -263,8 +263,8 @@ func TestGlare(t *testing.T) {
 				deafen(l, true)
 				l.suspect()
 			}
-			for i := range links {
-				awaitOffers(t, r, i, was[i])
+			for i, l := range links {
+				awaitOffers(t, r, i, was[i], l.suspect) // again: what was on its way may have calmed it
 			}
 			for _, l := range links {
 				deafen(l, false)
@@ -284,8 +284,9 @@ func deafen(l *link, deaf bool) {
 	c.ended = deaf
 }
 
-// awaitOffers waits until seat i has made more offers than n.
-func awaitOffers(t *testing.T, r *room, i, n int) {
+// awaitOffers waits until seat i has made more offers than n; until then it does
+// again what leads to one.
+func awaitOffers(t *testing.T, r *room, i, n int, again func()) {
 	t.Helper()
 	late := time.After(testTimeout)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -293,6 +294,7 @@ func awaitOffers(t *testing.T, r *room, i, n int) {
 	for r.offers(i) <= n {
 		select {
 		case <-tick.C:
+			again()
 		case <-late:
 			t.Fatal("no offer was made")
 		}
@@ -356,7 +358,7 @@ func TestSignalingLost(t *testing.T) {
 				deafen(l, true)
 				l.suspect()
 			}
-			awaitOffers(t, r, 0, 1)
+			awaitOffers(t, r, 0, 1, links[0].suspect)
 			awaitEvent(t, chats[0], EventInterrupted)
 			r.set(nil)
 			for i, l := range links {

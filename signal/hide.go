@@ -35,7 +35,7 @@ func hide(typ string, text []byte) (h hidden, ok bool) {
 	if typ == wire.SignalCandidate {
 		out, h.dropped, ok = hideTrickled(message["ice"])
 	} else {
-		out, h.dropped, ok = hideDescription(typ, message["sdp"])
+		out, h.dropped, ok = hideDescription(typ, message["sdp"], message["offer"])
 	}
 	if !ok || out == nil {
 		return h, ok
@@ -45,13 +45,21 @@ func hide(typ string, text []byte) (h hidden, ok bool) {
 }
 
 // hideDescription rewrites an offer or an answer.
-func hideDescription(typ string, raw json.RawMessage) (out any, dropped int, ok bool) {
+func hideDescription(typ string, raw, number json.RawMessage) (out any, dropped int, ok bool) {
 	sdp, ok := textOf(raw)
 	if !ok {
 		return nil, 0, false
 	}
-	sdp, dropped, ok = hideSDP(sdp)
-	return wire.Description{Type: typ, SDP: sdp}, dropped, ok
+	var offer *int
+	if !optional(number, &offer) {
+		return nil, 0, false
+	}
+	d := wire.Description{Type: typ}
+	if offer != nil {
+		d.Offer = *offer
+	}
+	d.SDP, dropped, ok = hideSDP(sdp)
+	return d, dropped, ok
 }
 
 // trickled is a candidate message (RFC 8838). What was not there, or null, is
