@@ -52,7 +52,7 @@ type connection struct {
 	channel   *webrtc.DataChannel // nil until we know it
 	stale     bool                // it was made with the servers of the waiting room
 	spare     []wire.ICECandidate // relayed candidates that are told later, if they are needed
-	relayTold bool                // one was told
+	relayTold uint64              // the highest priority of those that were told, plus 1; 0: none was
 	remote    description         // the partner's
 	setup     string              // which part we have in DTLS: active or passive; empty before that is settled
 	uninvited atomic.Int32        // channels that were refused

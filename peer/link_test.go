@@ -4,6 +4,7 @@ package peer
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -423,6 +424,51 @@ func TestAbandon(t *testing.T) {
 		l.since, l.again = now.Add(-c.since), now.Add(farOff)
 		if err := l.tick(now); (err != nil) != c.over {
 			t.Errorf("%s: tick() = %v, want the end: %t", c.name, err, c.over)
+		}
+	}
+}
+
+// TestRelaysAreToldInTurn holds that of several relayed candidates those are told
+// at once that are better than what was told, in whichever order they are found;
+// the others only if there is no path by then.
+func TestRelaysAreToldInTurn(t *testing.T) {
+	const (
+		host = "candidate:1 1 udp 2122260223 10.0.0.1 50000 typ host"
+		tls  = "candidate:2 1 udp 8191 51.1.2.3 50001 typ relay raddr 0.0.0.0 rport 0"
+		tcp  = "candidate:3 1 udp 16785407 51.1.2.3 50002 typ relay raddr 0.0.0.0 rport 0"
+		udp  = "candidate:4 1 udp 33562623 51.1.2.3 50003 typ relay raddr 0.0.0.0 rport 0"
+	)
+	for _, c := range []struct{ found, told []string }{
+		{[]string{host, udp, tcp, tls}, []string{host, udp}},
+		{[]string{tcp, host, udp, tls}, []string{tcp, host, udp}},
+		{[]string{tls, tcp, udp}, []string{tls, tcp, udp}},
+		{[]string{udp, udp}, []string{udp}},
+	} {
+		pc, err := newPeerConnection(local(), configuration(Search{}, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &link{seat: &seat{wake: make(chan struct{}, 1)}, negotiation: newNegotiation()}
+		l.current = &connection{pc: pc}
+		l.startTrickle(l.current)
+		for _, candidate := range c.found {
+			l.sort(l.current, wire.ICECandidate{Candidate: candidate})
+		}
+		told := func() (list []string) {
+			for _, candidate := range l.sent {
+				list = append(list, candidate.Candidate)
+			}
+			return list
+		}
+		if got := told(); !slices.Equal(got, c.told) {
+			t.Errorf("of %q these are told at once: %q, want %q", c.found, got, c.told)
+		}
+		l.tellSpare()
+		if got := told(); len(got) != len(c.found) {
+			t.Errorf("of %q these are told in the end: %q, want all", c.found, got)
+		}
+		if err := pc.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

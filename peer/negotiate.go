@@ -259,7 +259,7 @@ func (l *link) catchUp(c *connection) {
 // startTrickle begins to tell the candidates of a description.
 func (l *link) startTrickle(c *connection) {
 	l.sent = nil
-	c.relayTold, c.spare, l.spareAt = false, nil, time.Time{}
+	c.relayTold, c.spare, l.spareAt = 0, nil, time.Time{}
 }
 
 // trickle tells the partner which candidates a connection has found.
@@ -274,10 +274,11 @@ func (l *link) trickle(c *connection) {
 	}
 }
 
-// sort tells a candidate, or keeps it for later.
+// sort tells a candidate, or keeps it for later: a relayed one that is no better
+// than what was told. UDP is better than TCP, whichever is found first.
 func (l *link) sort(c *connection, candidate wire.ICECandidate) {
-	relayed := relayAddress(candidate.Candidate) != ""
-	if relayed && c.relayTold {
+	rank := relayRank(candidate.Candidate)
+	if rank > 0 && rank <= c.relayTold {
 		if len(c.spare) < maxLocal {
 			c.spare = append(c.spare, candidate)
 		}
@@ -286,7 +287,7 @@ func (l *link) sort(c *connection, candidate wire.ICECandidate) {
 		}
 		return
 	}
-	c.relayTold = c.relayTold || relayed
+	c.relayTold = max(c.relayTold, rank)
 	l.tellCandidate(candidate)
 }
 

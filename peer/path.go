@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -93,6 +94,19 @@ func relayAddress(candidate string) string {
 		return ""
 	}
 	return addressPort(f[4], f[5])
+}
+
+// relayRank is the priority of a relay candidate, plus 1 (RFC 8445 §5.1.2); 0 for
+// every other.
+func relayRank(candidate string) uint64 {
+	if relayAddress(candidate) == "" {
+		return 0
+	}
+	priority, err := strconv.ParseUint(strings.Fields(candidate)[3], 10, 32)
+	if err != nil {
+		return 1
+	}
+	return priority + 1
 }
 
 // addressPort is where a candidate can be reached; port is a decimal number.

@@ -56,3 +56,18 @@ func TestRelayAddress(t *testing.T) {
 		})
 	}
 }
+
+func TestRelayRank(t *testing.T) {
+	t.Parallel()
+	for candidate, want := range map[string]uint64{
+		"candidate:1 1 udp 41885439 51.1.2.3 50000 typ relay raddr 0.0.0.0 rport 0": 41885440,
+		"candidate:1 1 udp 0 51.1.2.3 50000 typ relay":                              1,
+		"candidate:1 1 udp high 51.1.2.3 50000 typ relay":                           1,
+		"candidate:1 1 udp 99999999999999999999 51.1.2.3 50000 typ relay":           1,
+		"candidate:1 1 udp 2122260223 10.0.0.1 50000 typ host":                      0,
+	} {
+		if got := relayRank(candidate); got != want {
+			t.Errorf("relayRank(%q) = %d, want %d", candidate, got, want)
+		}
+	}
+}
