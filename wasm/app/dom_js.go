@@ -20,8 +20,9 @@ type dom struct {
 	words    words
 	log      log
 
-	frame  js.Func // paints
+	frame  js.Func // paints what has changed since the last one
 	framed bool    // frame will be called
+	stale  bool    // something has changed
 	wanted view    // what the page shall show
 	shown  view    // what it shows now
 }
@@ -48,29 +49,32 @@ func open(inputs chan input) *dom {
 	d.words = d.readWords()
 	d.frame = js.FuncOf(func(js.Value, []js.Value) any { // never released: it lives as long as the page
 		d.framed = false
-		d.paint()
+		if d.stale {
+			d.repaint()
+		}
 		return nil
 	})
 	d.listen()
 	return d
 }
 
-// show has the page look like v, in the next frame.
+// show has the page look like v, soon.
 func (d *dom) show(v view) {
 	d.wanted = v
 	d.repaint()
 }
 
-// repaint sees to it that there is a frame, in which whatever has changed is
-// painted.
+// repaint paints whatever has changed: at once, but only once a frame, however
+// much a stranger writes.
 func (d *dom) repaint() {
-	switch {
-	case d.hidden():
-		d.paint()
-	case !d.framed:
+	if d.stale = d.framed && !d.hidden(); d.stale {
+		return
+	}
+	if !d.framed && !d.hidden() { // no frame comes to who is hidden
 		d.framed = true
 		js.Global().Call("requestAnimationFrame", d.frame)
 	}
+	d.paint()
 }
 
 // paint changes what is different from what the page shows already.
