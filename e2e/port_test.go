@@ -49,8 +49,10 @@ func (w *world) meetThrice(path string) {
 	}
 }
 
-// protocol is what the page itself came by, as ALPN calls it (RFC 7301).
+// protocol is what the site answers by, as ALPN calls it (RFC 7301). The page
+// itself may have come from its service worker.
 func (tab *tab) protocol() string {
 	tab.t.Helper()
-	return evaluate[string](tab, `performance.getEntriesByType("navigation")[0].nextHopProtocol`)
+	return evaluate[string](tab, `fetch("/version").then((answer) => answer.text()).then(() =>
+		performance.getEntriesByType("resource").findLast((r) => r.name.endsWith("/version")).nextHopProtocol)`)
 }
