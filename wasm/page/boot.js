@@ -48,24 +48,35 @@
     label.hidden = true;
   };
 
-  // load compiles the client while it comes in. The copy is what is counted:
-  // the response itself goes to the compiler, so that the browser may keep the
-  // machine code for the next visit.
-  const load = async (imports) => {
+  // parsed is when the page is whole and the other scripts have run, which wait
+  // for it: this one does not.
+  const parsed = new Promise((resolve) => {
+    if (typeof Go === "function") return resolve();
+    document.addEventListener("DOMContentLoaded", resolve, { once: true });
+  });
+
+  // compile has the client compiled while it comes in, from the moment this
+  // script is here. The copy is what is counted: the response itself goes to the
+  // compiler, so that the browser may keep the machine code for the next visit.
+  const compile = async () => {
     const response = await fetch(script.dataset.client);
     if (!response.ok) throw new Error(`${response.url}: ${response.status}`);
-    count(response.clone().body).catch(() => {});
-    const { instance } = await WebAssembly.instantiateStreaming(response, imports);
-    return instance;
+    const copy = response.clone();
+    parsed.then(() => count(copy.body)).catch(() => {});
+    return WebAssembly.compileStreaming(response);
   };
 
   const boot = async () => {
+    const able = typeof WebAssembly === "object" && typeof RTCPeerConnection === "function";
+    const compiled = able ? compile() : undefined;
+    compiled?.catch(() => {}); // it is looked at when the page is there to tell of it
+    await parsed;
     if (typeof WebAssembly !== "object") return fail("no_wasm");
     if (typeof RTCPeerConnection !== "function") return fail("no_webrtc");
     let go, instance;
     try {
       go = new Go();
-      instance = await load(go.importObject);
+      instance = await WebAssembly.instantiate(await compiled, go.importObject);
     } catch (err) {
       console.error(err);
       return fail("not_loaded");
