@@ -19,7 +19,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-connect bench-micro image clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-client bench-connect bench-micro image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -93,6 +93,9 @@ fuzz: ## every fuzz target, FUZZTIME each (30s)
 bench: build ## what pairing and signaling cost, beside a server like the first one (Linux, two cores, minutes)
 	$(GO) build -o bin/bench ./e2e/bench
 	./bin/bench -bin ./$(BIN)
+
+bench-client: client system/chromium ## what a first visit costs, beside a client like the first one
+	$(GO) test -count=1 -tags browser -timeout 30m -v -run '^TestColdStart$$' ./e2e -coldstarts 9 | grep -v '^ *---\|^=== '
 
 bench-connect: client system/lab system/chromium ## how soon two browsers talk after MATCH, beside a page that prepares nothing (root, minutes)
 	$(GO) test -count=1 -tags browser -run TestHowSoonTheyTalk -v ./e2e -connects 10

@@ -47,6 +47,8 @@
 //	e2e/bench         what pairing and signaling cost, beside a server like the first one
 //	e2e/bench/seedlike
 //	                  that server; nothing links it
+//	e2e/bench/seedpage
+//	                  a browser client like the first one; nothing links it
 //
 // The three services never import one another: they meet as func values in
 // cmd/wasmp2pchat/serve.go. layers_test.go holds this map as a test.

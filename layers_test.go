@@ -45,6 +45,7 @@ func TestLayers(t *testing.T) {
 		"e2e":                    {everything},
 		"e2e/bench":              {everything},
 		"e2e/bench/seedlike":     {},
+		"e2e/bench/seedpage":     {},
 		"e2e/ayame":              {}, // it shares nothing with what it tests
 
 		// What the browser client is linked with instead of what it never runs.
@@ -78,14 +79,14 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/pion/dtls/":          {"turnsvc/gate"},
 		"github.com/pires/go-proxyproto": {"turnsvc/gate", "internal/edge"},
 		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address"}, // an agent of its own: one binding request, no TURN
-		"github.com/pion/webrtc/":        {"peer"},
+		"github.com/pion/webrtc/":        {"peer", "e2e/bench/seedpage"},
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
 		"github.com/oklog/ulid/":         {"signal"},
-		"github.com/coder/websocket":     {"peer", "e2e", "e2e/ayame", "e2e/bench/seedlike"}, // clients, and a server beside ours: not the library that ours is made with
+		"github.com/coder/websocket":     {"peer", "e2e", "e2e/ayame", "e2e/bench/seedlike", "e2e/bench/seedpage"}, // clients, and a server beside ours: not the library that ours is made with
 		"github.com/caarlos0/env/":       {"cmd/wasmp2pchat"},
 		"github.com/prometheus/":         {"cmd/wasmp2pchat"},
 		"golang.org/x/crypto/":           {"internal/edge/certs"},
-		"github.com/andybalholm/brotli":  {"wasm/build"},
+		"github.com/andybalholm/brotli":  {"wasm/build", "e2e"}, // e2e: a page beside ours, for a measurement
 		"github.com/chromedp/":           {"e2e"},
 		"golang.org/x/text/":             {"match"},
 		"pgregory.net/rapid":             {"match/pooltest", "peer"},

@@ -4,9 +4,9 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,13 +17,11 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wasm"
 )
-
-// coldStarts is how often each page is started, by hand: make bench-client.
-var coldStarts = flag.Int("coldstarts", 0, "how often to start each page of TestColdStart, which compares it with one like the first")
 
 // The goals, relative to a page with the structure of the first one.
 const (
@@ -33,10 +31,12 @@ const (
 
 // TestColdStart measures what a first visit costs, beside a client with the
 // structure of the first one: what is downloaded, and how long it takes from the
-// navigation until START can be pressed. Each start has a new browser with a new
+// navigation until START can be pressed, also over networks like a home's and a
+// phone's. Each start has a new browser with a new
 // profile; the two take turns; both come from the same handler in brotli.
 func TestColdStart(t *testing.T) {
-	if *coldStarts == 0 {
+	times := flag.Lookup("coldstarts").Value.(flag.Getter).Get().(int)
+	if times == 0 {
 		t.Skip("measured by hand: make bench-client")
 	}
 	ours, err := wasm.New()
@@ -48,34 +48,27 @@ func TestColdStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages := []struct {
-		name   string
-		page   *wasm.Page
-		starts []start
-	}{{name: "ours", page: ours}, {name: "seed-like", page: seed}}
-	for range *coldStarts {
-		for i := range pages {
-			t.Run(pages[i].name, func(t *testing.T) { // its browser ends with it
-				pages[i].starts = append(pages[i].starts, coldStart(t, pages[i].page))
-			})
-		}
-	}
-	var sizes, times []float64
-	for _, p := range pages {
-		median := func(of func(start) float64) float64 {
-			all := make([]float64, 0, len(p.starts))
-			for _, s := range p.starts {
-				all = append(all, of(s))
+	for name, link := range map[string]*network.Conditions{
+		"loopback":           nil,
+		"10 Mbit/s, 40 ms":   {Latency: 40, DownloadThroughput: 10e6 / 8, UploadThroughput: 10e6 / 8},
+		"1.6 Mbit/s, 150 ms": {Latency: 150, DownloadThroughput: 1.6e6 / 8, UploadThroughput: 750e3 / 8},
+	} {
+		var samples [2][]start // ours, and the other
+		for range times {
+			for i, p := range []*wasm.Page{ours, seed} {
+				t.Run(name, func(t *testing.T) { samples[i] = append(samples[i], coldStart(t, p, link)) }) // its browser ends with it
 			}
-			slices.Sort(all)
-			return all[len(all)/2]
 		}
-		size, ready := median(func(s start) float64 { return s.Bytes }), median(func(s start) float64 { return s.Ready })
-		sizes, times = append(sizes, size), append(times, ready)
-		t.Logf("%-9s  %7.0f bytes of client, downloaded after %4.0f ms; START after %4.0f ms (%v)", p.name, size,
-			median(func(s start) float64 { return s.Downloaded }), ready, p.starts)
+		us, they := middle(samples[0]), middle(samples[1])
+		t.Logf("%s: START after %.0f ms and %.0f ms, %.2f (goal %.2f); the client is here after %.0f ms and %.0f ms; it has %.0f and %.0f bytes, %.3f (goal %.2f)",
+			name, us.Ready, they.Ready, us.Ready/they.Ready, startGoal, us.Downloaded, they.Downloaded, us.Bytes, they.Bytes, us.Bytes/they.Bytes, sizeGoal)
 	}
-	t.Logf("size %.3f (goal %.2f), cold start %.3f (goal %.2f)", sizes[0]/sizes[1], sizeGoal, times[0]/times[1], startGoal)
+}
+
+// middle is the start with the median time.
+func middle(all []start) start {
+	sorted := slices.SortedFunc(slices.Values(all), func(a, b start) int { return cmp.Compare(a.Ready, b.Ready) })
+	return sorted[len(sorted)/2]
 }
 
 // start is one start of a page, in milliseconds since the navigation.
@@ -84,9 +77,6 @@ type start struct {
 	Downloaded float64 `json:"downloaded"` // the client is here
 	Ready      float64 `json:"ready"`      // START can be pressed
 }
-
-// String implements fmt.Stringer.
-func (s start) String() string { return fmt.Sprintf("%.0f", s.Ready) }
 
 // watchStart runs before the page does.
 const watchStart = `window.started = new Promise((resolve) => {
@@ -102,13 +92,20 @@ const watchStart = `window.started = new Promise((resolve) => {
 	observer.observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["disabled"] });
 });`
 
-// coldStart starts a page in a browser that has never seen it.
-func coldStart(t *testing.T, served *wasm.Page) start {
+// coldStart starts a page in a browser that has never seen it, over a network
+// that Chromium makes slow; nil for as fast as it is.
+func coldStart(t *testing.T, served *wasm.Page, link *network.Conditions) start {
 	t.Helper()
 	site, _ := serveUntil(t, served)
 	tab := &tab{t: t, name: "A", driver: chromium.launch(t, &thisComputer{}, habits{}).open(t)}
 	tab.do("watch the page", func(ctx context.Context) error {
-		_, err := cdp.Call(ctx, tab.driver.(*chromiumDriver).target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watchStart})
+		target := tab.driver.(*chromiumDriver).target
+		if link != nil {
+			if _, err := cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{link}}); err != nil {
+				return err
+			}
+		}
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watchStart})
 		return err
 	})
 	tab.do("visit", func(ctx context.Context) error { return tab.driver.visit(ctx, site) })

@@ -36,6 +36,7 @@
 //	native_test.go       a browser and a terminal
 //	local_test.go        make run
 //	offline_test.go      a second visit, without a server and with a newer page
+//	coldstart_test.go    a first visit beside a page like the first one, by hand
 //	looks_test.go        what the page looks like, in every state and language
 //	composer_test.go     messages as people write them
 //	sdk_test.go          others' client: the official Ayame SDK

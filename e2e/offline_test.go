@@ -140,7 +140,7 @@ func TestInstallable(t *testing.T) {
 // newStyle is the hash in the name of the style that changeStyle brings.
 const newStyle = "ffffffffffff"
 
-// pageSite serves the page and nothing else, and counts.
+// pageSite serves the page and nothing else, and counts what it is asked for.
 type pageSite struct {
 	url    string
 	stop   func()
@@ -159,23 +159,29 @@ func servePage(t *testing.T) *pageSite {
 		t.Fatal(err)
 	}
 	s := &pageSite{client: client, counts: map[string]int{}}
+	s.url, s.stop = serveUntil(t, s)
+	return s
+}
+
+// serveUntil serves on this computer until stop is called or the test ends.
+func serveUntil(t *testing.T, handler http.Handler) (url string, stop func()) {
+	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: s, ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		_ = server.Serve(listener) // until it is closed
 	}()
-	s.stop = sync.OnceFunc(func() {
+	stop = sync.OnceFunc(func() {
 		_ = server.Close() // its connections too
 		<-served
 	})
-	t.Cleanup(s.stop)
-	s.url = "http://" + strings.Replace(listener.Addr().String(), "127.0.0.1", "localhost", 1)
-	return s
+	t.Cleanup(stop)
+	return "http://" + strings.Replace(listener.Addr().String(), "127.0.0.1", "localhost", 1), stop
 }
 
 // ServeHTTP implements http.Handler.

@@ -72,10 +72,11 @@ func New() (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded page: %w", err)
 	}
-	return newPage(built)
+	return Open(built)
 }
 
-func newPage(built fs.FS) (*Page, error) {
+// Open returns the page that wasm/build wrote to a folder.
+func Open(built fs.FS) (*Page, error) {
 	p := &Page{files: map[string]*file{}, homes: map[string]*file{}, version: "none"}
 	names, err := fs.Glob(built, "*.*")
 	if err != nil {

@@ -36,7 +36,7 @@ func built() fs.FS {
 
 func page(t *testing.T, built fs.FS) *Page {
 	t.Helper()
-	p, err := newPage(built)
+	p, err := Open(built)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestNew(t *testing.T) {
 // BenchmarkPage holds an answer to a handful of small allocations, whatever
 // the size of the file: it is sent from where it lies.
 func BenchmarkPage(b *testing.B) {
-	p, err := newPage(fstest.MapFS{"index.html": {Data: make([]byte, 6<<20)}})
+	p, err := Open(fstest.MapFS{"index.html": {Data: make([]byte, 6<<20)}})
 	if err != nil {
 		b.Fatal(err)
 	}
