@@ -285,16 +285,18 @@ func deafen(l *link, deaf bool) {
 	c.ended = deaf
 }
 
-// awaitOffers waits until seat i has made more offers than n; until then it does
+// awaitOffers waits until seat i has made more offers than n; now and then it does
 // again what leads to one.
 func awaitOffers(t *testing.T, r *room, i, n int, again func()) {
 	t.Helper()
 	late := time.After(testTimeout)
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick, rarely := time.NewTicker(5*time.Millisecond), time.NewTicker(2*time.Second)
 	defer tick.Stop()
+	defer rarely.Stop()
 	for r.offers(i) <= n {
 		select {
 		case <-tick.C:
+		case <-rarely.C:
 			again()
 		case <-late:
 			t.Fatal("no offer was made")
