@@ -111,6 +111,8 @@ func (s *street) chats(path string) {
 	b.prints("stranger: hello")
 	b.say("hello yourself")
 	a.prints("stranger: hello yourself")
+	a.leaves() // or the chat would outlive the server, and take what its successor allows
+	b.prints("the stranger has left")
 }
 
 // knowsAddresses holds the log to the addresses of those who chat, and of
