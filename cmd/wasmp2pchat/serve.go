@@ -77,7 +77,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
-	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), page)), log.With("svc", "web"))
+	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), page)), log.With("svc", "web"))
 	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return listenHint(err, "ADMIN_ADDR")

@@ -32,6 +32,7 @@ type turnClient struct {
 	username, password string
 	nonce              stun.Nonce
 	realm              stun.Realm
+	answer             *stun.Message // to the last request with credentials
 }
 
 // dialTURN connects over "udp", "tls" or "dtls".
@@ -139,6 +140,7 @@ func (c *turnClient) do(method stun.Method, attrs ...stun.Setter) error {
 	realm := c.realm.String()
 	m, err := c.send(append(append([]stun.Setter{request}, attrs...), stun.NewUsername(c.username), stun.NewRealm(realm), c.nonce,
 		stun.NewLongTermIntegrity(c.username, realm, c.password))...)
+	c.answer = m
 	if err == nil && m.Type.Class != stun.ClassSuccessResponse {
 		var code stun.ErrorCodeAttribute
 		_ = code.GetFrom(m) // or it is 0

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// clientAddr is the address a request came from: that of the connection or,
+// ClientAddr is the address a request came from: that of the connection or,
 // if that is a trusted proxy, the rightmost hop of X-Forwarded-For that is
 // not one. What is left of it was written by strangers and does not count.
-func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
+func ClientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	addr := hostAddr(r.RemoteAddr)
 	if !within(addr, trusted) {
 		return addr

@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -25,6 +26,7 @@ type Limits struct {
 	MaxPerAddr     int            // connections at once per address (/64 for IPv6); 0: no limit
 	MaxTotal       int            // connections at once in all; 0: no limit
 	RatePerAddr    float64        // new connections a second per address; 0: no limit
+	Burst          int            // how many of them at once; 0: those of 4 seconds, at least 1
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 	Log            *slog.Logger   // nil: silent
 }
@@ -77,7 +79,7 @@ func (g *Guard) Stats() GuardStats {
 // a foreign origin, 429 over a limit per address, 503 when the server is full.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr := clientAddr(r, g.limits.TrustedProxies)
+		addr := ClientAddr(r, g.limits.TrustedProxies)
 		g.lookForProxy(r)
 		if !g.originAllowed(r) {
 			g.count(&g.stats.RefusedOrigin)
@@ -158,7 +160,7 @@ func (g *Guard) account(sub netip.Prefix) *account {
 		}
 		acc = new(account)
 		if g.limits.RatePerAddr > 0 {
-			acc.budget = rate.NewLimiter(rate.Limit(g.limits.RatePerAddr), max(1, int(4*g.limits.RatePerAddr)))
+			acc.budget = rate.NewLimiter(rate.Limit(g.limits.RatePerAddr), cmp.Or(g.limits.Burst, max(1, int(4*g.limits.RatePerAddr))))
 		}
 		g.subs[sub] = acc
 	}

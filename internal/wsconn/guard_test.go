@@ -66,8 +66,8 @@ func TestClientAddr(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.RemoteAddr = c.remote
 		r.Header["X-Forwarded-For"] = c.forwarded
-		if got := clientAddr(r, proxies).String(); got != c.want {
-			t.Errorf("%s: clientAddr = %s, want %s", name, got, c.want)
+		if got := ClientAddr(r, proxies).String(); got != c.want {
+			t.Errorf("%s: ClientAddr = %s, want %s", name, got, c.want)
 		}
 	}
 }
@@ -194,4 +194,17 @@ func TestARequestThatIsNoWebSocket(t *testing.T) {
 	if open := guard.Stats().Open; open != 0 {
 		t.Errorf("the guard counts %d connections, want 0", open)
 	}
+}
+
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(Limits{RatePerAddr: 0.1, Burst: 2})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		for i, want := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+			if got := serve(g, r); got != want {
+				t.Errorf("request %d at once: status %d, want %d", i+1, got, want)
+			}
+		}
+	})
 }
