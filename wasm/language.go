@@ -9,20 +9,22 @@ import (
 // send a tenth of it.
 const maxAcceptLanguage = 512
 
-// indexLanguage is the language of an index by the name of its file: "fr" of
-// index.fr.html, and empty for the main one.
-func indexLanguage(name string) (language string, isIndex bool) {
-	if name == index {
-		return "", true
+// pageOf is where a page is found and its language, by the name of its file: "/"
+// and "fr" of index.fr.html, "/check" and nothing of check.html, which is in the
+// main language. Other files are not spoken.
+func pageOf(name string) (at, language string, spoken bool) {
+	stem, isHTML := strings.CutSuffix(name, ".html")
+	stem, language, _ = strings.Cut(stem, ".")
+	switch {
+	case isHTML && stem == "index":
+		return "/", language, true
+	case isHTML && stem == "check":
+		return "/check", language, true
 	}
-	language, ok := strings.CutPrefix(name, "index.")
-	if !ok {
-		return "", false
-	}
-	return strings.CutSuffix(language, ".html")
+	return "", "", false
 }
 
-// language picks the index for a visitor: the one that ?lang asks for, else the
+// language picks the page for a visitor: the one that ?lang asks for, else the
 // one that the browser likes most, else the main one.
 func (p *Page) language(r *http.Request) string {
 	if asked, known := p.speaks(r.URL.Query().Get("lang")); known {
@@ -41,14 +43,14 @@ func (p *Page) language(r *http.Request) string {
 	return best
 }
 
-// speaks finds the index for a language tag by its primary subtag, as the
+// speaks finds the pages for a language tag by its primary subtag, as the
 // lookup of RFC 4647 §3.4 does in the end: "fr-CA" is served with "fr".
 func (p *Page) speaks(tag string) (language string, known bool) {
 	primary, _, _ := strings.Cut(strings.ToLower(tag), "-")
 	if primary == mainLanguage {
 		return "", true
 	}
-	_, known = p.homes[primary]
+	_, known = p.pages["/"][primary]
 	return primary, known && primary != ""
 }
 

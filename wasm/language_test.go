@@ -48,3 +48,17 @@ func TestPageSpeaksTheVisitorsLanguage(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckSpeaksTheVisitorsLanguage(t *testing.T) {
+	t.Parallel()
+	p := page(t, built())
+	for query, want := range map[string]string{"": "<!doctype html> test", "?lang=ja": "<!doctype html> テスト", "?lang=en": "<!doctype html> check"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/check"+query, nil)
+		r.Header.Set("Accept-Language", "fr")
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		if got := w.Body.String(); w.Code != http.StatusOK || got != want {
+			t.Errorf("GET /check%s answers %d %q, want 200 %q", query, w.Code, got, want)
+		}
+	}
+}

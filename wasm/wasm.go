@@ -30,6 +30,7 @@ import (
 var dist embed.FS
 
 // index is the page in its main language; index.fr.html is the same in French.
+// The same goes for check.html, with which a visitor tests his network.
 // The names of these files stay when their content changes, as do those of the
 // service worker and the manifest. They name all others, which carry a hash of
 // their content in their name.
@@ -45,8 +46,8 @@ const hashBytes = 6
 // Page is an http.Handler for the page and everything it loads. It holds all
 // files in memory and does not change.
 type Page struct {
-	files   map[string]*file // by URL path
-	homes   map[string]*file // the indexes by language; of the main one, the key is empty
+	files   map[string]*file            // by URL path
+	pages   map[string]map[string]*file // by URL path, then by language; of the main one, the key is empty
 	version string
 }
 
@@ -77,7 +78,7 @@ func New() (*Page, error) {
 
 // Open returns the page that wasm/build wrote to a folder.
 func Open(built fs.FS) (*Page, error) {
-	p := &Page{files: map[string]*file{}, homes: map[string]*file{}, version: "none"}
+	p := &Page{files: map[string]*file{}, pages: map[string]map[string]*file{"/": {}, "/check": {}}, version: "none"}
 	names, err := fs.Glob(built, "*.*")
 	if err != nil {
 		return nil, fmt.Errorf("list the page: %w", err)
@@ -91,13 +92,13 @@ func Open(built fs.FS) (*Page, error) {
 		if err != nil {
 			return nil, err
 		}
-		if language, isIndex := indexLanguage(name); isIndex {
-			p.homes[language] = f
+		if at, language, spoken := pageOf(name); spoken {
+			p.pages[at][language] = f
 			continue
 		}
 		p.files["/"+name] = f
 	}
-	if home, ok := p.homes[""]; ok {
+	if home, ok := p.pages["/"][""]; ok {
 		p.version = shortHash(home.forms[identity].body)
 	}
 	return p, nil
@@ -109,7 +110,7 @@ func readFile(built fs.FS, name string) (*file, error) {
 	if hashed.MatchString(name) {
 		f.cacheControl = "public, max-age=31536000, immutable"
 	}
-	if _, isIndex := indexLanguage(name); isIndex {
+	if _, _, spoken := pageOf(name); spoken {
 		f.vary = "Accept-Encoding, Accept-Language"
 	}
 	for c := range codings {
@@ -145,7 +146,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f != nil:
 		f.serve(w, r)
-	case r.URL.Path == "/":
+	case r.URL.Path == "/", r.URL.Path == "/check":
 		http.Error(w, "The browser client is not part of this program.\nRun make, which builds it, and start again.",
 			http.StatusServiceUnavailable)
 	default:
@@ -155,10 +156,14 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // find is what r asks for, nil if there is no such thing.
 func (p *Page) find(r *http.Request) *file {
-	if r.URL.Path == "/" || r.URL.Path == "/"+index {
-		return p.homes[p.language(r)]
+	at := r.URL.Path
+	if at == "/"+index {
+		at = "/"
 	}
-	return p.files[r.URL.Path]
+	if page, spoken := p.pages[at]; spoken {
+		return page[p.language(r)]
+	}
+	return p.files[at]
 }
 
 // protect sets the headers that every answer carries. The policy allows what

@@ -25,6 +25,12 @@ func sources() fstest.MapFS {
 			`<script data-languages="{{.WordsOf}}"></script>{{range .Languages}}<option value="{{.Tag}}">{{.Name}}</option>{{end}}<template>{{.WordsJSON}}</template>`)},
 		"words.en.json": {Data: []byte(`{"title": "Tea & “talk”", "language": "English"}`)},
 		"words.de.json": {Data: []byte(`{"title": "Tee", "language": "Deutsch"}`)},
+		"check.html":    {Data: []byte(`<html lang="{{.Lang}}"><h1>{{.Check.title}}</h1><script src="{{.Files.check}}"></script><template>{{.CheckJSON}}</template>`)},
+		"check.en.json": {Data: []byte(`{"title": "Check"}`)},
+		"check.de.json": {Data: []byte(`{"title": "Prüfung"}`)},
+		"verdict.js":    {Data: []byte("judge()")},
+		"probe.js":      {Data: []byte("probe()")},
+		"check.js":      {Data: []byte("check()")},
 		"visitor.js":    {Data: []byte("visit()")},
 		"boot.js":       {Data: []byte("boot()")},
 		"update.js":     {Data: []byte("update()")},
@@ -54,17 +60,20 @@ func TestAssemble(t *testing.T) {
 	want := []string{
 		"app.*.wasm", "wasm_exec.*.js", "visitor.*.js", "boot.*.js", "update.*.js", "style.*.css",
 		"icon.*.svg", "maskable.*.svg", "icon192.*.png", "icon512.*.png", "touch.*.png",
-		"words_en.*.json", "words_de.*.json", "manifest.webmanifest", "sw.js", "index.de.html", "index.html",
+		"verdict.*.js", "probe.*.js", "check.*.js",
+		"words_en.*.json", "words_de.*.json", "check.html", "check.de.html", "manifest.webmanifest", "sw.js", "index.de.html", "index.html",
 	}
 	if !slices.Equal(hashless, want) {
 		t.Fatalf("the page is %q, want %q", hashless, want)
 	}
 	scripts := `<script src="` + names[3] + `" data-client="` + names[0] + `" data-bytes="10"></script>v1` +
-		`<script data-languages="{&#34;de&#34;:&#34;` + names[12] + `&#34;,&#34;en&#34;:&#34;` + names[11] + `&#34;}"></script>` +
+		`<script data-languages="{&#34;de&#34;:&#34;` + names[15] + `&#34;,&#34;en&#34;:&#34;` + names[14] + `&#34;}"></script>` +
 		`<option value="en">English</option><option value="de">Deutsch</option>`
 	for i, want := range map[int]string{
-		15: `<html lang="de"><h1>Tee</h1>` + scripts + `<template>{&#34;language&#34;:&#34;Deutsch&#34;,&#34;title&#34;:&#34;Tee&#34;}</template>`,
-		16: `<html lang="en"><h1>Tea &amp; “talk”</h1>` + scripts +
+		16: `<html lang="en"><h1>Check</h1><script src="` + names[13] + `"></script><template>{&#34;title&#34;:&#34;Check&#34;}</template>`,
+		17: `<html lang="de"><h1>Prüfung</h1><script src="` + names[13] + `"></script><template>{&#34;title&#34;:&#34;Prüfung&#34;}</template>`,
+		20: `<html lang="de"><h1>Tee</h1>` + scripts + `<template>{&#34;language&#34;:&#34;Deutsch&#34;,&#34;title&#34;:&#34;Tee&#34;}</template>`,
+		21: `<html lang="en"><h1>Tea &amp; “talk”</h1>` + scripts +
 			`<template>{&#34;language&#34;:&#34;English&#34;,&#34;title&#34;:&#34;Tea \u0026 “talk”&#34;}</template>`,
 	} {
 		if got := string(page[i].body); got != want {
@@ -84,6 +93,9 @@ func TestAssembleNamesWhatIsMissing(t *testing.T) {
 		{"no words", func(s fstest.MapFS) { delete(s, "words.en.json") }, "words.en.json"},
 		{"a word that only another language has", func(s fstest.MapFS) { s["words.de.json"].Data = []byte("{}") }, "in de"},
 		{"bad words", func(s fstest.MapFS) { s["words.en.json"].Data = []byte("{") }, "words.en.json"},
+		{"no check", func(s fstest.MapFS) { delete(s, "check.html") }, "check.html"},
+		{"no words of the check", func(s fstest.MapFS) { delete(s, "check.de.json") }, "check.de.json"},
+		{"a word of the check that one language has not", func(s fstest.MapFS) { s["check.de.json"].Data = []byte("{}") }, "in de"},
 		{"no service worker", func(s fstest.MapFS) { delete(s, "sw.js") }, "sw.js"},
 		{"no manifest", func(s fstest.MapFS) { delete(s, "manifest.webmanifest") }, "manifest.webmanifest"},
 		{"no index", func(s fstest.MapFS) { delete(s, "index.html") }, "index.html"},
@@ -142,7 +154,7 @@ func TestPackLeavesWhatDoesNotShrink(t *testing.T) {
 func TestWriteReplacesOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, name := range []string{".gitignore", "notes.txt", "index.html", "index.html.gz", "index.ja.html", "sw.js", "manifest.webmanifest.br", "icon192.0123456789ab.png", "words_ja.0123456789ab.json", "boot.0123456789ab.js", "boot.0123456789ab.js.br"} {
+	for _, name := range []string{".gitignore", "notes.txt", "index.html", "index.html.gz", "index.ja.html", "check.html", "check.ja.html.br", "sw.js", "manifest.webmanifest.br", "icon192.0123456789ab.png", "words_ja.0123456789ab.json", "boot.0123456789ab.js", "boot.0123456789ab.js.br"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ type pageFile struct {
 	body []byte
 }
 
-// facts is what index.html is rendered with, once for each language.
+// facts is what index.html and check.html are rendered with, once for each language.
 type facts struct {
 	Files       map[string]string // names with their hash, by "boot" for boot.js
 	ClientBytes int               // the client before compression: what a browser counts while it loads
@@ -31,6 +32,8 @@ type facts struct {
 	Lang        string            // of this rendering, as in the name of its words
 	Words       map[string]string // in it
 	WordsJSON   string            // the same, for the scripts
+	Check       map[string]string // the words of check.html
+	CheckJSON   string            // the same, for its scripts
 }
 
 // assemble puts the page together from its sources and the compiled client.
@@ -40,6 +43,7 @@ func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFil
 	page := []pageFile{fingerprint("app.wasm", client), fingerprint("wasm_exec.js", wasmExec)}
 	for _, name := range []string{
 		"visitor.js", "boot.js", "update.js", "style.css", "icon.svg", "maskable.svg", "icon192.png", "icon512.png", "touch.png",
+		"verdict.js", "probe.js", "check.js",
 	} {
 		body, err := fs.ReadFile(sources, name)
 		if err != nil {
@@ -59,15 +63,20 @@ func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFil
 	if f.WordsOf, err = whereWordsAre(f.Languages); err != nil {
 		return nil, err
 	}
-	var indexes []pageFile
+	var indexes, checks []pageFile
 	for _, l := range f.Languages {
-		page = append(page, l.file)
-		f.Lang, f.Words, f.WordsJSON = l.Tag, l.words, string(l.file.body)
-		index, err := render(sources, f)
+		page = append(page, l.wordsFile)
+		f.Lang, f.Words, f.WordsJSON, f.Check, f.CheckJSON = l.Tag, l.words, string(l.wordsFile.body), l.check, l.checkJSON
+		index, err := render(sources, "index", f)
 		if err != nil {
 			return nil, err
 		}
-		indexes = append([]pageFile{{l.index(), index}}, indexes...)
+		check, err := render(sources, "check", f)
+		if err != nil {
+			return nil, err
+		}
+		indexes = append([]pageFile{{l.file("index"), index}}, indexes...)
+		checks = append(checks, pageFile{l.file("check"), check})
 	}
 	f.Lang, f.Words = f.Languages[0].Tag, f.Languages[0].words // a manifest has one language
 	manifest, err := renderManifest(sources, f)
@@ -78,7 +87,7 @@ func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFil
 	if err != nil {
 		return nil, err
 	}
-	return append(append(page, manifest, worker), indexes...), nil
+	return slices.Concat(page, checks, []pageFile{manifest, worker}, indexes), nil
 }
 
 // fingerprint names a file after its content: boot.js becomes boot.<hash>.js.
@@ -88,16 +97,17 @@ func fingerprint(name string, body []byte) pageFile {
 	return pageFile{strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:hashBytes]) + ext, body}
 }
 
-// render fills in index.html. A word or file that the template names and
-// nobody has is an error, not an empty place.
-func render(sources fs.FS, f facts) ([]byte, error) {
-	t, err := template.New("index.html").Option("missingkey=error").ParseFS(sources, "index.html")
+// render fills in index.html or check.html. A word or file that the template
+// names and nobody has is an error, not an empty place.
+func render(sources fs.FS, page string, f facts) ([]byte, error) {
+	name := page + ".html"
+	t, err := template.New(name).Option("missingkey=error").ParseFS(sources, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
 	var out bytes.Buffer
 	if err := t.Execute(&out, f); err != nil {
-		return nil, fmt.Errorf("render the page in %s: %w", f.Lang, err)
+		return nil, fmt.Errorf("render %s in %s: %w", name, f.Lang, err)
 	}
 	return out.Bytes(), nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // ours matches the names that write uses, and with them what it may remove.
-const ours = `^(index(\.[a-z]+)?\.html|sw\.js|manifest\.webmanifest|[a-z_]+[0-9]*\.[0-9a-f]{12}\.[a-z]+)(\.br|\.gz)?$`
+const ours = `^((index|check)(\.[a-z]+)?\.html|sw\.js|manifest\.webmanifest|[a-z_]+[0-9]*\.[0-9a-f]{12}\.[a-z]+)(\.br|\.gz)?$`
 
 // write replaces what is in folder by the page. index.html comes last, so a
 // page that was cut short is not taken for a whole one.

@@ -1,0 +1,140 @@
+"use strict";
+
+// verdict.js makes something of what probe.js has measured. It touches neither
+// the page nor the network.
+//
+// What all of it works on, results:
+//
+//   webrtc      has this browser got it?
+//   asked       has the server said where its relay is?
+//   websocket   an outcome
+//   stun, turn  outcomes, one for each URL
+//   nat         "open", "keeps", "changes", "unmeasured" or "blocked"
+//   relay       the outcome of a round trip through the relay, with its transport
+//   network     the visitor's address as the server sees it, cut
+//
+// An outcome is { ok, ms, code, text, url }: how long it took if it went well; if
+// not, the code and text of the icecandidateerror, if there was one.
+
+const judge = (() => {
+  // SLOW is from when on an answer is slow, in milliseconds.
+  const SLOW = 1000;
+
+  // The codes of a relay that refuses (RFC 8489 §14.8, RFC 8656 §19).
+  const UNAUTHORIZED = 401;
+  const STALE_NONCE = 438;
+  const QUOTA_REACHED = 486;
+  const INSUFFICIENT_CAPACITY = 508;
+
+  // state is "ok", "slow" or "no".
+  const state = ({ ok, ms }) => {
+    if (!ok) return "no";
+    return ms > SLOW ? "slow" : "ok";
+  };
+
+  // parse takes the URL of a server apart (RFC 7064, RFC 7065).
+  const parse = (url) => {
+    const [, scheme, host, port, query] = /^(stuns?|turns?):(\[[^\]]*\]|[^:?]*)(?::(\d+))?(?:\?transport=(\w+))?$/.exec(url) ?? [];
+    const secure = scheme?.endsWith("s");
+    const family = /^\[/.test(host) ? "IPv6" : /^[\d.]+$/.test(host) ? "IPv4" : "";
+    return {
+      kind: scheme?.replace(/s$/, "") ?? "",
+      host,
+      port: Number(port ?? (secure ? 5349 : 3478)),
+      transport: secure ? "tls" : query ?? "udp",
+      family,
+    };
+  };
+
+  // verdict is one of the sentences that there are.
+  const verdict = ({ webrtc, asked, websocket, stun, turn, nat, relay }) => {
+    const udp = stun.some(({ ok }) => ok);
+    const over = new Set(turn.filter(({ ok }) => ok).map(({ url }) => parse(url).transport));
+    if (!webrtc) return "no_webrtc";
+    if (!websocket.ok) return udp || over.size > 0 ? "no_websocket" : "page_only";
+    if (!asked) return "not_asked";
+    if (turn.length === 0) return "no_relay";
+    if (over.size === 0) {
+      const codes = turn.map(({ code }) => code);
+      if (codes.some((code) => code === UNAUTHORIZED || code === STALE_NONCE)) return "refused";
+      if (codes.some((code) => code === QUOTA_REACHED || code === INSUFFICIENT_CAPACITY)) return "full";
+      return udp ? "direct_only" : "page_only";
+    }
+    if (!relay.ok) return "silent";
+    if (udp && nat !== "changes" && over.has("udp")) return "good";
+    for (const transport of ["udp", "tcp", "tls"]) {
+      if (over.has(transport)) return `relay_${transport}`;
+    }
+    return "page_only"; // over something that is not known yet
+  };
+
+  // nat tells what a NAT does with the port when one socket asks several STUN
+  // ports of one host. Where there is no NAT, some browsers report no
+  // server-reflexive candidate: it would be the same as the host candidate.
+  const nat = (urls, { candidates, complete, errors }) => {
+    const reflexive = candidates.filter(({ type }) => type === "srflx");
+    const hosts = candidates.filter(({ type, protocol }) => type === "host" && protocol === "udp");
+    const answered = complete && errors.length === 0;
+    if (reflexive.length === 0) {
+      if (urls.length === 0) return "unmeasured";
+      return answered && hosts.length > 0 ? "open" : "blocked";
+    }
+    if (reflexive.every(({ address, port }) => hosts.some((host) => host.address === address && host.port === port))) return "open";
+    const ports = new Map(); // that one base has, seen from outside
+    for (const { address, port, relatedAddress, relatedPort } of reflexive) {
+      const base = [address, relatedAddress, relatedPort].join(" ");
+      ports.set(base, (ports.get(base) ?? new Set()).add(port));
+    }
+    if ([...ports.values()].some(({ size }) => size > 1)) return "changes";
+    const names = urls.map((url) => parse(url).host);
+    const two = names.some((host, i) => names.indexOf(host) !== i);
+    return two && answered ? "keeps" : "unmeasured";
+  };
+
+  const median = (numbers) => {
+    const sorted = numbers.toSorted((a, b) => a - b);
+    const middle = sorted.length >> 1;
+    return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  };
+
+  // browser names a browser by its User-Agent header.
+  const browser = (agent) => {
+    for (const [name, pattern] of [
+      ["Edge", /\bEdg\w*\/(\d+)/], ["Opera", /\bOPR\/(\d+)/], ["Samsung Internet", /\bSamsungBrowser\/(\d+)/],
+      ["Firefox", /\b(?:Firefox|FxiOS)\/(\d+)/], ["Chrome", /\b(?:Headless)?(?:Chrome|CriOS)\/(\d+)/], ["Safari", /\bVersion\/(\d+)[\d.]* (?:Mobile\/\w+ )?Safari/],
+    ]) {
+      const found = pattern.exec(agent);
+      if (found) return `${name} ${found[1]}`;
+    }
+    return "another browser";
+  };
+
+  // bare is a text without IP addresses.
+  const bare = (text) => text.replace(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g, "(IPv4)").replace(/(?<![\w:])(?=(?:[\da-f]*:){2})[\da-f:]{3,}(?![\w:])/gi, "(IPv6)");
+
+  const label = (url) => {
+    const { kind, port, transport, family } = parse(url);
+    return [kind.toUpperCase(), transport, port, family].filter(Boolean).join(" ");
+  };
+
+  const line = (name, outcome) => {
+    const { ok, ms, code, text, transport } = outcome;
+    const details = ok ? [`${Math.round(ms)} ms`, transport] : [code, text && bare(text)];
+    return [`${name}:`, state(outcome), ...details.filter(Boolean)].join(" ");
+  };
+
+  // report is for somebody who helps: in English, without credentials and
+  // without addresses, but for the cut one of the visitor's network.
+  const report = (results, agent, secure, time) => [
+    `WasmP2PChat connection check, ${time}`,
+    `Browser: ${browser(agent)}, ${secure ? "https" : "http"}${results.webrtc ? "" : ", no WebRTC"}`,
+    `Network: ${results.network || "not known"}`,
+    line("WebSocket", results.websocket),
+    ...results.stun.concat(results.turn).map((outcome) => line(label(outcome.url), outcome)),
+    `NAT: ${results.nat}`,
+    line("Relay", results.relay),
+    `Verdict: ${verdict(results)}`,
+  ].join("\n");
+
+  return { SLOW, state, parse, verdict, nat, median, browser, report };
+})();
