@@ -16,7 +16,7 @@ import (
 // a chat from there would show.
 func TestCheckFindsOut(t *testing.T) {
 	w := newTown(t, natlab.NoNAT, natlab.Symmetric, "TURN_UDP_ADDR=:3478,:3479")
-	a, b := w.checker(natlab.SideA, chromium), w.checker(natlab.SideB, chromium)
+	a, b := w.checker(natlab.SideA, chromium, true), w.checker(natlab.SideB, chromium, false)
 	a.checks(finding{verdict: "good", nat: "open", relay: "UDP"})
 	b.checks(finding{verdict: "relay_udp", nat: "changes", relay: "UDP"})
 	a.tells("51.51.")
@@ -28,9 +28,9 @@ func TestCheckFindsOut(t *testing.T) {
 	a.close()
 	b.close()
 	w.setNATs(natlab.Symmetric, natlab.NoNAT)
-	a, b = w.checker(natlab.SideA, firefox), w.checker(natlab.SideB, firefox)
+	a, b = w.checker(natlab.SideA, firefox, false), w.checker(natlab.SideB, firefox, false)
 	a.checks(finding{verdict: "relay_udp", nat: "changes", relay: "UDP"})
-	b.checks(finding{verdict: "good", nat: "open", relay: "UDP"})
+	b.checks(finding{verdict: "good", nat: "keeps", relay: "UDP"}) // who hides his address does not know that it is public
 }
 
 // TestCheckInAStrictOffice is a network that nothing leaves but TCP to port 443.
@@ -39,8 +39,8 @@ func TestCheckInAStrictOffice(t *testing.T) {
 	w.site = "https://" + domain + "/"
 	w.serve(append(w.named(w.lab.Server().Addr()), "ADDR=51.51.51.10:443")...)
 	lost := []string{"stun:", "transport=udp", "turn:"}
-	w.checker(natlab.SideA, chromium).checks(finding{verdict: "relay_tls", nat: "blocked", relay: "TLS", lost: lost})
-	w.checker(natlab.SideB, firefox).checks(finding{verdict: "relay_tls", nat: "blocked", relay: "TLS", lost: lost})
+	w.checker(natlab.SideA, chromium, false).checks(finding{verdict: "relay_tls", nat: "blocked", relay: "TLS", lost: lost})
+	w.checker(natlab.SideB, firefox, false).checks(finding{verdict: "relay_tls", nat: "blocked", relay: "TLS", lost: lost})
 }
 
 // TestCheckLooks takes the pictures of the check, in every language. It must not
@@ -68,10 +68,11 @@ type checker struct {
 	url string
 }
 
-// checker opens the check in a browser of its own.
-func (w *world) checker(side natlab.Side, brand brand) *checker {
+// checker opens the check in a browser of its own, which tells its addresses or, as
+// most do, hides them.
+func (w *world) checker(side natlab.Side, brand brand, tells bool) *checker {
 	w.t.Helper()
-	browser := brand.launch(w.t, w.lab.Client(side), habits{tellsAddresses: true, trusts: w.trusts})
+	browser := brand.launch(w.t, w.lab.Client(side), habits{tellsAddresses: tells, trusts: w.trusts})
 	c := &checker{tab: &tab{t: w.t, name: fmt.Sprintf("%v, %s", side, brand), driver: browser.open(w.t)}, url: w.site + "check"}
 	w.t.Cleanup(c.explain)
 	return c
@@ -148,4 +149,27 @@ func (c *checker) tells(addr string) {
 		}
 	}
 	c.t.Logf("%s: the report is\n%s", c.name, report)
+}
+
+// TestCheckIsAccessible has axe-core look at the check, as wide and as narrow as
+// at the chat.
+func TestCheckIsAccessible(t *testing.T) {
+	axe, err := axeSource()
+	need(t, err)
+	url, _ := serveHere(t)
+	c := &clinic{tab: &tab{t: t, name: "A", driver: chromium.launch(t, &thisComputer{}, habits{}).open(t)}}
+	t.Cleanup(c.explain)
+	(&checker{tab: c.tab, url: url + "/check"}).visits()
+	c.do("load axe-core", func(ctx context.Context) error {
+		_, err := c.driver.evaluate(ctx, "(() => {"+axe+"\n})(); Promise.resolve('')")
+		return err
+	})
+	for _, width := range []int64{1100, 320} {
+		for _, scheme := range []string{"light", "dark"} {
+			c.looksLike(width, scheme)
+			for _, violation := range c.violations() {
+				t.Errorf("%d px %s: %s", width, scheme, violation)
+			}
+		}
+	}
 }

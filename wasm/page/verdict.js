@@ -119,7 +119,7 @@ const judge = (() => {
 
   const line = (name, outcome) => {
     const { ok, ms, code, text, transport } = outcome;
-    const details = ok ? [`${Math.round(ms)} ms`, transport] : [code, text && bare(text)];
+    const details = ok ? [`${Math.max(1, Math.round(ms))} ms`, transport] : [code, text && bare(text)];
     return [`${name}:`, state(outcome), ...details.filter(Boolean)].join(" ");
   };
 
