@@ -1,5 +1,6 @@
 // Package wasm serves the page: the browser client that `make` put into dist,
-// embedded in the program.
+// embedded in the program; and beside it /check, with which a visitor finds out
+// what his network lets through.
 //
 // It promises that a browser downloads each version of the client once, in the
 // smallest form it understands, that the page comes in the visitor's language if

@@ -81,9 +81,9 @@
 
   const NAT_STATES = { open: "ok", keeps: "ok", changes: "slow", unmeasured: "skipped", blocked: "no" };
 
-  const askNAT = async (urls, enter) => {
+  const askNAT = async (stun) => {
     const show = row("nat", say("nat"));
-    const kind = await enter(() => probe.nat(urls));
+    const kind = await probe.nat(stun);
     show(NAT_STATES[kind], say(`nat_${kind}`));
     byId("rows").querySelector("[data-row=nat]").dataset.kind = kind;
     return kind;
@@ -91,7 +91,8 @@
 
   // askEach asks each URL alone. The sides of the room take turns: each may only
   // hold so much.
-  const askEach = async ({ a, b, stun }, enter) => {
+  const askEach = async ({ a, b, stun }) => {
+    const enter = turnstile(AT_ONCE);
     const measure = async (url, work) => {
       const show = row("server", titleOf(url), url);
       const outcome = await enter(work);
@@ -133,10 +134,8 @@
     else show("no", why(answer));
     const results = { webrtc, asked: answer.ok, network: answer.from, stun: [], turn: [], nat: "unmeasured", relay: { ok: false } };
     if (webrtc && answer.ok) {
-      const enter = turnstile(AT_ONCE);
-      const nat = askNAT(answer.stun, enter);
-      Object.assign(results, await askEach(answer, enter));
-      results.nat = await nat;
+      Object.assign(results, await askEach(answer));
+      results.nat = await askNAT(results.stun);
       results.relay = await askRelay(answer, results.turn);
     }
     results.websocket = await socket;

@@ -10,6 +10,14 @@ const probe = (() => {
   // PINGS is how many round trips are measured.
   const PINGS = 10;
 
+  // What a socket of one family says of a server of the other one; it is no fault
+  // of the network.
+  const INCOMPATIBLE = /incompatible/i;
+
+  // UNREACHABLE is the code of what comes to nothing; all others were said by a
+  // server (W3C WebRTC §4.8.2).
+  const UNREACHABLE = 701;
+
   const late = { ok: false, text: "timeout" };
   const failed = (err) => ({ ok: false, text: err?.name ?? String(err) });
 
@@ -60,31 +68,35 @@ const probe = (() => {
           over();
         }
       });
-      pc.addEventListener("icecandidateerror", ({ errorCode, errorText }) => seen.errors.push({ code: errorCode, text: errorText }));
+      pc.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
+        if (!INCOMPATIBLE.test(errorText)) seen.errors.push({ code: errorCode, text: errorText });
+      });
       pc.createDataChannel("check"); // without one, nothing is gathered
       pc.setLocalDescription().catch((err) => end(failed(err)));
     });
     return { ...seen, ...outcome };
   };
 
-  // stun asks one STUN server. Where there is no NAT, some browsers say nothing of
-  // its answer; then gathering is complete, early and without a fault.
+  // failure is why nothing came: what a server has said explains more than that
+  // another interface could not reach it.
+  const failure = ({ errors, text }) => ({ ok: false, text, ...errors.find(({ code }) => code !== UNREACHABLE) ?? errors.at(-1) });
+
+  // stun asks one STUN server.
   const stun = async (url) => {
-    const { candidates, errors, complete, ms, text } = await gather([{ urls: url }], "all", ({ type }) => type === "srflx");
-    const answered = candidates.some(({ type }) => type === "srflx")
-      || complete && errors.length === 0 && candidates.some(({ type, protocol }) => type === "host" && protocol === "udp");
-    return { url, ...(answered ? { ok: true, ms } : { ok: false, text, ...errors.at(-1) }) };
+    const seen = await gather([{ urls: url }], "all", ({ type }) => type === "srflx");
+    return { url, ...(judge.reached(url, seen) ? { ok: true, ms: seen.ms } : failure(seen)) };
   };
 
   // turn asks one TURN server for an allocation.
   const turn = async (url, { username, credential }) => {
-    const { candidates, errors, ms, text } = await gather([{ urls: url, username, credential }], "relay", () => true);
-    return { url, ...(candidates.length > 0 ? { ok: true, ms } : { ok: false, text, ...errors.at(-1) }) };
+    const seen = await gather([{ urls: url, username, credential }], "relay", () => true);
+    return { url, ...(seen.candidates.length > 0 ? { ok: true, ms: seen.ms } : failure(seen)) };
   };
 
-  // nat asks all STUN servers from one socket.
-  const nat = async (urls) => {
-    if (urls.length === 0) return judge.nat(urls, { candidates: [], errors: [], complete: true });
+  // nat asks the STUN servers that have answered from one socket.
+  const nat = async (stun) => {
+    const urls = judge.forNAT(stun);
+    if (urls.length === 0) return stun.length > 0 ? "blocked" : "unmeasured";
     return judge.nat(urls, await gather([{ urls }], "all", () => false));
   };
 

@@ -51,8 +51,8 @@ const judge = (() => {
     const udp = stun.some(({ ok }) => ok);
     const over = new Set(turn.filter(({ ok }) => ok).map(({ url }) => parse(url).transport));
     if (!webrtc) return "no_webrtc";
+    if (!asked) return "not_asked"; // and nothing else was measured
     if (!websocket.ok) return udp || over.size > 0 ? "no_websocket" : "page_only";
-    if (!asked) return "not_asked";
     if (turn.length === 0) return "no_relay";
     if (over.size === 0) {
       const codes = turn.map(({ code }) => code);
@@ -68,27 +68,43 @@ const judge = (() => {
     return "page_only"; // over something that is not known yet
   };
 
-  // nat tells what a NAT does with the port when one socket asks several STUN
-  // ports of one host. Where there is no NAT, some browsers report no
+  // shows reports whether a browser that does not hide its addresses has one of
+  // the family of a URL. Where there is no NAT, Chromium then reports no
   // server-reflexive candidate: it would be the same as the host candidate.
+  const shows = (url, candidates) => {
+    const { family } = parse(url);
+    return candidates.some(({ type, protocol, address }) => type === "host" && protocol === "udp" && address && !address.endsWith(".local")
+      && (!family || (family === "IPv6") === address.includes(":")));
+  };
+
+  // reached reports whether a STUN server has answered.
+  const reached = (url, { candidates, complete, errors }) =>
+    candidates.some(({ type }) => type === "srflx") || complete && errors.length === 0 && shows(url, candidates);
+
+  // forNAT are the STUN URLs, of those that have answered, with which to look at
+  // the NAT: all of one host, if possible of one with two ports.
+  const forNAT = (stun) => {
+    const urls = stun.filter(({ ok }) => ok).map(({ url }) => url);
+    const hosts = urls.map((url) => parse(url).host);
+    const host = hosts.find((each, i) => hosts.indexOf(each) !== i) ?? hosts[0];
+    return urls.filter((url) => parse(url).host === host);
+  };
+
+  // nat tells what a NAT does with the port when one socket asks the STUN ports of
+  // one host, all of which can be reached.
   const nat = (urls, { candidates, complete, errors }) => {
     const reflexive = candidates.filter(({ type }) => type === "srflx");
-    const hosts = candidates.filter(({ type, protocol }) => type === "host" && protocol === "udp");
+    const same = ({ address, port }) => candidates.some((host) => host.type === "host" && host.address === address && host.port === port);
     const answered = complete && errors.length === 0;
-    if (reflexive.length === 0) {
-      if (urls.length === 0) return "unmeasured";
-      return answered && hosts.length > 0 ? "open" : "blocked";
-    }
-    if (reflexive.every(({ address, port }) => hosts.some((host) => host.address === address && host.port === port))) return "open";
+    if (reflexive.length === 0) return answered && shows(urls[0], candidates) ? "open" : "unmeasured";
+    if (reflexive.every(same)) return "open";
     const ports = new Map(); // that one base has, seen from outside
     for (const { address, port, relatedAddress, relatedPort } of reflexive) {
       const base = [address, relatedAddress, relatedPort].join(" ");
       ports.set(base, (ports.get(base) ?? new Set()).add(port));
     }
     if ([...ports.values()].some(({ size }) => size > 1)) return "changes";
-    const names = urls.map((url) => parse(url).host);
-    const two = names.some((host, i) => names.indexOf(host) !== i);
-    return two && answered ? "keeps" : "unmeasured";
+    return urls.length > 1 && answered ? "keeps" : "unmeasured";
   };
 
   const median = (numbers) => {
@@ -136,5 +152,5 @@ const judge = (() => {
     `Verdict: ${verdict(results)}`,
   ].join("\n");
 
-  return { SLOW, state, parse, verdict, nat, median, browser, report };
+  return { SLOW, state, parse, verdict, reached, forNAT, nat, median, browser, report };
 })();
