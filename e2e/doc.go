@@ -26,6 +26,7 @@
 //	port_test.go         networks that let out one port, and all is there
 //	cloud_test.go        outer addresses that are found, and move
 //	leave_test.go        NEXT, STOP, and tabs that are closed
+//	check_test.go        what /check finds out
 //	recovery_test.go     networks and servers that go away in the middle of a chat
 //	connect_test.go      how soon two people talk (make bench-connect)
 //	hide_test.go         what the partner learns of somebody who hides

@@ -59,7 +59,7 @@ func TestCheckWords(t *testing.T) {
 			used[m[1]] = true
 		}
 	}
-	for _, state := range []string{"running", "ok", "slow", "no", "skipped"} {
+	for _, state := range []string{"running", "ok", "slow", "limited", "no", "skipped"} {
 		used["state_"+state] = true
 	}
 	for _, nat := range []string{"open", "keeps", "changes", "unmeasured", "blocked"} {

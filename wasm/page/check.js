@@ -79,7 +79,7 @@
     return outcome;
   };
 
-  const NAT_STATES = { open: "ok", keeps: "ok", changes: "slow", unmeasured: "skipped", blocked: "no" };
+  const NAT_STATES = { open: "ok", keeps: "ok", changes: "limited", unmeasured: "skipped", blocked: "no" };
 
   const askNAT = async (stun) => {
     const show = row("nat", say("nat"));
