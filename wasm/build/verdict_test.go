@@ -218,6 +218,29 @@ func TestReached(t *testing.T) {
 	}
 }
 
+func TestBest(t *testing.T) {
+	t.Parallel()
+	r := well()
+	all := call(t, "judge.best", r.TURN)
+	r.lose("udp", 701)
+	tcp := call(t, "judge.best", r.TURN)
+	r.lose("turn:", 701)
+	tls := call(t, "judge.best", r.TURN)
+	r.lose("turns:", 701)
+	none := call(t, "judge.best", r.TURN)
+	got := answers[[]string](t, []string{all, tcp, tls, none})
+	for i, want := range [][]string{
+		{"turn:192.0.2.1:3478?transport=udp", "turn:[2001:db8::1]:3478?transport=udp"},
+		{"turn:192.0.2.1:3478?transport=tcp"},
+		{"turns:chat.example.org:443?transport=tcp"},
+		{},
+	} {
+		if !slices.Equal(got[i], want) {
+			t.Errorf("the best ways are %q, want %q", got[i], want)
+		}
+	}
+}
+
 // TestForNAT wants two ports of one host, of those that can be reached.
 func TestForNAT(t *testing.T) {
 	t.Parallel()

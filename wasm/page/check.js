@@ -108,10 +108,10 @@
     return { stun: await Promise.all(stuns), turn: await Promise.all(turns) };
   };
 
-  // askRelay goes the ways that were found.
+  // askRelay goes the best ways that were found.
   const askRelay = async ({ a, b }, turn) => {
     const show = row("relay", say("relay"));
-    const urls = turn.filter(({ ok }) => ok).map(({ url }) => url);
+    const urls = judge.best(turn);
     if (urls.length === 0) {
       show("skipped", "");
       return { ok: false };

@@ -46,26 +46,34 @@ const judge = (() => {
     };
   };
 
+  // best are the URLs by which the relay was reached, over the transport that a
+  // chat would use in the end: what a browser finds first is luck.
+  const best = (turn) => {
+    const reachable = turn.filter(({ ok }) => ok).map(({ url }) => url);
+    for (const transport of ["udp", "tcp", "tls"]) {
+      const urls = reachable.filter((url) => parse(url).transport === transport);
+      if (urls.length > 0) return urls;
+    }
+    return [];
+  };
+
   // verdict is one of the sentences that there are.
   const verdict = ({ webrtc, asked, websocket, stun, turn, nat, relay }) => {
     const udp = stun.some(({ ok }) => ok);
-    const over = new Set(turn.filter(({ ok }) => ok).map(({ url }) => parse(url).transport));
+    const [way] = best(turn);
     if (!webrtc) return "no_webrtc";
     if (!asked) return "not_asked"; // and nothing else was measured
-    if (!websocket.ok) return udp || over.size > 0 ? "no_websocket" : "page_only";
+    if (!websocket.ok) return udp || way ? "no_websocket" : "page_only";
     if (turn.length === 0) return "no_relay";
-    if (over.size === 0) {
+    if (!way) {
       const codes = turn.map(({ code }) => code);
       if (codes.some((code) => code === UNAUTHORIZED || code === STALE_NONCE)) return "refused";
       if (codes.some((code) => code === QUOTA_REACHED || code === INSUFFICIENT_CAPACITY)) return "full";
       return udp ? "direct_only" : "page_only";
     }
     if (!relay.ok) return "silent";
-    if (udp && nat !== "changes" && over.has("udp")) return "good";
-    for (const transport of ["udp", "tcp", "tls"]) {
-      if (over.has(transport)) return `relay_${transport}`;
-    }
-    return "page_only"; // over something that is not known yet
+    const { transport } = parse(way);
+    return udp && nat !== "changes" && transport === "udp" ? "good" : `relay_${transport}`;
   };
 
   // shows reports whether a browser that does not hide its addresses has one of
@@ -152,5 +160,5 @@ const judge = (() => {
     `Verdict: ${verdict(results)}`,
   ].join("\n");
 
-  return { SLOW, state, parse, verdict, reached, forNAT, nat, median, browser, report };
+  return { SLOW, state, parse, best, verdict, reached, forNAT, nat, median, browser, report };
 })();
