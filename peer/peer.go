@@ -28,6 +28,7 @@
 //	connection.go            a PeerConnection and its DataChannel
 //	negotiate.go             offer, answer and candidates
 //	recover.go               when nothing gets through any more
+//	told.go                  what seat, network and page say of that
 //	path.go                  which way the frames travel
 //	chat.go       4 talk     hello, then messages, until one of the two leaves
 //	frames.go                what each frame of the chat does
