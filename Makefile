@@ -19,7 +19,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-client bench-connect bench-micro image clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-client bench-connect bench-recovery bench-micro image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -99,6 +99,9 @@ bench-client: client system/chromium ## what a first visit costs, beside a clien
 
 bench-connect: client system/lab system/chromium ## how soon two browsers talk after MATCH, beside a page that prepares nothing (root, minutes)
 	$(GO) test -count=1 -tags browser -run TestHowSoonTheyTalk -v ./e2e -connects 10
+
+bench-recovery: client system/lab system/chromium system/firefox ## how soon a chat is back after a change of network or a restart (root, minutes)
+	$(GO) test -count=1 -tags browser -run TestTheChatGoesOn -v ./e2e -recovery
 
 bench-micro: ## the benchmarks of the packages, ready for benchstat
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...

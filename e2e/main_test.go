@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 	flag.String("axe", "", "axe.min.js of the npm package axe-core; empty means none")
 	flag.Int("connects", 0, "how often to measure how soon two people talk; 0 means not at all")
 	flag.String("screenshots", "", "folder for pictures of the page; empty means none")
+	flag.Bool("recovery", false, "hold how soon a chat is back, one disaster after the other")
 	flag.Int("coldstarts", 0, "how often TestColdStart starts each page; 0 means not at all")
 	flag.Parse()
 	if *binary == "" {
