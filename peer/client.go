@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/rand"
 )
 
 // standbyFor is how long sockets stand by for somebody who does not search:
@@ -33,7 +35,7 @@ func NewClient(cfg Config) *Client { return newClient(cfg, dial) }
 
 func newClient(cfg Config, dial dialer) *Client {
 	if cfg.UserID == "" {
-		cfg.UserID = randomID()
+		cfg.UserID = rand.Text() // nobody can guess it
 	}
 	if cfg.OnOnline == nil {
 		cfg.OnOnline = func(int) {}

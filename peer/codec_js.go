@@ -226,7 +226,7 @@ func quoteAll(list []string) string {
 // JSON.stringify, for the sake of old JavaScript.
 func quote(s string) string {
 	quoted := js.Global().Get("JSON").Call("stringify", s).String()
-	return strings.NewReplacer("\u2028", `\u2028`, "\u2029", `\u2029`).Replace(quoted)
+	return strings.ReplaceAll(strings.ReplaceAll(quoted, "\u2028", `\u2028`), "\u2029", `\u2029`)
 }
 
 // object is a parsed JSON object. Its methods read a member; a missing one and

@@ -40,11 +40,9 @@ package peer
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"time"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/rand"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -190,13 +188,6 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 	}
 	chat.cfg, chat.room = c.cfg, match.RoomID
 	return chat, nil
-}
-
-// randomID makes a name that nobody can guess: 128 random bits.
-func randomID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
 }
 
 // Event is something that happened in a chat.
