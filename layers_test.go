@@ -51,6 +51,7 @@ func TestLayers(t *testing.T) {
 		// What the browser client is linked with instead of what it never runs.
 		"wasm/standin/datachannel": {},
 		"wasm/standin/fmt":         {},
+		"wasm/standin/godebug":     {},
 		"wasm/standin/hex":         {},
 		"wasm/standin/ice":         {},
 		"wasm/standin/json":        {},

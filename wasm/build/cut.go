@@ -9,7 +9,6 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -28,7 +27,8 @@ import (
 // of the client is checked after linking, in linked.go.
 //
 // go.mod, go.sum and every native build know nothing of it: the copy and a copy
-// of go.mod that leads to it lie in cutFolder, which git ignores.
+// of go.mod that leads to it lie in cutFolder, which git ignores. What is cut out
+// of the standard library is in toolchain.go.
 
 const (
 	// cutModule is the module that is cut.
@@ -83,32 +83,34 @@ func instead() map[string]string {
 // way, with all below them.
 func unwanted() []string {
 	return []string{
-		"crypto", "encoding/gob", "encoding/json", "fmt", "math/big", "net", "os", "reflect",
+		"crypto", "encoding/gob", "encoding/json", "fmt", "internal/bisect", "math/big", "net", "os", "reflect",
 		"github.com/pion/datachannel", "github.com/pion/dtls", "github.com/pion/ice", "github.com/pion/interceptor",
 		"github.com/pion/mdns", "github.com/pion/sctp", "github.com/pion/sdp", "github.com/pion/stun", "github.com/pion/turn",
 	}
 }
 
 // cut makes the copy in folder, which is relative to the root of our module,
-// and returns the arguments with which go builds with it.
-func cut(ctx context.Context, folder string) ([]string, error) {
+// and returns the toolchain that builds with it.
+func cut(ctx context.Context, folder string) (toolchain, error) {
 	sources, err := webrtcSources(ctx)
 	if err != nil {
-		return nil, err
+		return toolchain{}, err
 	}
 	if err := os.RemoveAll(folder); err != nil {
-		return nil, fmt.Errorf("remove the last cut: %w", err)
+		return toolchain{}, fmt.Errorf("remove the last cut: %w", err)
 	}
 	into := filepath.Join(folder, "webrtc")
 	if err := copyCut(sources, into); err != nil {
-		return nil, fmt.Errorf("cut %s %s: %w\n%s", cutModule, cutVersion, err, cutAdvice)
+		return toolchain{}, fmt.Errorf("cut %s %s: %w\n%s", cutModule, cutVersion, err, cutAdvice)
 	}
 	modfile := filepath.Join(folder, "go.mod")
 	replace := fmt.Sprintf("\nreplace %s => ./%s\n", cutModule, filepath.ToSlash(into))
 	if err := errors.Join(appendCopy("go.mod", modfile, replace), appendCopy("go.sum", filepath.Join(folder, "go.sum"), "")); err != nil {
-		return nil, err
+		return toolchain{}, err
 	}
-	return []string{"-mod=readonly", "-modfile=" + modfile}, nil
+	t, err := overlay(ctx, folder)
+	t.args = append(t.args, "-mod=readonly", "-modfile="+modfile)
+	return t, err
 }
 
 // cutAdvice is what to do when the cut does not fit pion/webrtc any more.
@@ -127,7 +129,7 @@ type goPackage struct {
 // webrtcSources lists the packages of pion/webrtc that a browser needs, and
 // checks that they are of the version that the cut was made for.
 func webrtcSources(ctx context.Context) ([]goPackage, error) {
-	all, err := golist(ctx, "-deps", cutModule)
+	all, err := golist(ctx, plain(), "-deps", cutModule)
 	if err != nil {
 		return nil, err
 	}
@@ -145,9 +147,8 @@ func webrtcSources(ctx context.Context) ([]goPackage, error) {
 }
 
 // golist asks go for packages, as they are for the browser.
-func golist(ctx context.Context, args ...string) ([]goPackage, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Dir,GoFiles,Module"}, args...)...)
-	cmd.Env = append(cmd.Environ(), "GOOS=js", "GOARCH=wasm")
+func golist(ctx context.Context, t toolchain, args ...string) ([]goPackage, error) {
+	cmd := t.run(ctx, "list", append([]string{"-json=ImportPath,Dir,GoFiles,Module"}, args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

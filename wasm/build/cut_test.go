@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -130,7 +131,11 @@ func TestStandinsRefuse(t *testing.T) {
 	}
 	function := regexp.MustCompile(`(?m)^(.*)\n^func (?:\([^)]*\) )?([A-Za-z]+)\(.*$`)
 	refusal := regexp.MustCompile(`\{ ?\s*return (nil, ErrCut|ErrCut|ErrCut\.Error\(\)|errCut\.Error\(\)|0|"", false)\s*\}$`)
+	overlays := slices.Collect(maps.Values(overlaid()))
 	for _, file := range files {
+		if slices.Contains(overlays, path.Join("wasm/build", filepath.ToSlash(file))) {
+			continue // the standard library calls it
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

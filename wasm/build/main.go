@@ -9,13 +9,14 @@
 //	go run ./wasm/build -version v1.0    (in the root of the module)
 //	go run ./wasm/build -uncut           half a megabyte more, should the cut not fit a new pion/webrtc
 //
-//	cut.go      what is cut out of the client, and why
-//	compile.go  the compiler
-//	linked.go   what the linker put into the client
-//	budget.go   how large the client may be
-//	page.go     the other files, and their names
-//	pack.go     compression
-//	write.go    the output folder
+//	cut.go        what is cut out of the client, and why
+//	toolchain.go  what is cut out of the standard library
+//	compile.go    the compiler
+//	linked.go     what the linker put into the client
+//	budget.go     how large the client may be
+//	page.go       the other files, and their names
+//	pack.go       compression
+//	write.go      the output folder
 package main
 
 import (
@@ -88,14 +89,14 @@ type client struct {
 // makeClient compiles the client and looks at what became part of it.
 func makeClient(ctx context.Context, uncut bool, stderr io.Writer) (client, error) {
 	const folder = "./wasm/app"
-	var with []string
+	with := plain()
 	if !uncut {
 		var err error
 		if with, err = cut(ctx, cutFolder); err != nil {
 			return client{}, err
 		}
 	}
-	module, err := compile(ctx, folder, with, stderr)
+	module, err := compile(ctx, with, folder, stderr)
 	if err != nil {
 		return client{}, err
 	}
@@ -103,7 +104,7 @@ func makeClient(ctx context.Context, uncut bool, stderr io.Writer) (client, erro
 	if err != nil {
 		return client{}, err
 	}
-	deps, err := golist(ctx, append(with, "-deps", folder)...)
+	deps, err := golist(ctx, with, "-deps", folder)
 	if err != nil {
 		return client{}, err
 	}
