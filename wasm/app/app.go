@@ -9,6 +9,10 @@ import (
 )
 
 const (
+	// prepareAfter is when a page that has come up meets the server: once START
+	// can be pressed and the page has been drawn, which it would hold up.
+	prepareAfter = 50 * time.Millisecond
+
 	// slowAfter is when a connection that is not there yet says what it tries.
 	// With a direct path it takes less than 1 s, over a relay seldom 2 s.
 	slowAfter = 4 * time.Second
@@ -105,12 +109,14 @@ func (a *app) run(ctx context.Context) {
 		a.search.wait()
 		a.working.Wait()
 	}()
-	a.client.Prepare()
+	drawn := time.After(prepareAfter)
 	for {
 		a.screen.show(a.model.view())
 		select {
 		case <-ctx.Done():
 			return
+		case <-drawn:
+			a.input(ctx, input{kind: comeNear})
 		case in := <-a.inputs:
 			a.input(ctx, in)
 		case n := <-a.online:

@@ -144,7 +144,8 @@ func TestAppChoices(t *testing.T) {
 				do   func()
 				want int
 			}{
-				{"the page was opened", func() {}, 1},
+				{"the page was opened", func() {}, 0},
+				{"it has been drawn", func() { s.pass(prepareAfter); synctest.Wait() }, 1},
 				{"the mouse comes near", func() { s.press(comeNear) }, 2},
 				{"START was pressed", func() { s.press(pressStart, comeNear) }, 2},
 				{"STOP was pressed", func() { s.press(pressStop) }, 3},

@@ -1,6 +1,10 @@
 package main
 
-import "syscall/js"
+import (
+	"slices"
+	"strings"
+	"syscall/js"
+)
 
 // query reads the address of the page: ?name=value.
 func (d *dom) query() func(name string) (value string, there bool) {
@@ -18,14 +22,15 @@ func (d *dom) query() func(name string) (value string, there bool) {
 func (d *dom) origin() string { return js.Global().Get("location").Get("origin").String() }
 
 // readWords reads the words of the page's language, where wasm/build or
-// page/visitor.js has put them.
+// page/visitor.js has put them: all in one piece, because each call of the
+// browser takes its time, and START waits for it.
 func (d *dom) readWords() words {
+	const between = "\x00" // in no word
 	texts := js.Global().Get("JSON").Call("parse", d.parts["words"].Get("content").Get("textContent"))
-	keys := js.Global().Get("Object").Call("keys", texts)
-	w := words{}
-	for i := range keys.Length() {
-		key := keys.Index(i).String()
-		w[key] = texts.Get(key).String()
+	all := strings.Split(js.Global().Get("Object").Call("entries", texts).Call("flat").Call("join", between).String(), between)
+	w := make(words, len(all)/2)
+	for pair := range slices.Chunk(all, 2) {
+		w[pair[0]] = pair[1]
 	}
 	return w
 }

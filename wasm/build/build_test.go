@@ -58,7 +58,7 @@ func TestAssemble(t *testing.T) {
 		hashless = append(hashless, regexp.MustCompile(`\.[0-9a-f]{12}\.`).ReplaceAllString(f.name, ".*."))
 	}
 	want := []string{
-		"app.*.wasm", "wasm_exec.*.js", "visitor.*.js", "boot.*.js", "update.*.js", "style.*.css",
+		"app.*.wasm", "visitor.*.js", "boot.*.js", "update.*.js", "style.*.css",
 		"icon.*.svg", "maskable.*.svg", "icon192.*.png", "icon512.*.png", "touch.*.png",
 		"verdict.*.js", "probe.*.js", "check.*.js",
 		"words_en.*.json", "words_de.*.json", "check.html", "check.de.html", "manifest.webmanifest", "sw.js", "index.de.html", "index.html",
@@ -66,14 +66,14 @@ func TestAssemble(t *testing.T) {
 	if !slices.Equal(hashless, want) {
 		t.Fatalf("the page is %q, want %q", hashless, want)
 	}
-	scripts := `<script src="` + names[3] + `" data-client="` + names[0] + `" data-bytes="10"></script>v1` +
-		`<script data-languages="{&#34;de&#34;:&#34;` + names[15] + `&#34;,&#34;en&#34;:&#34;` + names[14] + `&#34;}"></script>` +
+	scripts := `<script src="` + names[2] + `" data-client="` + names[0] + `" data-bytes="10"></script>v1` +
+		`<script data-languages="{&#34;de&#34;:&#34;` + names[14] + `&#34;,&#34;en&#34;:&#34;` + names[13] + `&#34;}"></script>` +
 		`<option value="en">English</option><option value="de">Deutsch</option>`
 	for i, want := range map[int]string{
-		16: `<html lang="en"><h1>Check</h1><script src="` + names[13] + `"></script><template>{&#34;title&#34;:&#34;Check&#34;}</template>`,
-		17: `<html lang="de"><h1>Prüfung</h1><script src="` + names[13] + `"></script><template>{&#34;title&#34;:&#34;Prüfung&#34;}</template>`,
-		20: `<html lang="de"><h1>Tee</h1>` + scripts + `<template>{&#34;language&#34;:&#34;Deutsch&#34;,&#34;title&#34;:&#34;Tee&#34;}</template>`,
-		21: `<html lang="en"><h1>Tea &amp; “talk”</h1>` + scripts +
+		15: `<html lang="en"><h1>Check</h1><script src="` + names[12] + `"></script><template>{&#34;title&#34;:&#34;Check&#34;}</template>`,
+		16: `<html lang="de"><h1>Prüfung</h1><script src="` + names[12] + `"></script><template>{&#34;title&#34;:&#34;Prüfung&#34;}</template>`,
+		19: `<html lang="de"><h1>Tee</h1>` + scripts + `<template>{&#34;language&#34;:&#34;Deutsch&#34;,&#34;title&#34;:&#34;Tee&#34;}</template>`,
+		20: `<html lang="en"><h1>Tea &amp; “talk”</h1>` + scripts +
 			`<template>{&#34;language&#34;:&#34;English&#34;,&#34;title&#34;:&#34;Tea \u0026 “talk”&#34;}</template>`,
 	} {
 		if got := string(page[i].body); got != want {

@@ -40,7 +40,7 @@ type facts struct {
 // The indexes come last, and index.html is the very last: when it is there,
 // everything it names is.
 func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFile, error) {
-	page := []pageFile{fingerprint("app.wasm", client), fingerprint("wasm_exec.js", wasmExec)}
+	page := []pageFile{fingerprint("app.wasm", client)}
 	for _, name := range []string{
 		"visitor.js", "boot.js", "update.js", "style.css", "icon.svg", "maskable.svg", "icon192.png", "icon512.png", "touch.png",
 		"verdict.js", "probe.js", "check.js",
@@ -48,6 +48,9 @@ func assemble(sources fs.FS, client, wasmExec []byte, version string) ([]pageFil
 		body, err := fs.ReadFile(sources, name)
 		if err != nil {
 			return nil, fmt.Errorf("read the page: %w", err)
+		}
+		if name == "boot.js" {
+			body = slices.Concat(wasmExec, []byte("\n"), body) // in one file: nothing runs before both are there
 		}
 		page = append(page, fingerprint(name, body))
 	}

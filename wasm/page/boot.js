@@ -1,7 +1,8 @@
 "use strict";
 
 // boot.js fetches and starts the client. It owns the page until the client
-// runs, and again when the client cannot run any longer.
+// runs, and again when the client cannot run any longer. wasm/build puts Go's
+// own script before it, into the same file.
 
 (() => {
   const script = document.currentScript;
@@ -48,11 +49,17 @@
     label.hidden = true;
   };
 
-  // parsed is when the page is whole and the other scripts have run, which wait
-  // for it: this one does not.
+  // parsed is when all elements of the page are there: this script does not wait
+  // for them.
   const parsed = new Promise((resolve) => {
-    if (typeof Go === "function") return resolve();
-    document.addEventListener("DOMContentLoaded", resolve, { once: true });
+    if (document.readyState !== "loading") return resolve();
+    document.addEventListener("readystatechange", resolve, { once: true });
+  });
+
+  // loaded is when all else is here too, and the other scripts have run.
+  const loaded = new Promise((resolve) => {
+    if (document.readyState === "complete") return resolve();
+    addEventListener("load", resolve, { once: true });
   });
 
   // compile has the client compiled while it comes in, from the moment this
@@ -83,7 +90,7 @@
     }
     try {
       const life = go.run(instance);
-      document.dispatchEvent(new Event("client-runs")); // START is there
+      loaded.then(() => document.dispatchEvent(new Event("client-runs"))); // START is there
       await life; // for as long as the page lives
     } catch (err) {
       console.error(err);
