@@ -48,7 +48,6 @@ type Conn struct {
 	guard  *Guard // that counts it; nil: none
 
 	lastSeen atomic.Int64 // when the last frame came, on the hub's clock
-	writeBy  atomic.Int64 // the write deadline that is set, on the hub's clock
 	slot     int          // of the hub's sweep
 	control  atomic.Bool  // pings are control frames, whatever the hub's are
 	grown    atomic.Bool  // the reader's stack may have grown since it was new
@@ -66,7 +65,9 @@ type Conn struct {
 	written  chan struct{} // closed when nobody writes any more; nil: nobody waits for that
 	queue    *bytes.Buffer // frames; nil: none
 	queued   int           // frames in queue
-	late     string        // what the client is told when the read deadline passes
+	until    time.Duration // how long the client is waited for, on the hub's clock; 0: for ever
+	alarm    time.Duration // the read deadline that is set, never later than until; 0: none
+	late     string        // what the client is told when until has passed
 	farewell []byte        // payload of the close frame to send after the queue; set: nothing more is sent
 	parted   bool          // the close frame was sent, or cannot be
 }
@@ -88,17 +89,17 @@ func (c *Conn) Quiet() bool { return c.watch.quiet() }
 // Keep ends the wait for the first message that makes sense: from now on the
 // client stays as long as it answers pings. Until a session calls it, the
 // connection lives for Config.FirstMessage.
-func (c *Conn) Keep() { c.waitFor(time.Time{}, wire.ReasonDone) }
+func (c *Conn) Keep() { c.waitUntil(0, wire.ReasonDone) }
 
 // FirstMessageWithin gives the client until d from now, instead of
 // Config.FirstMessage, for the message with which a session will Keep it.
 func (c *Conn) FirstMessageWithin(d time.Duration) {
-	c.waitFor(time.Now().Add(d), wire.ReasonFirstMessage)
+	c.waitUntil(c.hub.now()+d, wire.ReasonFirstMessage)
 }
 
 // EndWithin makes the connection end with code 1000 after d, if the client
 // has not ended it before.
-func (c *Conn) EndWithin(d time.Duration) { c.waitFor(time.Now().Add(d), wire.ReasonDone) }
+func (c *Conn) EndWithin(d time.Duration) { c.waitUntil(c.hub.now()+d, wire.ReasonDone) }
 
 // read is the life of a connection: its one goroutine. What it needs while
 // it waits is kept small, because every idle connection needs it. A stack that
@@ -223,15 +224,46 @@ func (c *Conn) spend(now time.Duration, n int) bool {
 	return c.messages.spend(now, 1, c.hub.messages) && c.bytes.spend(now, n, c.hub.bytes)
 }
 
-// waitFor sets how long the client is waited for, and what it is told then.
-// The zero time is for ever.
-func (c *Conn) waitFor(deadline time.Time, reason string) {
+// waitUntil sets how long the client is waited for, on the hub's clock, and what
+// it is told then. Zero is for ever.
+func (c *Conn) waitUntil(until time.Duration, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.farewell == nil {
 		c.late = reason
-		_ = c.watch.SetReadDeadline(deadline) // fails only if it has ended already
+		c.bound(until)
 	}
+}
+
+// bound sets how long the client is waited for. A deadline costs a timer, so one
+// that is set and comes before it is left: timeIsUp sets the next one. c.mu is
+// held.
+func (c *Conn) bound(until time.Duration) {
+	c.until = until
+	if until != 0 && (c.alarm == 0 || until < c.alarm) {
+		c.setAlarm()
+	}
+}
+
+func (c *Conn) setAlarm() {
+	c.alarm = c.until
+	var deadline time.Time // none
+	if c.alarm != 0 {
+		deadline = c.hub.born.Add(c.alarm)
+	}
+	_ = c.watch.SetReadDeadline(deadline) // fails only if it has ended already
+}
+
+// timeIsUp tells, when the read deadline that was set has passed, whether the
+// client is waited for no more.
+func (c *Conn) timeIsUp() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until != 0 && c.until <= c.hub.now() {
+		return true
+	}
+	c.setAlarm()
+	return false
 }
 
 func (c *Conn) lateReason() string {
@@ -311,15 +343,20 @@ func (c *Conn) release() {
 // linger waits until a client that was still sending has read its close
 // frame: closing a socket with unread data would reset the connection.
 func (c *Conn) linger() {
-	_ = c.watch.SetReadDeadline(time.Now().Add(closeGrace)) // fails only if it has ended already
+	c.grace()
 	c.watch.patient = true
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.watch, maxLingerBytes))
 }
 
-// cut makes the reader stop at once.
-func (c *Conn) cut() {
-	_ = c.watch.SetReadDeadline(time.Unix(1, 0)) // fails only if it has ended already
+// grace gives the client time to answer a close frame.
+func (c *Conn) grace() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bound(c.hub.now() + closeGrace)
 }
+
+// cut makes the reader stop at once. c.mu is held.
+func (c *Conn) cut() { c.bound(1) } // long ago
 
 // describe says in few words why a connection ended, for the log: a name for
 // what is usual, nothing that the client chose.

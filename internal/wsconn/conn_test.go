@@ -180,6 +180,44 @@ func TestAClientThatAnswersPingsStays(t *testing.T) {
 	})
 }
 
+// TestAClientIsWaitedForAsWasSaidLast holds that a deadline which is moved, to
+// whichever side, ends the connection when it has come and not before.
+func TestAClientIsWaitedForAsWasSaidLast(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		say    func(c *Conn)
+		ends   time.Duration
+		reason string
+	}{
+		"later":                     {func(c *Conn) { c.FirstMessageWithin(20 * time.Second) }, 20 * time.Second, wire.ReasonFirstMessage},
+		"sooner":                    {func(c *Conn) { c.FirstMessageWithin(time.Second) }, time.Second, wire.ReasonFirstMessage},
+		"for ever, then later":      {func(c *Conn) { c.Keep(); c.EndWithin(15 * time.Second) }, 15 * time.Second, wire.ReasonDone},
+		"for ever, then sooner":     {func(c *Conn) { c.Keep(); c.EndWithin(2 * time.Second) }, 2 * time.Second, wire.ReasonDone},
+		"later, then sooner":        {func(c *Conn) { c.FirstMessageWithin(20 * time.Second); c.EndWithin(6 * time.Second) }, 6 * time.Second, wire.ReasonDone},
+		"sooner, then later":        {func(c *Conn) { c.FirstMessageWithin(time.Second); c.EndWithin(9 * time.Second) }, 9 * time.Second, wire.ReasonDone},
+		"later, and at 8 s sooner":  {func(c *Conn) { c.Keep(); time.AfterFunc(8*time.Second, func() { c.EndWithin(time.Second) }) }, 9 * time.Second, wire.ReasonDone},
+		"for ever, and at 8 s 15 s": {func(c *Conn) { c.Keep(); time.AfterFunc(8*time.Second, func() { c.EndWithin(15 * time.Second) }) }, 23 * time.Second, wire.ReasonDone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := onPipes(t, Config{})
+				start := time.Now()
+				ws, s := w.connect(t)
+				c.say(s.conn)
+				if code, reason := closeCode(ws); code != int(wire.CloseNormal) || reason != c.reason {
+					t.Errorf("closed with %d %q, want 1000 %q", code, reason, c.reason)
+				}
+				if took := time.Since(start); took != c.ends {
+					t.Errorf("closed after %v, want %v", took, c.ends)
+				}
+				<-s.closed
+				w.stop()
+			})
+		})
+	}
+}
+
 func TestPingsAreTheText(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

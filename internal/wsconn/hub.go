@@ -84,7 +84,7 @@ func NewHub(cfg Config) *Hub {
 	h := &Hub{cfg: cfg.withDefaults(), born: time.Now()}
 	h.messages = allow(h.cfg.MessageRate, 5*h.cfg.MessageRate)
 	h.bytes = allow(h.cfg.ByteRate, max(60*h.cfg.ByteRate, float64(h.cfg.MaxMessage)))
-	h.upgrader = websocket.Upgrader{HandshakeTimeout: 5 * time.Second, WriteBufferPool: new(sync.Pool)}
+	h.upgrader = websocket.Upgrader{WriteBufferPool: new(sync.Pool)} // watchedConn bounds the writing
 	h.guarded = h.upgrader
 	h.guarded.CheckOrigin = func(*http.Request) bool { return true }
 	for i := range h.slots {
@@ -134,8 +134,8 @@ func (h *Hub) start(c *Conn, open func(*Conn) Session) {
 	c.ws.SetPongHandler(func(string) error { c.seen(); return nil })
 	c.ws.SetPingHandler(func(data string) error { return c.pong([]byte(data)) })
 	c.ws.SetCloseHandler(func(int, string) error { return nil }) // part answers
-	c.waitFor(time.Now().Add(h.cfg.FirstMessage), wire.ReasonFirstMessage)
-	c.seen()
+	c.watch.isOver = c.timeIsUp
+	c.waitUntil(c.seen()+h.cfg.FirstMessage, wire.ReasonFirstMessage)
 	c.session = open(c)
 	if !h.add(c) {
 		c.part(errShutdown)

@@ -12,7 +12,7 @@ import (
 //
 //	inbox   4 KiB  what has come from the socket   watchedConn: when it has been read
 //	reader  4 KiB  what gorilla and parseFrame see Conn.idle: before the reader waits
-//	page           a frame on its way out, and     Conn.write, Conn.flush: when written
+//	page           a frame on its way out, and     Conn.send, Conn.flush: when written
 //	               a message that came in pieces   Conn.readPieces: when handled
 const (
 	inboxBytes  = 4 << 10

@@ -2,12 +2,16 @@ package wsconn
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // watchedConn is a connection that knows whether its reader has handled all
@@ -22,6 +26,7 @@ import (
 //	watchedConn ── wait  the only place where a connection waits for its client:
 //	     │               rest, then sleep, then take what has come into the inbox
 //	  socket ◀── quiet   looks without reading
+//	         ◀── Write   sets no deadline unless it has to wait
 //
 // Until it is adopted by a hub it is the connection beneath, nothing more.
 type watchedConn struct {
@@ -38,6 +43,15 @@ type watchedConn struct {
 	patient bool                  // Read waits: in the middle of a message
 	receive func(fd uintptr) bool // receiveFrom, made once
 	idle    func()                // called by rest; nil before the first read and after the last
+	isOver  func() bool           // asked when a read deadline has passed: whether that ends it
+
+	patience time.Duration // for a client that does not read what is written
+
+	writing sync.Mutex            // guards the fields below
+	unsent  []byte                // of what is written now
+	hurried bool                  // a write deadline is set
+	failure error                 // of this write
+	send    func(fd uintptr) bool // sendTo, made once; never changes
 }
 
 // errNothing is what reading returns when nothing has arrived. It is temporary
@@ -123,10 +137,10 @@ func (w *watchedConn) CloseWrite() error {
 }
 
 // adopt makes it the reader's of a hub: from now on reading returns errNothing
-// instead of waiting, unless the reader is patient.
-func (w *watchedConn) adopt(inboxes *inboxPool) {
-	w.inboxes = inboxes
-	w.receive = w.receiveFrom
+// instead of waiting, unless the reader is patient, and writing has an end.
+func (w *watchedConn) adopt(inboxes *inboxPool, patience time.Duration) {
+	w.inboxes, w.patience = inboxes, patience
+	w.receive, w.send = w.receiveFrom, w.sendTo
 }
 
 // Read reads what has arrived.
@@ -154,19 +168,53 @@ func (w *watchedConn) Read(p []byte) (int, error) {
 
 // wait returns when something has arrived, or never will.
 func (w *watchedConn) wait() error {
-	if w.ended != nil {
-		return w.ended
-	}
-	var err error
-	if w.raw != nil {
-		err = w.raw.Read(w.receive)
-	} else {
-		err = w.receiveWaiting()
-	}
-	if err != nil {
-		return err
+	for w.ended == nil {
+		var err error
+		if w.raw != nil {
+			err = w.raw.Read(w.receive)
+		} else {
+			err = w.receiveWaiting()
+		}
+		switch {
+		case err == nil:
+			return w.ended
+		case !errors.Is(err, os.ErrDeadlineExceeded) || w.isOver():
+			return err
+		}
 	}
 	return w.ended
+}
+
+// Write writes all of p. A client that does not read is given its patience, then
+// the connection cannot be written to any more. A deadline costs a timer, and
+// nearly no write has to wait: so none is set before one does.
+func (w *watchedConn) Write(p []byte) (int, error) {
+	switch {
+	case w.inboxes == nil:
+		return w.Conn.Write(p)
+	case w.raw == nil:
+		_ = w.SetWriteDeadline(time.Now().Add(w.patience)) // fails only if it has ended already
+		return w.Conn.Write(p)
+	}
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	w.unsent, w.failure = p, nil
+	err := w.raw.Write(w.send)
+	sent := len(p) - len(w.unsent)
+	w.unsent = nil
+	if w.hurried {
+		w.hurried = false
+		_ = w.SetWriteDeadline(time.Time{}) // fails only if it has ended already
+	}
+	return sent, cmp.Or(err, w.failure)
+}
+
+// hurry bounds a write that has to wait.
+func (w *watchedConn) hurry() {
+	if !w.hurried {
+		w.hurried = true
+		_ = w.SetWriteDeadline(time.Now().Add(w.patience)) // fails only if it has ended already
+	}
 }
 
 // receiveWaiting is receiveFrom for what cannot be asked without waiting.
@@ -226,7 +274,7 @@ func (e *entrance) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if buffered.Reader.Buffered() > 0 {
 		return e.stream, buffered, nil // Upgrade refuses clients that do not wait for its answer
 	}
-	e.watch.adopt(&e.hub.inboxes)
+	e.watch.adopt(&e.hub.inboxes, e.hub.cfg.WriteTimeout)
 	e.reader, e.lent = new(bufio.Reader), buffered.Reader // its request was read: net/http has no more use for it
 	lend(e.reader, e.lent, e.stream)
 	return e.stream, bufio.NewReadWriter(e.reader, buffered.Writer), nil

@@ -5,6 +5,7 @@ package wsconn
 import (
 	"errors"
 	"io"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +35,25 @@ func (w *watchedConn) receiveFrom(fd uintptr) bool {
 		return false
 	default:
 		w.ended = err
+	}
+	return true
+}
+
+// sendTo sends what is unsent; if that has to wait it returns false, and is
+// called again when it need not.
+func (w *watchedConn) sendTo(fd uintptr) bool {
+	for len(w.unsent) > 0 {
+		n, err := syscall.Write(int(fd), w.unsent) // as package net does
+		switch {
+		case err == nil:
+			w.unsent = w.unsent[n:]
+		case errors.Is(err, unix.EAGAIN):
+			w.hurry()
+			return false
+		case !errors.Is(err, unix.EINTR):
+			w.failure = err
+			return true
+		}
 	}
 	return true
 }

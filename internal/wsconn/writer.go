@@ -2,7 +2,6 @@ package wsconn
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -39,7 +38,7 @@ func (c *Conn) send(opcode byte, payload []byte) error {
 	}
 	page := c.hub.pages.take()
 	appendFrame(page, opcode, payload)
-	err = c.write(page.Bytes())
+	_, err = c.stream.Write(page.Bytes())
 	c.hub.pages.give(page)
 	if err != nil {
 		c.giveUp()
@@ -122,14 +121,14 @@ func (c *Conn) flush() {
 		if frames == nil {
 			return
 		}
-		err := c.write(frames.Bytes())
+		_, err := c.stream.Write(frames.Bytes())
 		c.hub.pages.give(frames)
 		if err != nil {
 			c.giveUp()
 			return
 		}
 		if last { // closeGrace lets the client read what was sent before it, and answer
-			_ = c.watch.SetReadDeadline(time.Now().Add(closeGrace)) // fails only if it has ended already
+			c.grace()
 		}
 	}
 }
@@ -180,25 +179,13 @@ func (c *Conn) finish(mine bool) {
 	}
 }
 
-// write writes whole frames. A deadline costs a timer, so one that is set is
-// left as long as it gives the client four fifths of its time.
-func (c *Conn) write(frames []byte) error {
-	now, patience := c.hub.now(), c.hub.cfg.WriteTimeout
-	if time.Duration(c.writeBy.Load())-now < patience*4/5 {
-		c.writeBy.Store(int64(now + patience))
-		_ = c.watch.SetWriteDeadline(time.Now().Add(patience)) // fails only if it has ended already
-	}
-	_, err := c.stream.Write(frames)
-	return err
-}
-
 // giveUp ends a connection that cannot be written to. Only the one who is
 // writing calls it.
 func (c *Conn) giveUp() {
 	c.forbidSending()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.queue, c.queued = nil, 0
 	c.stopWriting()
-	c.mu.Unlock()
 	c.cut()
 }

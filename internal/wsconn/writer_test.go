@@ -120,3 +120,30 @@ func TestAStuckWriteEndsInTime(t *testing.T) {
 		w.stop()
 	})
 }
+
+// TestAWriteThatHadToWaitHurriesNoOther holds that the deadline of a write ends
+// with it.
+func TestAWriteThatHadToWaitHurriesNoOther(t *testing.T) {
+	t.Parallel()
+	for transport, open := range worlds() {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			const patience = 50 * time.Millisecond
+			w := open(t, Config{WriteTimeout: patience}, false)
+			ws, s := w.connect(t)
+			s.conn.Keep()
+			watch := s.conn.watch
+			watch.writing.Lock()
+			watch.hurry()
+			watch.writing.Unlock()
+			for range 2 {
+				if err := s.conn.Send([]byte("x")); err != nil {
+					t.Error(err)
+				}
+				<-time.After(2 * patience)
+			}
+			_ = ws.Close()
+			w.stop()
+		})
+	}
+}
