@@ -180,6 +180,28 @@ func TestAClientThatAnswersPingsStays(t *testing.T) {
 	})
 }
 
+// TestTheFirstPingComesHalfARoundAfterTheOpening holds that who has just come
+// is not asked whether he is there, whenever he came.
+func TestTheFirstPingComesHalfARoundAfterTheOpening(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const tick = time.Second
+		w := onPipes(t, Config{PingEvery: parts * tick, FirstMessage: time.Hour})
+		for range 5 {
+			ws, _ := w.connect(t)
+			start := time.Now()
+			ws.SetPingHandler(func(string) error { return io.EOF })
+			_, _, _ = ws.ReadMessage()
+			if took := time.Since(start); took < (parts/2-1)*tick || took > (parts/2+1)*tick {
+				t.Errorf("the first ping came after %v, want %v give or take %v", took, parts/2*tick, tick)
+			}
+			_ = ws.Close()
+			<-time.After(7 * tick / 2)
+		}
+		w.stop()
+	})
+}
+
 // TestAClientIsWaitedForAsWasSaidLast holds that a deadline which is moved, to
 // whichever side, ends the connection when it has come and not before.
 func TestAClientIsWaitedForAsWasSaidLast(t *testing.T) {

@@ -75,7 +75,7 @@ type Hub struct {
 	mu      sync.Mutex // guards the fields below; never held while sending
 	closing bool
 	count   int
-	next    int // slice of the next connection
+	swept   int // the part that was swept last
 	slots   [parts]map[*Conn]struct{}
 }
 
@@ -158,7 +158,7 @@ func (h *Hub) now() time.Duration { return time.Since(h.born) }
 func (h *Hub) Serve(ctx context.Context) error {
 	tick := time.NewTicker(h.cfg.PingEvery / parts)
 	defer tick.Stop()
-	for i := 0; ; i = (i + 1) % parts {
+	for {
 		select {
 		case <-ctx.Done():
 			h.close()
@@ -166,7 +166,7 @@ func (h *Hub) Serve(ctx context.Context) error {
 			h.asides.close()
 			return nil
 		case <-tick.C:
-			h.sweep(i)
+			h.sweep(h.nextPart())
 			h.asides.trim()
 		}
 	}
@@ -181,6 +181,13 @@ func (h *Hub) sweep(slot int) {
 			c.Ping()
 		}
 	}
+}
+
+func (h *Hub) nextPart() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.swept = (h.swept + 1) % parts
+	return h.swept
 }
 
 func (h *Hub) slice(slot int) []*Conn {
@@ -219,8 +226,7 @@ func (h *Hub) add(c *Conn) bool {
 	}
 	h.running.Add(1)
 	h.count++
-	c.slot = h.next
-	h.next = (h.next + 1) % parts
+	c.slot = (h.swept + parts/2) % parts // half a round from now: who has just come is there
 	h.slots[c.slot][c] = struct{}{}
 	return true
 }
