@@ -35,7 +35,7 @@ type visitor struct {
 }
 
 // Message keeps what the client says until the reader rests or hears more: then
-// one visit to a large stack does for that and for the offer.
+// that and the offer are done in one go, in a rush after those of others.
 func (v *visitor) Message(text []byte) {
 	v.catchUp()
 	v.heard = bytes.Clone(text)
@@ -157,7 +157,7 @@ func (v *visitor) skip() {
 // again when he answers.
 func (v *visitor) Idle() {
 	if v.heard != nil || v.ticket != nil {
-		v.conn.Aside(v.rest)
+		v.conn.Later(v.rest)
 	}
 }
 

@@ -14,6 +14,7 @@ const maxAsides = 64
 // costs more than all the rest of a short conversation, and would leave the
 // idle connection with 8 KiB. So a reader has it done by one of these instead.
 type asides struct {
+	laters  *laters
 	running sync.WaitGroup
 
 	mu     sync.Mutex // guards the fields below
@@ -24,7 +25,7 @@ type asides struct {
 
 // aside is one such goroutine.
 type aside struct {
-	work chan func()
+	work chan func() // nil: what was left for later
 	done chan struct{}
 }
 
@@ -49,7 +50,7 @@ func (p *asides) take() *aside {
 		return a
 	}
 	a := &aside{work: make(chan func()), done: make(chan struct{})}
-	p.running.Go(a.run) // close waits for it
+	p.running.Go(func() { p.run(a) }) // close waits for it
 	return a
 }
 
@@ -86,9 +87,14 @@ func (p *asides) close() {
 	p.running.Wait()
 }
 
-func (a *aside) run() {
+func (p *asides) run(a *aside) {
 	for f := range a.work {
-		f()
-		a.done <- struct{}{}
+		if f == nil {
+			p.laters.run()
+			p.give(a)
+		} else {
+			f()
+			a.done <- struct{}{}
+		}
 	}
 }

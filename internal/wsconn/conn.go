@@ -57,8 +57,14 @@ type Conn struct {
 	session  Session
 	reader   *bufio.Reader // where ws reads; empty inside while the reader waits
 	lent     *bufio.Reader // to be given back for it; nil: reader is empty inside
+	left     bool          // Later was called, and awaitLater was not
 	messages budget        // of the client
 	bytes    budget
+
+	// Guarded by Hub.laters.
+	later     func()        // what was left, and is not done; nil: nothing
+	laterDone chan struct{} // closed when it is; nil: nobody waits for that
+	behind    *Conn         // who has left work next
 
 	mu       sync.Mutex    // guards the fields below; never held while writing
 	writing  bool          // somebody writes, and will write the queue too
@@ -149,6 +155,7 @@ func (c *Conn) idle() {
 	if !c.watch.patient { // else gorilla is using it
 		c.giveBack()
 	}
+	c.awaitLater()
 	c.session.Idle()
 }
 
@@ -205,6 +212,7 @@ func (c *Conn) message(text []byte) error {
 		return errFlood
 	}
 	if !c.ending.Load() {
+		c.awaitLater()
 		c.session.Message(text)
 	}
 	return nil
@@ -302,6 +310,7 @@ func (c *Conn) seen() (now time.Duration) {
 // last.
 func (c *Conn) part(why error) {
 	code, left := leftWith(why)
+	c.awaitLater()
 	c.session.Closed(left)
 	c.hub.cfg.Log.Debug("websocket closed", "addr", c.addr, "reason", describe(why))
 	switch {

@@ -13,6 +13,7 @@
 //	        ─▶ Hub.Accept upgrades, and the HTTP handler returns
 //	             │ one goroutine reads ─▶ Session.Message, Session.Idle, Session.Closed
 //	             │   whole frames are handled where they lie, the others by gorilla
+//	             │ Conn.Later  what many leave at once is done in one go
 //	             │ Conn.Send   whoever finds nobody writing writes itself; others queue
 //	             ▼ Hub.Serve   one sweeper pings all and cuts the silent
 package wsconn

@@ -70,6 +70,7 @@ type Hub struct {
 	readers  readerPool
 	pages    pagePool
 	asides   asides
+	laters   laters
 	running  sync.WaitGroup // readers and flushes; added to under mu, while not closing
 
 	mu      sync.Mutex // guards the fields below; never held while sending
@@ -82,6 +83,7 @@ type Hub struct {
 // NewHub returns a hub that accepts connections. Serve watches over them.
 func NewHub(cfg Config) *Hub {
 	h := &Hub{cfg: cfg.withDefaults(), born: time.Now()}
+	h.asides.laters = &h.laters
 	h.messages = allow(h.cfg.MessageRate, 5*h.cfg.MessageRate)
 	h.bytes = allow(h.cfg.ByteRate, max(60*h.cfg.ByteRate, float64(h.cfg.MaxMessage)))
 	h.upgrader = websocket.Upgrader{WriteBufferPool: new(sync.Pool)} // watchedConn bounds the writing

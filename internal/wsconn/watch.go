@@ -46,6 +46,7 @@ type watchedConn struct {
 	isOver  func() bool           // asked when a read deadline has passed: whether that ends it
 
 	patience time.Duration // for a client that does not read what is written
+	stuck    func()        // called before a write that has to wait
 
 	writing sync.Mutex            // guards the fields below
 	unsent  []byte                // of what is written now
@@ -138,8 +139,8 @@ func (w *watchedConn) CloseWrite() error {
 
 // adopt makes it the reader's of a hub: from now on reading returns errNothing
 // instead of waiting, unless the reader is patient, and writing has an end.
-func (w *watchedConn) adopt(inboxes *inboxPool, patience time.Duration) {
-	w.inboxes, w.patience = inboxes, patience
+func (w *watchedConn) adopt(h *Hub) {
+	w.inboxes, w.patience, w.stuck = &h.inboxes, h.cfg.WriteTimeout, h.handOver
 	w.receive, w.send = w.receiveFrom, w.sendTo
 }
 
@@ -193,10 +194,14 @@ func (w *watchedConn) Write(p []byte) (int, error) {
 	case w.inboxes == nil:
 		return w.Conn.Write(p)
 	case w.raw == nil:
+		w.stuck()
 		_ = w.SetWriteDeadline(time.Now().Add(w.patience)) // fails only if it has ended already
 		return w.Conn.Write(p)
 	}
-	w.writing.Lock()
+	if !w.writing.TryLock() {
+		w.stuck()
+		w.writing.Lock()
+	}
 	defer w.writing.Unlock()
 	w.unsent, w.failure = p, nil
 	err := w.raw.Write(w.send)
@@ -212,6 +217,7 @@ func (w *watchedConn) Write(p []byte) (int, error) {
 // hurry bounds a write that has to wait.
 func (w *watchedConn) hurry() {
 	if !w.hurried {
+		w.stuck()
 		w.hurried = true
 		_ = w.SetWriteDeadline(time.Now().Add(w.patience)) // fails only if it has ended already
 	}
@@ -274,7 +280,7 @@ func (e *entrance) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if buffered.Reader.Buffered() > 0 {
 		return e.stream, buffered, nil // Upgrade refuses clients that do not wait for its answer
 	}
-	e.watch.adopt(&e.hub.inboxes, e.hub.cfg.WriteTimeout)
+	e.watch.adopt(e.hub)
 	e.reader, e.lent = new(bufio.Reader), buffered.Reader // its request was read: net/http has no more use for it
 	lend(e.reader, e.lent, e.stream)
 	return e.stream, bufio.NewReadWriter(e.reader, buffered.Writer), nil
