@@ -36,7 +36,7 @@ type watchedConn struct {
 	busy atomic.Bool     // something arrived and may not have been handled yet
 
 	// The rest is for the reader alone.
-	inboxes *inboxPool            // nil until adopted
+	hub     *Hub                  // nil until adopted
 	inbox   *[inboxBytes]byte     // lent while arrived is not empty
 	arrived []byte                // of the inbox, what nobody has read yet
 	ended   error                 // what reading will return from now on
@@ -44,9 +44,6 @@ type watchedConn struct {
 	receive func(fd uintptr) bool // receiveFrom, made once
 	idle    func()                // called by rest; nil before the first read and after the last
 	isOver  func() bool           // asked when a read deadline has passed: whether that ends it
-
-	patience time.Duration // for a client that does not read what is written
-	stuck    func()        // called before a write that has to wait
 
 	writing sync.Mutex            // guards the fields below
 	unsent  []byte                // of what is written now
@@ -140,14 +137,14 @@ func (w *watchedConn) CloseWrite() error {
 // adopt makes it the reader's of a hub: from now on reading returns errNothing
 // instead of waiting, unless the reader is patient, and writing has an end.
 func (w *watchedConn) adopt(h *Hub) {
-	w.inboxes, w.patience, w.stuck = &h.inboxes, h.cfg.WriteTimeout, h.handOver
+	w.hub = h
 	w.receive, w.send = w.receiveFrom, w.sendTo
 }
 
 // Read reads what has arrived.
 func (w *watchedConn) Read(p []byte) (int, error) {
 	switch {
-	case w.inboxes == nil:
+	case w.hub == nil:
 		return w.Conn.Read(p)
 	case len(w.arrived) > 0:
 		n := copy(p, w.arrived)
@@ -186,20 +183,20 @@ func (w *watchedConn) wait() error {
 	return w.ended
 }
 
-// Write writes all of p. A client that does not read is given its patience, then
+// Write writes all of p. A client that does not read is given WriteTimeout, then
 // the connection cannot be written to any more. A deadline costs a timer, and
 // nearly no write has to wait: so none is set before one does.
 func (w *watchedConn) Write(p []byte) (int, error) {
 	switch {
-	case w.inboxes == nil:
+	case w.hub == nil:
 		return w.Conn.Write(p)
 	case w.raw == nil:
-		w.stuck()
-		_ = w.SetWriteDeadline(time.Now().Add(w.patience)) // fails only if it has ended already
+		w.hub.handOver()
+		_ = w.SetWriteDeadline(time.Now().Add(w.hub.cfg.WriteTimeout)) // fails only if it has ended already
 		return w.Conn.Write(p)
 	}
 	if !w.writing.TryLock() {
-		w.stuck()
+		w.hub.handOver()
 		w.writing.Lock()
 	}
 	defer w.writing.Unlock()
@@ -217,16 +214,16 @@ func (w *watchedConn) Write(p []byte) (int, error) {
 // hurry bounds a write that has to wait.
 func (w *watchedConn) hurry() {
 	if !w.hurried {
-		w.stuck()
+		w.hub.handOver()
 		w.hurried = true
-		_ = w.SetWriteDeadline(time.Now().Add(w.patience)) // fails only if it has ended already
+		_ = w.SetWriteDeadline(time.Now().Add(w.hub.cfg.WriteTimeout)) // fails only if it has ended already
 	}
 }
 
 // receiveWaiting is receiveFrom for what cannot be asked without waiting.
 func (w *watchedConn) receiveWaiting() error {
 	w.rest()
-	w.inbox = w.inboxes.take()
+	w.inbox = w.hub.inboxes.take()
 	n, err := w.Conn.Read(w.inbox[:])
 	w.busy.Store(true)
 	w.arrived = w.inbox[:n]
@@ -239,7 +236,7 @@ func (w *watchedConn) receiveWaiting() error {
 
 func (w *watchedConn) emptyInbox() {
 	if w.inbox != nil {
-		w.inboxes.give(w.inbox)
+		w.hub.inboxes.give(w.inbox)
 	}
 	w.inbox, w.arrived = nil, nil
 }

@@ -17,7 +17,7 @@ const canPeek = true
 // rests and returns false, and is called again when there is something.
 func (w *watchedConn) receiveFrom(fd uintptr) bool {
 	w.busy.Store(true)
-	inbox := w.inboxes.take()
+	inbox := w.hub.inboxes.take()
 	n, err := unix.Read(int(fd), inbox[:])
 	for errors.Is(err, unix.EINTR) {
 		n, err = unix.Read(int(fd), inbox[:])
@@ -26,7 +26,7 @@ func (w *watchedConn) receiveFrom(fd uintptr) bool {
 		w.inbox, w.arrived = inbox, inbox[:n]
 		return true
 	}
-	w.inboxes.give(inbox)
+	w.hub.inboxes.give(inbox)
 	switch {
 	case err == nil:
 		w.ended = io.EOF
