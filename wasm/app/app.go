@@ -13,6 +13,10 @@ const (
 	// can be pressed and the page has been drawn, which it would hold up.
 	prepareAfter = 50 * time.Millisecond
 
+	// connectingAfter is when the page says that it connects. Most often it has
+	// done so by then, and what nobody can read costs a frame when it matters.
+	connectingAfter = 100 * time.Millisecond
+
 	// slowAfter is when a connection that is not there yet says what it tries.
 	// With a direct path it takes less than 1 s, over a relay seldom 2 s.
 	slowAfter = 4 * time.Second
@@ -32,7 +36,7 @@ const (
 // screen is what the visitor sees: the page, or a record of it in tests.
 type screen interface {
 	show(v view)      // everything but the log
-	add(line line)    // to the log; a line of one's own also empties the message field
+	add(line line)    // to the log, with the next show; a line of one's own at once, and it empties the message field
 	clear()           // the log and the message field
 	turn(w words)     // to another language: what the log says by itself
 	keep(k, v string) // for the next visit
@@ -75,6 +79,7 @@ type app struct {
 	answers chan answer    // to reports
 	working sync.WaitGroup // chats that are being closed, reports that are being sent
 
+	meets  <-chan time.Time // when to say that somebody was found
 	slow   <-chan time.Time // when connecting becomes slow
 	silent <-chan time.Time // when typing has stopped
 	second <-chan time.Time // when what is counted down has one less
@@ -132,6 +137,8 @@ func (a *app) run(ctx context.Context) {
 			a.event(ev)
 		case answer := <-a.answers:
 			a.answered(answer)
+		case <-a.meets:
+			a.model.state = connecting
 		case <-a.slow:
 			a.model.slow = true
 		case <-a.silent:
@@ -210,7 +217,7 @@ func (a *app) letGo() {
 		a.working.Go(func() { _ = p.Close() }) // takes up to a second; its result changes nothing
 	}
 	a.chat = chat{}
-	a.slow, a.silent, a.second = nil, nil, nil
+	a.meets, a.slow, a.silent, a.second = nil, nil, nil, nil
 	a.model.slow, a.model.typing, a.model.interrupted = false, false, false
 	a.model.path = peer.Path{}
 }
@@ -229,13 +236,13 @@ func (a *app) count(passed time.Duration) {
 func (a *app) progress(p peer.Progress) {
 	switch p.Phase {
 	case peer.PhaseWaiting:
-		a.model.state = waiting // again, if somebody who was found did not come
+		a.model.state, a.meets = waiting, nil // again, if somebody who was found did not come
 		a.model.online, a.model.queue, a.model.pause = p.Online, p.Waiting, p.Pause
 		if a.second == nil {
 			a.count(0)
 		}
 	case peer.PhaseConnecting:
-		a.model.state = connecting
+		a.meets = time.After(connectingAfter)
 		a.shared = tagsOf(p.Shared)
 		a.model.slow, a.slow = false, time.After(slowAfter)
 	}

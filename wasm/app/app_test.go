@@ -27,6 +27,9 @@ func TestAppFromStartToChat(t *testing.T) {
 			t.Errorf("waiting shows %q, want %q", s.view().note, want)
 		}
 		s.progress(peer.Progress{Phase: peer.PhaseConnecting, Shared: []string{"go"}})
+		s.pass(connectingAfter - time.Millisecond)
+		s.wantState(waiting)
+		s.pass(time.Millisecond)
 		s.wantState(connecting)
 		p := newStranger()
 		s.searching().answer <- found{chat: p.chat()}
@@ -265,11 +268,23 @@ func TestAppSearch(t *testing.T) {
 		}},
 		{"NEXT while connecting looks for somebody else", func(s *stage) {
 			s.progress(peer.Progress{Phase: peer.PhaseConnecting})
+			s.pass(connectingAfter)
 			s.press(pressNext)
 			s.wantState(waiting)
 			if len(s.calls) != 2 {
 				s.t.Errorf("%d searches, want 2", len(s.calls))
 			}
+		}},
+		{"who is found and does not come is not said to be there", func(s *stage) {
+			s.progress(peer.Progress{Phase: peer.PhaseConnecting})
+			s.progress(peer.Progress{Phase: peer.PhaseWaiting})
+			s.pass(connectingAfter)
+			s.wantState(waiting)
+		}},
+		{"a chat that is there at once was never being connected", func(s *stage) {
+			s.meet()
+			s.pass(connectingAfter)
+			s.wantState(chatting)
 		}},
 		{"what is tried is said after 4 s", func(s *stage) {
 			s.progress(peer.Progress{Phase: peer.PhaseConnecting})

@@ -26,7 +26,9 @@ type saying struct {
 	line    line
 }
 
-// add shows a line as text: whatever a stranger writes, it stays that.
+// add has the next show bring a line as text: whatever a stranger writes, it
+// stays that. It paints nothing itself, or what comes with the line, as the
+// composer does with the first one, would wait for the frame after.
 func (d *dom) add(l line) {
 	if len(d.log.waiting) == maxLines {
 		d.log.waiting = append(d.log.waiting[:0], d.log.waiting[1:]...) // nobody would have seen it
@@ -37,7 +39,6 @@ func (d *dom) add(l line) {
 		d.grow()
 		d.flush()
 	}
-	d.repaint()
 }
 
 // flush puts the lines that wait into the log, in one go.
