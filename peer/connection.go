@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,20 +53,26 @@ type connection struct {
 	spare     []wire.ICECandidate // relayed candidates that are told later, if they are needed
 	relayTold uint64              // the highest priority of those that were told, plus 1; 0: none was
 	remote    description         // the partner's
+	aside     aside               // likely.go
 	setup     string              // which part we have in DTLS: active or passive; empty before that is settled
 	uninvited atomic.Int32        // channels that were refused
 
-	mu     sync.Mutex     // guards the fields below
-	frames chan<- string  // where the partner's frames go; nil before the connection carries the chat
-	early  []string       // frames that came before that
-	ended  bool           // frames go nowhere any more
-	seen   partnerAddress // what the partner's candidates tell of its network
+	mu     sync.Mutex      // guards the fields below
+	frames chan<- string   // where the partner's frames go; nil before the connection carries the chat
+	early  []string        // frames that came before that
+	ended  bool            // frames go nowhere any more
+	seen   partnerAddress  // what the partner's candidates tell of its network
+	outer  map[string]bool // where the Internet sees us; at most maxLocal
 }
 
 // partnerAddress is what the candidates of the partner say about his side.
 type partnerAddress struct {
-	relays    map[string]bool // where his relay candidates are
-	reflexive bool            // he reaches a STUN server over UDP
+	relays map[string]bool // where his relay candidates are
+	outer  map[string]bool // where the Internet sees him; none if he reaches no STUN server over UDP
+}
+
+func newPartnerAddress() partnerAddress {
+	return partnerAddress{relays: map[string]bool{}, outer: map[string]bool{}}
 }
 
 // description is what we need to know of an SDP that was set.
@@ -92,7 +97,8 @@ func newConnection(cfg Config, search Search, servers []wire.ICEServer, how open
 		pc: pc, opening: how, wake: wake,
 		local:    make(chan wire.ICECandidate, maxLocal),
 		channels: make(chan *webrtc.DataChannel, 1),
-		seen:     partnerAddress{relays: map[string]bool{}},
+		seen:     newPartnerAddress(),
+		outer:    map[string]bool{},
 	}
 	c.listen()
 	if how == openTheirs {
@@ -166,6 +172,13 @@ func (c *connection) listenTo(channel *webrtc.DataChannel) {
 
 // found hands over one of our candidates. It runs in a callback.
 func (c *connection) found(candidate wire.ICECandidate) {
+	if outer := outerAddress(candidate.Candidate); outer != "" {
+		c.mu.Lock()
+		if len(c.outer) < maxLocal {
+			c.outer[outer] = true
+		}
+		c.mu.Unlock()
+	}
 	select {
 	case c.local <- candidate:
 		poke(c.wake)
@@ -282,8 +295,9 @@ func (c *connection) describe(kind webrtc.SDPType, sdp string) error {
 	}
 	c.remote = description{session: sessionOf(sdp), ufrag: ufragOf(sdp)}
 	c.mu.Lock()
-	c.seen = partnerAddress{relays: map[string]bool{}}
+	c.seen = newPartnerAddress()
 	c.mu.Unlock()
+	c.aside = aside{} // of the description before
 	for i, candidate := range candidatesOf(sdp) {
 		if i < maxCandidates {
 			c.note(candidate)
@@ -295,7 +309,6 @@ func (c *connection) describe(kind webrtc.SDPType, sdp string) error {
 // add gives a candidate to ICE. One that ICE does not understand is useless,
 // not harmful.
 func (c *connection) add(candidate wire.ICECandidate) {
-	c.note(candidate.Candidate)
 	init := webrtc.ICECandidateInit{
 		Candidate: candidate.Candidate, SDPMid: &candidate.SDPMid, SDPMLineIndex: &candidate.SDPMLineIndex,
 	}
@@ -313,7 +326,9 @@ func (c *connection) note(candidate string) {
 	if relay != "" {
 		c.seen.relays[relay] = true
 	}
-	c.seen.reflexive = c.seen.reflexive || strings.Contains(candidate, " typ srflx")
+	if outer := outerAddress(candidate); outer != "" {
+		c.seen.outer[outer] = true
+	}
 }
 
 // way is what lies between the ends of p.

@@ -246,6 +246,7 @@ func (l *link) look(ctx context.Context) error {
 			continue
 		}
 		l.trickle(c)
+		c.giveAside(time.Now())
 		c.adopt()
 		if c.uninvited.Load() > maxChannels {
 			return errHostile

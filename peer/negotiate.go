@@ -226,7 +226,9 @@ func (l *link) onCandidate(text string) {
 		return
 	}
 	if c := l.subject(m.ICE.UsernameFragment); c != nil {
-		c.add(m.ICE)
+		now := time.Now()
+		c.give(m.ICE, now)
+		c.giveAside(now)
 		return
 	}
 	l.early = append(l.early, m.ICE)
@@ -248,11 +250,13 @@ func (l *link) subject(ufrag string) *connection {
 // candidates that came too early; the others are of descriptions that are no
 // more.
 func (l *link) catchUp(c *connection) {
+	now := time.Now()
 	for _, candidate := range l.early {
 		if candidate.UsernameFragment == "" || candidate.UsernameFragment == c.remote.ufrag {
-			c.add(candidate)
+			c.give(candidate, now)
 		}
 	}
+	c.giveAside(now)
 	l.early, l.heard = nil, 0
 }
 

@@ -78,7 +78,7 @@ func (p pair) path(partner partnerAddress, hidden bool) Path {
 		path.Why = WhyHidden
 	case path.Kind != PathRelayUDP:
 		path.Why = WhyUDPBlocked
-	case partner.reflexive: // what hides its address shows no reflexive one either
+	case len(partner.outer) > 0: // what hides its address shows no reflexive one either
 		path.Why = WhyNAT
 	}
 	return path

@@ -31,7 +31,11 @@ func TestPath(t *testing.T) {
 			t.Parallel()
 			c.pair.rtt = 30 * time.Millisecond
 			want := Path{Kind: c.want, RTT: 30 * time.Millisecond, Why: c.why}
-			if got := c.pair.path(partnerAddress{relays: relays, reflexive: c.reflexive}, c.hidden); got != want {
+			outer := map[string]bool{}
+			if c.reflexive {
+				outer["192.0.2.1"] = true
+			}
+			if got := c.pair.path(partnerAddress{relays: relays, outer: outer}, c.hidden); got != want {
 				t.Errorf("%+v.path() = %+v, want %+v", c.pair, got, want)
 			}
 		})

@@ -209,6 +209,11 @@ func (l *link) due() time.Time {
 	if !l.failedAt.IsZero() {
 		at = earlier(at, l.failedAt.Add(failedGrace))
 	}
+	for _, c := range []*connection{l.current, l.next} {
+		if until := c.asideUntil(); !until.IsZero() {
+			at = earlier(at, until)
+		}
+	}
 	if l.since.IsZero() {
 		return at
 	}
@@ -236,6 +241,9 @@ func (l *link) tick(now time.Time) error {
 	}
 	if !l.spareAt.IsZero() && !now.Before(l.spareAt) {
 		l.tellSpare()
+	}
+	for _, c := range []*connection{l.current, l.next} {
+		c.giveAside(now)
 	}
 	if !l.failedAt.IsZero() && !now.Before(l.failedAt.Add(failedGrace)) {
 		return ErrNoPath
