@@ -24,6 +24,7 @@ type Client struct {
 	mu     sync.Mutex         // guards the fields below; never held while waiting
 	lobby  *standby           // at /matchmaking; nil: none, or a search has it
 	rooms  *standby           // at /signaling; nil: none, or a search has it
+	blank  *blank             // a connection; nil: none, or a search has it
 	idle   *time.Timer        // calls Rest; nil: nothing stands by
 	abort  context.CancelFunc // ends the search; nil: there is none
 	closed bool
@@ -44,7 +45,8 @@ func newClient(cfg Config, dial dialer) *Client {
 }
 
 // Prepare opens the sockets of the next search in the background and has them
-// stand by, for a minute: call it when somebody may be about to search. It
+// stand by, for a minute: call it when somebody may be about to search. In a
+// browser it also makes the connection, which asks no server anything yet. It
 // never waits, and does nothing where there is nothing to do.
 func (c *Client) Prepare() {
 	c.mu.Lock()
@@ -83,6 +85,10 @@ func (c *Client) Rest() {
 func (c *Client) rest() {
 	c.stayAwake()
 	c.lobby, c.rooms = c.let(c.lobby), c.let(c.rooms)
+	if given := c.blank; given != nil {
+		c.ending.Go(given.close) // Close waits for it
+	}
+	c.blank = nil
 }
 
 // let ends a standby in the background, unless it holds that the server takes
@@ -128,7 +134,15 @@ func (c *Client) standBy() error {
 		c.lobby = inLobby(lobby, c.dial, c.cfg.OnOnline)
 	}
 	c.readyRooms(rooms)
+	c.readyBlank()
 	return nil
+}
+
+// readyBlank sees that there is a connection, or will be soon. c.mu is held.
+func (c *Client) readyBlank() {
+	if c.blank == nil {
+		c.blank = newBlank(c.cfg)
+	}
 }
 
 // readyRooms sees that a socket to /signaling is open, or being opened. c.mu

@@ -15,6 +15,9 @@ import (
 // there is none to lose.
 const measuresAtOnce = false
 
+// blanksHelp tells that it takes time to make a connection.
+const blanksHelp = true
+
 // newPeerConnection makes an RTCPeerConnection of the browser.
 func newPeerConnection(_ Config, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
 	return webrtc.NewPeerConnection(config)
@@ -30,9 +33,39 @@ func (c *connection) pooled() bool {
 	return size.Type() == js.TypeNumber && size.Int() == poolSize
 }
 
-// setServers tells ICE where to gather from now on. pion's SetConfiguration
-// would refuse TURN servers here.
+// setServers tells ICE where to gather from now on.
 func (c *connection) setServers(_ Search, servers []wire.ICEServer) {
+	config := c.pc.JSValue().Call("getConfiguration") // the rest stays as it is
+	config.Set("iceServers", serverList(servers))
+	c.configure(config) // if the browser refuses a URL, it keeps what it has
+}
+
+// adapt makes a connection that nobody has used one for a search. With pool
+// candidates are gathered from now on, where the browser knows how. False means
+// that it refuses: then the connection must not be used, lest it tell what shall
+// be hidden.
+func (c *connection) adapt(search Search, servers []wire.ICEServer, pool bool) bool {
+	config := c.pc.JSValue().Call("getConfiguration")
+	config.Set("iceServers", serverList(servers))
+	if pool {
+		config.Set("iceCandidatePoolSize", poolSize)
+	}
+	if search.RelayOnly {
+		config.Set("iceTransportPolicy", candidateRelay)
+	}
+	return c.configure(config)
+}
+
+// configure is setConfiguration, without pion's, which would refuse TURN
+// servers here.
+func (c *connection) configure(config js.Value) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	c.pc.JSValue().Call("setConfiguration", config)
+	return
+}
+
+// serverList is the value of iceServers (W3C WebRTC §4.2.2).
+func serverList(servers []wire.ICEServer) []any {
 	list := make([]any, len(servers))
 	for i, s := range servers {
 		urls := make([]any, len(s.URLs))
@@ -45,10 +78,7 @@ func (c *connection) setServers(_ Search, servers []wire.ICEServer) {
 		}
 		list[i] = server
 	}
-	config := c.pc.JSValue().Call("getConfiguration") // the rest stays as it is
-	config.Set("iceServers", list)
-	defer func() { _ = recover() }() // a URL that the browser refuses: then it keeps what it has
-	c.pc.JSValue().Call("setConfiguration", config)
+	return list
 }
 
 // rollback takes our offer back (RFC 8829 §4.1.10.2).

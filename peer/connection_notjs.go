@@ -37,6 +37,9 @@ const (
 // measuresAtOnce tells that measure takes no time.
 const measuresAtOnce = true
 
+// blanksHelp tells that it takes no time to make a connection.
+const blanksHelp = false
+
 // listeners is what callbacks need beside what pion gives them.
 type listeners struct {
 	ufrag atomic.Value // of our description, as a string; to ask pion within a callback may wait for its Close, which waits for the callback
@@ -75,6 +78,12 @@ func isLoopback(base string) bool {
 
 // pooled tells whether candidates are gathered before there is a description.
 func (c *connection) pooled() bool { return c.pc.GetConfiguration().ICECandidatePoolSize == poolSize }
+
+// adapt makes a connection that nobody has used one for a search. It gathers once
+// there is a description, for pion can be told of a pool only when it is made.
+func (c *connection) adapt(search Search, servers []wire.ICEServer, _ bool) bool {
+	return c.pc.SetConfiguration(configuration(search, servers)) == nil
+}
 
 // setServers tells ICE where to gather from the next restart on. While it is
 // gathering, pion must not be told: it would read what we write.

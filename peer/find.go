@@ -38,6 +38,7 @@ type quest struct {
 	ask    string // the MatchRequest
 
 	lobby, atRooms *standby
+	blank          *blank    // what it can be made of; nil: nothing
 	warm           *prepared // what link has prepared; nil: nothing
 	leaving        sync.WaitGroup
 }
@@ -62,7 +63,9 @@ func (c *Client) begin(ctx context.Context, search Search) (*quest, context.Cont
 	ctx, c.abort = context.WithCancel(ctx)
 	c.stayAwake()
 	c.readyRooms(q.rooms)
+	c.readyBlank()
 	q.lobby, q.atRooms = c.lobby, c.rooms
+	q.blank, c.blank = c.blank, nil
 	return q, ctx, nil
 }
 
@@ -226,10 +229,24 @@ func (q *quest) prepare(m *wire.MatchMessage) {
 	switch {
 	case len(m.ICEServers) == 0:
 	case q.warm == nil:
-		q.warm = prepare(q.client.cfg, q.search, m.ICEServers)
+		q.warm = prepare(q.client.cfg, q.search, m.ICEServers, q.takeBlank(), "")
 	default:
 		q.warm.renew(m.ICEServers)
 	}
+}
+
+// catchUp lets link get ready when there is a match already, for who did not
+// wait: while the offer is on its way, there is time for that.
+func (q *quest) catchUp(m *wire.MatchMessage) {
+	if m.Role != "" && len(m.ICEServers) > 0 && q.warm == nil && q.blank != nil {
+		q.warm = prepare(q.client.cfg, q.search, m.ICEServers, q.takeBlank(), role(m.Role))
+	}
+}
+
+func (q *quest) takeBlank() *blank {
+	taken := q.blank
+	q.blank = nil
+	return taken
 }
 
 // prepared is the connection that was prepared, if there is one. Whoever calls
@@ -245,6 +262,7 @@ func (q *quest) end() {
 	if q.warm != nil {
 		q.warm.close()
 	}
+	q.blank.close()
 	q.leaving.Wait()
 	c := q.client
 	c.mu.Lock()

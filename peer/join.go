@@ -113,7 +113,10 @@ func (q *quest) join(ctx context.Context, match *wire.MatchMessage) (*seat, erro
 		s.assign(role(match.Role))
 	}
 	s.start(ctx, ready)
-	q.search.OnProgress(Progress{Phase: PhaseConnecting, Shared: match.Tags})
+	if s.matched {
+		return s, nil
+	}
+	q.found(match)
 	select {
 	case <-s.joined:
 		return s, nil
@@ -123,6 +126,12 @@ func (q *quest) join(ctx context.Context, match *wire.MatchMessage) (*seat, erro
 		s.close()
 		return nil, context.Cause(ctx)
 	}
+}
+
+// found tells the application that there is a match, and waits for it: that may
+// paint, so it comes after what the partner waits for.
+func (q *quest) found(match *wire.MatchMessage) {
+	q.search.OnProgress(Progress{Phase: PhaseConnecting, Shared: match.Tags})
 }
 
 // assign settles who makes the first offer, if role says so.

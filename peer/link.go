@@ -71,9 +71,10 @@ type link struct {
 	closing     sync.WaitGroup // connections that were replaced
 }
 
-// connect links us to whoever sits in the other seat: the third step of
-// Connect. From now on the link owns the seat, and what was prepared.
-func connect(ctx context.Context, cfg Config, search Search, seat *seat, warm *prepared) (*link, error) {
+// connect begins to link us to whoever sits in the other seat: the third step of
+// Connect. From now on the link owns the seat, and what was prepared. It must be
+// closed, unless opens fails.
+func connect(cfg Config, search Search, seat *seat, warm *prepared) (*link, error) {
 	l := &link{
 		cfg: cfg, search: search, seat: seat, servers: seat.iceServers,
 		suspects: make(chan struct{}, 1),
@@ -94,17 +95,22 @@ func connect(ctx context.Context, cfg Config, search Search, seat *seat, warm *p
 		seat.close()
 		return nil, err
 	}
-	life, leave := context.WithCancel(context.WithoutCancel(ctx))
+	life, leave := context.WithCancel(context.Background())
 	l.leave = leave
 	go l.run(life) // close waits for it
+	return l, nil
+}
+
+// opens waits until the link can carry a chat. If it fails, the link is closed.
+func (l *link) opens(ctx context.Context) error {
 	select {
 	case <-l.opened:
-		return l, nil
+		return nil
 	case <-l.done:
-		return nil, l.err
+		return l.err
 	case <-ctx.Done():
 		l.close()
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
@@ -125,7 +131,7 @@ func (l *link) begin(warm *prepared) error {
 	offers := l.seat.role == roleOffer
 	switch {
 	case l.current != nil:
-		l.wake, l.current.stale = l.current.wake, true
+		l.wake = l.current.wake
 		if offers {
 			err = l.propose(l.current, warm.firstOffer())
 		}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/webrtc/v4"
+
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -97,11 +99,14 @@ func (r *room) set(rule func(from int, text string) int) {
 }
 
 // offers is how many offers seat i has told.
-func (r *room) offers(i int) (n int) {
+func (r *room) offers(i int) (n int) { return r.count(i, wire.SignalOffer) }
+
+// count is how many messages of a type seat i has told.
+func (r *room) count(i int, kind string) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, text := range r.told[i] {
-		if strings.HasPrefix(text, `{"type":"offer"`) {
+		if strings.HasPrefix(text, `{"type":"`+kind+`"`) {
 			n++
 		}
 	}
@@ -119,7 +124,10 @@ func linkedChats(t *testing.T, r *room, warm [2]*prepared) (chats [2]*Chat, link
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			defer cancel()
-			l, err := connect(ctx, local(), Search{}, r.seats[i], warm[i])
+			l, err := connect(local(), Search{}, r.seats[i], warm[i])
+			if err == nil {
+				err = l.opens(ctx)
+			}
 			if err != nil {
 				t.Errorf("connect: %v", err)
 				return
@@ -167,7 +175,7 @@ func TestWarm(t *testing.T) {
 			var warm [2]*prepared
 			for i := range warm {
 				if c.warm[i] {
-					warm[i] = prepare(local(), Search{}, nil)
+					warm[i] = prepare(local(), Search{}, nil, nil, "")
 					warm[i].renew(nil)
 				}
 			}
@@ -183,11 +191,82 @@ func TestWarm(t *testing.T) {
 	}
 }
 
+// TestCaughtUp connects what was made ready when there was a match already, of a
+// connection that was made before anybody searched.
+func TestCaughtUp(t *testing.T) {
+	noLeaks(t)
+	var warm [2]*prepared
+	var made [2]*connection
+	for i, role := range []role{roleOffer, roleAnswer} {
+		b := &blank{made: make(chan struct{})}
+		b.make(local())
+		made[i] = b.conn
+		warm[i] = prepare(local(), Search{}, nil, b, role)
+	}
+	chats, links := linkedChats(t, newRoom(t), warm)
+	for i, l := range links {
+		if l.carrier() != made[i] {
+			t.Errorf("side %d does not talk over what was made before", i)
+		}
+		if l.carrier().stale {
+			t.Errorf("side %d: the servers of the match are taken for those of the waiting room", i)
+		}
+	}
+	chatter(t, chats, "x")
+	part(chats)
+}
+
+// TestARefusedBlankIsNotUsed holds that a connection that could not be told what
+// to hide is replaced by one that was.
+func TestARefusedBlankIsNotUsed(t *testing.T) {
+	noLeaks(t)
+	b := &blank{made: make(chan struct{})}
+	b.make(local())
+	b.conn.closeConnection() // it takes no configuration any more
+	p := prepare(local(), Search{RelayOnly: true}, nil, b, roleAnswer)
+	conn := p.take(roleAnswer)
+	if conn == nil || conn == b.conn || conn.pc.GetConfiguration().ICETransportPolicy != webrtc.ICETransportPolicyRelay {
+		t.Errorf("the connection is %p, want another one than %p, which hides us", conn, b.conn)
+	}
+	p.close()
+}
+
+// TestWarmGathersAnewFromTheRoomsServers holds that what was prepared with the
+// servers of the waiting room knows those of the room when it looks for new paths,
+// on whichever side that begins.
+func TestWarmGathersAnewFromTheRoomsServers(t *testing.T) {
+	noLeaks(t)
+	r := newRoom(t)
+	for _, s := range r.seats {
+		s.iceServers = []wire.ICEServer{{URLs: []string{"stun:127.0.0.1:9"}}}
+	}
+	chats, links := linkedChats(t, r, [2]*prepared{
+		prepare(local(), Search{}, nil, nil, ""), prepare(local(), Search{}, nil, nil, ""),
+	})
+	chatter(t, chats, "before ")
+	answers := r.count(1, wire.SignalAnswer)
+	for _, l := range links {
+		deafen(l, true)
+	}
+	links[0].suspect()
+	awaitTold(t, r, 1, wire.SignalAnswer, answers, links[0].suspect)
+	for _, l := range links {
+		deafen(l, false)
+	}
+	chatter(t, chats, "x")
+	for i, l := range links {
+		if servers := l.carrier().pc.GetConfiguration().ICEServers; len(servers) != 1 || servers[0].URLs[0] != "stun:127.0.0.1:9" {
+			t.Errorf("side %d gathers from %v, want the server of the room", i, servers)
+		}
+	}
+	part(chats)
+}
+
 // TestWarmInVain gives up what was prepared.
 func TestWarmInVain(t *testing.T) {
 	noLeaks(t)
-	prepare(local(), Search{}, nil).close()
-	p := prepare(local(), Search{}, nil)
+	prepare(local(), Search{}, nil, nil, "").close()
+	p := prepare(local(), Search{}, nil, nil, "")
 	<-p.ready
 	p.close()
 }
@@ -289,17 +368,23 @@ func deafen(l *link, deaf bool) {
 // again what leads to one.
 func awaitOffers(t *testing.T, r *room, i, n int, again func()) {
 	t.Helper()
+	awaitTold(t, r, i, wire.SignalOffer, n, again)
+}
+
+// awaitTold is the same for messages of a type.
+func awaitTold(t *testing.T, r *room, i int, kind string, n int, again func()) {
+	t.Helper()
 	late := time.After(testTimeout)
 	tick, rarely := time.NewTicker(5*time.Millisecond), time.NewTicker(2*time.Second)
 	defer tick.Stop()
 	defer rarely.Stop()
-	for r.offers(i) <= n {
+	for r.count(i, kind) <= n {
 		select {
 		case <-tick.C:
 		case <-rarely.C:
 			again()
 		case <-late:
-			t.Fatal("no offer was made")
+			t.Fatalf("no %s was made", kind)
 		}
 	}
 }

@@ -108,25 +108,15 @@ func (l *link) propose(c *connection, offer webrtc.SessionDescription) error {
 			l.pending.SDP = full.SDP
 		}
 		l.seat.tell(l.pending)
-		l.freshen(c)
 		return nil
 	}
 	l.seat.tell(l.pending)
-	return l.settle(c, offer)
-}
-
-// settle makes a description ours, that was told.
-func (l *link) settle(c *connection, d webrtc.SessionDescription) error {
-	if err := c.setLocal(d); err != nil {
-		return err
-	}
-	l.freshen(c)
-	return nil
+	return c.setLocal(offer)
 }
 
 // freshen has a connection that was prepared know the servers of this room,
-// for when it gathers again. Before there is a description, it would give up
-// what it has gathered.
+// when it is about to gather again. Before it has a description, it would give up
+// what it has gathered; before both are settled, fill a second pool.
 func (l *link) freshen(c *connection) {
 	if c.stale {
 		c.stale = false
@@ -189,6 +179,9 @@ func (l *link) yield(fresh bool) bool {
 
 // respond answers an offer on a connection.
 func (l *link) respond(c *connection, d *wire.Description) error {
+	if c.remote.session != "" {
+		l.freshen(c)
+	}
 	if err := c.describe(webrtc.SDPTypeOffer, d.SDP); err != nil {
 		return err
 	}
@@ -201,7 +194,7 @@ func (l *link) respond(c *connection, d *wire.Description) error {
 	l.startTrickle(c)
 	l.seat.tell(l.answer)
 	l.catchUp(c)
-	return l.settle(c, answer)
+	return c.setLocal(answer)
 }
 
 // onAnswer takes the answer to our offer.

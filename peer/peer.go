@@ -171,6 +171,7 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.catchUp(match)
 	seat, err := q.join(ctx, match)
 	if err != nil {
 		return nil, err
@@ -178,8 +179,14 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, ErrNoPath)
 	defer cancel()
-	link, err := connect(ctx, c.cfg, q.search, seat, q.prepared())
+	link, err := connect(c.cfg, q.search, seat, q.prepared())
 	if err != nil {
+		return nil, err
+	}
+	if seat.matched {
+		q.found(match)
+	}
+	if err := link.opens(ctx); err != nil {
 		return nil, err
 	}
 	chat, err := talk(ctx, link.line())

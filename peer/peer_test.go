@@ -406,9 +406,12 @@ func quiet(t *testing.T, texts ...string) *socket {
 func TestPartnerAbsent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
-		l, err := connect(t.Context(), Config{}, Search{}, seated(t, quiet(t, `{"type":"accept"}`)), nil)
-		if l != nil || !errors.Is(err, ErrPartnerGone) || time.Since(start) != absentTimeout {
-			t.Errorf("connect() = %v, %v after %v, want ErrPartnerGone after %v", l, err, time.Since(start), absentTimeout)
+		l, err := connect(Config{}, Search{}, seated(t, quiet(t, `{"type":"accept"}`)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.opens(t.Context()); !errors.Is(err, ErrPartnerGone) || time.Since(start) != absentTimeout {
+			t.Errorf("opens() = %v after %v, want ErrPartnerGone after %v", err, time.Since(start), absentTimeout)
 		}
 	})
 }
@@ -475,8 +478,11 @@ func linked(t *testing.T, s *server) (*Chat, *link) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enemy, err := connect(searching, client.cfg, q.search, seat, nil)
+	enemy, err := connect(client.cfg, q.search, seat, nil)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := enemy.opens(searching); err != nil {
 		t.Fatal(err)
 	}
 	for _, frame := range []string{`{"t":"hello","v":1}`, `{"t":"ack"}`} {

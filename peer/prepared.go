@@ -16,29 +16,43 @@ import (
 type prepared struct {
 	cfg    Config
 	search Search
+	role   role          // that the match has given us; empty before there is one
 	ready  chan struct{} // closed when the fields below are settled
 	conn   *connection   // nil if it cannot be made
-	offer  string
+	offer  string        // empty if we answer
 	pooled bool
 }
 
-// prepare gets ready for a partner who has not been found yet. It does not
-// wait.
-func prepare(cfg Config, search Search, servers []wire.ICEServer) *prepared {
-	p := &prepared{cfg: cfg, search: search, ready: make(chan struct{})}
-	go p.gather(servers) // take and close wait for it
+// prepare gets ready for a partner who has not been found yet or, with a role,
+// has just been found. It does not wait. It owns the blank, which may be nil.
+func prepare(cfg Config, search Search, servers []wire.ICEServer, blank *blank, role role) *prepared {
+	p := &prepared{cfg: cfg, search: search, role: role, ready: make(chan struct{})}
+	go p.gather(servers, blank) // take and close wait for it
 	return p
 }
 
-// gather makes the connection and has it look for candidates.
-func (p *prepared) gather(servers []wire.ICEServer) {
+// gather has a connection look for candidates.
+func (p *prepared) gather(servers []wire.ICEServer, blank *blank) {
 	defer close(p.ready)
-	conn, err := newConnection(p.cfg, p.search, servers, openBoth, true, make(chan struct{}, 1))
+	pool := p.role != roleAnswer // Chromium fills one for an answer too, and then gathers anew
+	conn := blank.take()
+	if conn != nil && !conn.adapt(p.search, servers, pool) {
+		conn.close()
+		conn = nil
+	}
+	var err error
+	if conn == nil {
+		conn, err = newConnection(p.cfg, p.search, servers, openBoth, pool, make(chan struct{}, 1))
+	}
 	if err != nil {
 		return // whoever needs a connection will hear why
 	}
+	p.pooled, conn.stale = conn.pooled(), p.role == ""
+	if p.role == roleAnswer {
+		p.conn = conn
+		return
+	}
 	offer, err := conn.offer()
-	p.pooled = conn.pooled()
 	if err == nil && !p.pooled {
 		err = conn.setLocal(offer)
 	}
@@ -65,7 +79,7 @@ func (p *prepared) renew(servers []wire.ICEServer) {
 // if there is none that he can use. What it holds is his then, or given up.
 func (p *prepared) take(role role) *connection {
 	<-p.ready
-	if p.conn != nil && role != roleOffer && !p.pooled {
+	if p.conn != nil && p.offer != "" && role != roleOffer && !p.pooled {
 		p.close()
 		return nil
 	}
@@ -82,5 +96,44 @@ func (p *prepared) close() {
 	<-p.ready
 	if p.conn != nil {
 		p.conn.close()
+	}
+}
+
+// blank is a connection that knows no server yet and looks for nothing: what
+// takes time to make (in a browser 5 to 30 ms, and a key for DTLS), before
+// anybody needs it. A nil one is none.
+type blank struct {
+	made chan struct{} // closed when conn is settled
+	conn *connection   // nil if it cannot be made
+}
+
+// newBlank makes a blank, soon; nil where that is of no use.
+func newBlank(cfg Config) *blank {
+	if !blanksHelp {
+		return nil
+	}
+	b := &blank{made: make(chan struct{})}
+	go b.make(cfg) // take waits for it
+	return b
+}
+
+func (b *blank) make(cfg Config) {
+	defer close(b.made)
+	b.conn, _ = newConnection(cfg, Search{}, nil, openBoth, false, make(chan struct{}, 1)) // whoever needs one will hear why there is none
+}
+
+// take gives the connection to who needs it now; nil if there is none.
+func (b *blank) take() *connection {
+	if b == nil {
+		return nil
+	}
+	<-b.made
+	return b.conn
+}
+
+// close gives it up.
+func (b *blank) close() {
+	if conn := b.take(); conn != nil {
+		conn.close()
 	}
 }
