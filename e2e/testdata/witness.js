@@ -4,8 +4,10 @@
 // changes.
 (() => {
   const made = [];
+  const cold = new URLSearchParams(location.search).has("cold");
   window.RTCPeerConnection = class extends window.RTCPeerConnection {
     constructor(...args) {
+      if (cold && times.match === undefined) throw new Error("nothing is made ready");
       super(...args);
       made.push(this);
     }
@@ -30,8 +32,11 @@
   };
 
   // With ?cold the page believes that the server is of the time before
-  // anything was made ready for a partner.
-  if (new URLSearchParams(location.search).has("cold")) {
+  // anything was made ready for a partner. So it dials /matchmaking when START is
+  // pressed, /signaling after MATCH, waits for accept, and then makes its
+  // connection, which gathers when it has a description. No connection can be made
+  // before.
+  if (cold) {
     const { send } = WebSocket.prototype;
     WebSocket.prototype.send = function (data) {
       const message = JSON.parse(data);
