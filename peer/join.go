@@ -57,6 +57,7 @@ type seat struct {
 	// Settled before join returns.
 	role       role
 	matched    bool             // the match said so: both are programs that know wire.ExtWarm
+	since      time.Time        // when we heard of the match
 	polite     bool             // of the two, the one that gives way when offers collide
 	iceServers []wire.ICEServer // STUN and TURN for this room
 
@@ -101,6 +102,7 @@ func (q *quest) join(ctx context.Context, match *wire.MatchMessage) (*seat, erro
 			Ext: []string{wire.ExtRefresh, wire.ExtResume, wire.ExtEarly},
 		},
 		iceServers: match.ICEServers,
+		since:      time.Now(),
 	}
 	if q.search.RelayOnly {
 		s.register.Ext = append(s.register.Ext, wire.ExtRelayOnly)

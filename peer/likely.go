@@ -12,15 +12,34 @@ import (
 // where the two networks meet the Internet, which comes right behind it.
 const graceDelay = 50 * time.Millisecond
 
-// aside is what is put aside of the partner's candidates: private addresses, for
-// as long as he does not seem to be in our network. ICE checks one pair after the
-// other, about 50 ms apart in browsers, and those with the best priority first;
-// between two networks that are these, which lead nowhere there, and the relay,
-// which works, comes last. They are tried in the end, for networks may be joined
-// in ways that we do not see.
+// A relay of the partner's lets us in when he has told it to (RFC 8656 §9), which
+// he can when our answer has reached him: one round trip of his to the server after
+// we gave it, and the time that his browser takes, admitDelay. How long that round
+// trip is we see from how long his offer took, once both were told of the match; it
+// counts up to maxTrip.
+const (
+	admitDelay = 20 * time.Millisecond
+	maxTrip    = 200 * time.Millisecond
+)
+
+// favour is how much better we make a relayed address of ours look that is there
+// before the partner's: 16 steps of the local preference (RFC 8445 §5.1.2.1), far
+// less than one of the type. So both try one relay first, and the same one.
+const favour = 16 << 8
+
+// aside is what is put aside of the partner's candidates. ICE checks one pair after
+// the other, about 60 ms apart in browsers, and those with the best priority first;
+// a check that is lost is made again when all others were made.
+//
+// Between two networks the best priority is that of private addresses, which lead
+// nowhere there. They wait for as long as he does not seem to be in our network, and
+// are tried in the end, for networks may be joined in ways that we do not see.
+// Relayed addresses wait until they may let us in.
 type aside struct {
-	since      time.Time // when the first came
-	candidates []wire.ICECandidate
+	since    time.Time // when the first of private came
+	private  []wire.ICECandidate
+	admitted time.Time // when to check relays; zero: at once
+	relays   []wire.ICECandidate
 }
 
 // distance is what we know of where two people are.
@@ -48,31 +67,48 @@ func (c *connection) distance() distance {
 }
 
 // give has ICE check a candidate of the partner's now, or later if it is likely
-// to be of no use.
+// to be of no use now.
 func (c *connection) give(candidate wire.ICECandidate, now time.Time) {
 	c.note(candidate.Candidate)
-	if !isPrivate(candidate.Candidate) || len(c.aside.candidates) == maxCandidates {
-		c.add(candidate)
+	switch {
+	case len(c.aside.private)+len(c.aside.relays) >= maxCandidates:
+	case isPrivate(candidate.Candidate):
+		if len(c.aside.private) == 0 {
+			c.aside.since = now
+		}
+		c.aside.private = append(c.aside.private, candidate)
+		return
+	case now.Before(c.aside.admitted) && relayAddress(candidate.Candidate) != "":
+		c.aside.relays = append(c.aside.relays, candidate)
 		return
 	}
-	if len(c.aside.candidates) == 0 {
-		c.aside.since = now
-	}
-	c.aside.candidates = append(c.aside.candidates, candidate)
+	c.add(candidate)
 }
 
-// asideUntil is when what was put aside must be checked; zero if there is nothing.
-func (c *connection) asideUntil() time.Time {
-	if c == nil || len(c.aside.candidates) == 0 {
-		return time.Time{}
+// asideUntil is when something of what was put aside must be checked; zero if there
+// is nothing.
+func (c *connection) asideUntil() (until time.Time) {
+	if c == nil {
+		return until
 	}
+	if len(c.aside.private) > 0 {
+		until = c.aside.since.Add(c.privateDelay())
+	}
+	if len(c.aside.relays) > 0 && (until.IsZero() || c.aside.admitted.Before(until)) {
+		until = c.aside.admitted
+	}
+	return until
+}
+
+// privateDelay is how long private addresses wait.
+func (c *connection) privateDelay() time.Duration {
 	switch c.distance() {
 	case near:
-		return c.aside.since
+		return 0
 	case far:
-		return c.aside.since.Add(spareDelay)
+		return spareDelay
 	default:
-		return c.aside.since.Add(graceDelay)
+		return graceDelay
 	}
 }
 
@@ -81,11 +117,28 @@ func (c *connection) giveAside(now time.Time) {
 	if until := c.asideUntil(); until.IsZero() || now.Before(until) {
 		return
 	}
-	candidates := c.aside.candidates
-	c.aside = aside{}
-	for _, candidate := range candidates {
+	var due []wire.ICECandidate
+	if !now.Before(c.aside.admitted) {
+		due, c.aside.relays = c.aside.relays, nil
+	}
+	if !now.Before(c.aside.since.Add(c.privateDelay())) {
+		due = append(due, c.aside.private...)
+		c.aside.private = nil
+	}
+	for _, candidate := range due {
 		c.add(candidate)
 	}
+}
+
+// favoured is a candidate of ours as the partner is told of it.
+func favoured(candidate string) string {
+	f := strings.Fields(candidate)
+	rank := relayRank(candidate)
+	if rank == 0 || (rank-1)>>24 != (rank-1+favour)>>24 {
+		return candidate
+	}
+	f[3] = strconv.FormatUint(rank-1+favour, 10)
+	return strings.Join(f, " ")
 }
 
 // isPrivate tells whether a candidate is one that leads to its owner only from

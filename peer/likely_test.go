@@ -75,8 +75,8 @@ func TestUnlikelyCandidatesComeLast(t *testing.T) {
 				t.Errorf("it is put aside for %v, want %v", got.Sub(start), c.after)
 			}
 			conn.giveAside(start.Add(c.after - 1))
-			if len(conn.aside.candidates) != 1 {
-				t.Errorf("%d are put aside before their time, want 1", len(conn.aside.candidates))
+			if len(conn.aside.private) != 1 {
+				t.Errorf("%d are put aside before their time, want 1", len(conn.aside.private))
 			}
 			conn.giveAside(start.Add(c.after))
 			if until := conn.asideUntil(); !until.IsZero() {
@@ -97,7 +97,57 @@ func TestAsideIsBounded(t *testing.T) {
 	for range 2 * maxCandidates {
 		conn.give(wire.ICECandidate{Candidate: "candidate:1 1 udp 2113937151 10.1.0.2 5000 typ host"}, time.Now())
 	}
-	if n := len(conn.aside.candidates); n != maxCandidates {
+	if n := len(conn.aside.private); n != maxCandidates {
 		t.Errorf("%d are put aside, want %d", n, maxCandidates)
+	}
+}
+
+// TestARelayIsCheckedWhenItMayLetUsIn holds that a relayed address waits until
+// its owner can have given us permission, and nothing else does.
+func TestARelayIsCheckedWhenItMayLetUsIn(t *testing.T) {
+	conn, err := newConnection(local(), Search{}, nil, openBoth, false, make(chan struct{}, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.close()
+	start := time.Now()
+	conn.aside.admitted = start.Add(100 * time.Millisecond)
+	for _, candidate := range []string{
+		"candidate:3 1 udp 50340351 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0",
+		"candidate:2 1 udp 1677729535 51.51.51.101 5000 typ srflx raddr 0.0.0.0 rport 0",
+		"candidate:1 1 udp 2113937151 51.51.1.2 5000 typ host",
+	} {
+		conn.give(wire.ICECandidate{Candidate: candidate}, start)
+	}
+	if n := len(conn.aside.relays); n != 1 || len(conn.aside.private) != 0 || !conn.asideUntil().Equal(conn.aside.admitted) {
+		t.Errorf("%d relayed and %d private addresses are put aside until %v, want 1 and 0 until %v",
+			n, len(conn.aside.private), conn.asideUntil(), conn.aside.admitted)
+	}
+	conn.give(wire.ICECandidate{Candidate: "candidate:1 1 udp 2113937151 10.1.0.2 5000 typ host"}, start)
+	conn.giveAside(start.Add(graceDelay))
+	if len(conn.aside.relays) != 1 || len(conn.aside.private) != 0 {
+		t.Errorf("%d relayed and %d private addresses are put aside, want 1 and 0", len(conn.aside.relays), len(conn.aside.private))
+	}
+	conn.giveAside(conn.aside.admitted)
+	if until := conn.asideUntil(); !until.IsZero() {
+		t.Errorf("something is put aside until %v, want nothing", until)
+	}
+}
+
+func TestFavoured(t *testing.T) {
+	t.Parallel()
+	for candidate, want := range map[string]string{
+		"candidate:3 1 udp 50340351 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0": "candidate:3 1 udp 50344447 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0",
+		"candidate:3 1 udp 67108863 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0": "", // it would look like one of another type
+		"candidate:2 1 udp 1677729535 51.51.51.101 5000 typ srflx":                    "",
+		"candidate:1 1 udp 2113937151 10.1.0.2 5000 typ host":                         "",
+		"": "",
+	} {
+		if want == "" {
+			want = candidate
+		}
+		if got := favoured(candidate); got != want {
+			t.Errorf("favoured(%q) = %q, want %q", candidate, got, want)
+		}
 	}
 }

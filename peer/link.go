@@ -74,7 +74,7 @@ type link struct {
 // connect begins to link us to whoever sits in the other seat: the third step of
 // Connect. From now on the link owns the seat, and what was prepared. It must be
 // closed, unless opens fails.
-func connect(cfg Config, search Search, seat *seat, warm *prepared) (*link, error) {
+func connect(ctx context.Context, cfg Config, search Search, seat *seat, warm *prepared) (*link, error) {
 	l := &link{
 		cfg: cfg, search: search, seat: seat, servers: seat.iceServers,
 		suspects: make(chan struct{}, 1),
@@ -95,7 +95,7 @@ func connect(cfg Config, search Search, seat *seat, warm *prepared) (*link, erro
 		seat.close()
 		return nil, err
 	}
-	life, leave := context.WithCancel(context.Background())
+	life, leave := context.WithCancel(context.WithoutCancel(ctx))
 	l.leave = leave
 	go l.run(life) // close waits for it
 	return l, nil

@@ -124,7 +124,7 @@ func linkedChats(t *testing.T, r *room, warm [2]*prepared) (chats [2]*Chat, link
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			defer cancel()
-			l, err := connect(local(), Search{}, r.seats[i], warm[i])
+			l, err := connect(ctx, local(), Search{}, r.seats[i], warm[i])
 			if err == nil {
 				err = l.opens(ctx)
 			}

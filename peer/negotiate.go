@@ -179,8 +179,11 @@ func (l *link) yield(fresh bool) bool {
 
 // respond answers an offer on a connection.
 func (l *link) respond(c *connection, d *wire.Description) error {
+	var trip time.Duration // of the partner to the server and back, and ours
 	if c.remote.session != "" {
 		l.freshen(c)
+	} else if l.seat.matched && c == l.current {
+		trip = min(time.Since(l.seat.since), maxTrip)
 	}
 	if err := c.describe(webrtc.SDPTypeOffer, d.SDP); err != nil {
 		return err
@@ -188,6 +191,9 @@ func (l *link) respond(c *connection, d *wire.Description) error {
 	answer, err := c.pc.CreateAnswer(nil)
 	if err != nil {
 		return err
+	}
+	if trip > 0 {
+		c.aside.admitted = time.Now().Add(trip + admitDelay)
 	}
 	l.answered = d.Offer
 	l.answer = &wire.Description{Type: wire.SignalAnswer, SDP: c.told(answer.SDP), Offer: d.Offer}
@@ -305,6 +311,9 @@ func (l *link) tellSpare() {
 }
 
 func (l *link) tellCandidate(candidate wire.ICECandidate) {
+	if l.seat.role == roleOffer && !l.described() {
+		candidate.Candidate = favoured(candidate.Candidate)
+	}
 	if len(l.sent) < maxLocal {
 		l.sent = append(l.sent, candidate)
 	}

@@ -179,7 +179,7 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, ErrNoPath)
 	defer cancel()
-	link, err := connect(c.cfg, q.search, seat, q.prepared())
+	link, err := connect(ctx, c.cfg, q.search, seat, q.prepared())
 	if err != nil {
 		return nil, err
 	}

@@ -406,7 +406,7 @@ func quiet(t *testing.T, texts ...string) *socket {
 func TestPartnerAbsent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
-		l, err := connect(Config{}, Search{}, seated(t, quiet(t, `{"type":"accept"}`)), nil)
+		l, err := connect(t.Context(), Config{}, Search{}, seated(t, quiet(t, `{"type":"accept"}`)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -478,7 +478,7 @@ func linked(t *testing.T, s *server) (*Chat, *link) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enemy, err := connect(client.cfg, q.search, seat, nil)
+	enemy, err := connect(searching, client.cfg, q.search, seat, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
