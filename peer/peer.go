@@ -27,6 +27,7 @@
 //	prepared.go              what is ready before there is a partner
 //	connection.go            a PeerConnection and its DataChannel
 //	negotiate.go             offer, answer and candidates
+//	likely.go                which of the partner's candidates are checked when
 //	recover.go               when nothing gets through any more
 //	told.go                  what seat, network and page say of that
 //	path.go                  which way the frames travel
