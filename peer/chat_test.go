@@ -705,7 +705,7 @@ func TestSilence(t *testing.T) {
 					if _, err := chat.Send("x"); err != nil {
 						t.Fatal(err)
 					}
-					<-time.After(silence / 3)
+					<-time.After(minSilence / 3)
 				}
 				<-time.After(probeTimeout / 3)
 				if c.answers {

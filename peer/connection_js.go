@@ -18,6 +18,9 @@ const measuresAtOnce = false
 // blanksHelp tells that it takes time to make a connection.
 const blanksHelp = true
 
+// tuning is nothing here: the network is the browser's.
+type tuning struct{}
+
 // newPeerConnection makes an RTCPeerConnection of the browser.
 func newPeerConnection(_ Config, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
 	return webrtc.NewPeerConnection(config)

@@ -53,6 +53,11 @@ func (c *connection) setLocal(d webrtc.SessionDescription) error {
 	return c.pc.SetLocalDescription(d)
 }
 
+// tuning is what tests say of the network of a client.
+type tuning struct {
+	tune func(*webrtc.SettingEngine) // nil: nothing
+}
+
 // newPeerConnection starts no goroutine and opens no socket, unless config asks
 // for a pool.
 func newPeerConnection(cfg Config, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
@@ -63,6 +68,9 @@ func newPeerConnection(cfg Config, config webrtc.Configuration) (*webrtc.PeerCon
 	// A server on this machine is a trial: the partner is here as well, maybe
 	// with no network at all. To others, loopback candidates are of no use.
 	settings.SetIncludeLoopbackCandidate(isLoopback(cfg.URL))
+	if cfg.tune != nil {
+		cfg.tune(&settings)
+	}
 	return webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(config)
 }
 

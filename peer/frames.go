@@ -15,22 +15,6 @@ const (
 	// partner heard them, for programs that say hello and do not acknowledge it.
 	patience = 4
 
-	// silence is how long the partner may say nothing while a message of ours
-	// waits for its ack, before we ask him whether he hears us: a user who
-	// reads slowly, or a page in the background, acknowledges late.
-	silence = time.Second
-
-	// longSilence is the same after he has answered once.
-	longSilence = 15 * time.Second
-
-	// probeTimeout is how long the answer may take, beside two round trips; then
-	// the way is suspect.
-	probeTimeout = time.Second
-
-	// lastChance is how many hellos a partner may leave unanswered after the
-	// server has said that he left: 3 s.
-	lastChance = 12
-
 	// The messages of a partner reach the application at most this fast, beyond
 	// a first burst of a window; nobody types faster. Who sends more waits.
 	messageInterval = 50 * time.Millisecond
@@ -104,7 +88,7 @@ func newState() state {
 func (c *Chat) begin() {
 	c.beat = time.NewTimer(helloInterval)
 	c.paced = time.NewTimer(0)
-	c.quiet = time.NewTimer(silence)
+	c.quiet = time.NewTimer(minSilence)
 	c.quiet.Stop()
 	c.hello()
 	if c.line.paired {
@@ -185,55 +169,6 @@ func (c *Chat) learn(n news) {
 		}
 	case n.probe:
 		c.probe()
-	}
-}
-
-// probe asks the partner for a sign of life. From a program that knows no ack
-// of id 0 none can be asked: there the line must see for itself.
-func (c *Chat) probe() {
-	c.hello()
-	if !c.answering {
-		c.line.reached()
-		return
-	}
-	c.probed = time.Now()
-	c.wait(probeTimeout + 2*c.Path().RTT)
-}
-
-// wait has onQuiet called after a while, and not before.
-func (c *Chat) wait(d time.Duration) {
-	c.quietAt = time.Now().Add(d)
-	c.quiet.Reset(d)
-}
-
-// listen makes sure that the silence of the partner is noticed while messages
-// of ours are on their way.
-func (c *Chat) listen() {
-	if c.answering && c.probed.IsZero() && (c.quietAt.IsZero() || c.quietAt.After(time.Now().Add(silence))) {
-		c.wait(silence)
-	}
-}
-
-// onQuiet looks at how long the partner has been silent.
-func (c *Chat) onQuiet() {
-	c.quietAt = time.Time{}
-	switch heard := time.Since(c.heardAt); {
-	case !c.probed.IsZero():
-		c.line.suspect()
-	case len(c.unacked) == 0:
-	case heard < silence:
-		c.wait(silence - heard)
-	default:
-		c.probe()
-	}
-}
-
-// doubt asks the partner himself whether he has left. The server says so also
-// when it is the server that ends.
-func (c *Chat) doubt() {
-	if c.chances == 0 {
-		c.chances = lastChance
-		c.beat.Reset(0)
 	}
 }
 

@@ -16,10 +16,10 @@ const graceDelay = 50 * time.Millisecond
 // he can when our answer has reached him: one round trip of his to the server after
 // we gave it, and the time that his browser takes, admitDelay. How long that round
 // trip is we see from how long his offer took, once both were told of the match; it
-// counts up to maxTrip.
+// counts up to offerTrip.
 const (
 	admitDelay = 20 * time.Millisecond
-	maxTrip    = 200 * time.Millisecond
+	offerTrip  = 200 * time.Millisecond
 )
 
 // favour is how much better we make a relayed address of ours look that is there

@@ -113,18 +113,37 @@ func (r *room) count(i int, kind string) (n int) {
 	return n
 }
 
+// sessions are those that seat i has described, in order.
+func (r *room) sessions(i int) (list []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, text := range r.told[i] {
+		var d wire.Description
+		if unmarshal(text, &d) == nil && d.SDP != "" {
+			list = append(list, sessionOf(d.SDP))
+		}
+	}
+	return list
+}
+
 // local is a Config under which loopback addresses are candidates.
 func local() Config { return Config{URL: "http://127.0.0.1"} }
 
 // linkedChats are the chats of a room, and the links under them.
 func linkedChats(t *testing.T, r *room, warm [2]*prepared) (chats [2]*Chat, links [2]*link) {
 	t.Helper()
+	return linkedBy(t, [2]Config{local(), local()}, r, warm)
+}
+
+// linkedBy is linkedChats for clients that are not like others.
+func linkedBy(t *testing.T, cfg [2]Config, r *room, warm [2]*prepared) (chats [2]*Chat, links [2]*link) {
+	t.Helper()
 	var group sync.WaitGroup
 	for i := range r.seats {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 			defer cancel()
-			l, err := connect(ctx, local(), Search{}, r.seats[i], warm[i])
+			l, err := connect(ctx, cfg[i], Search{}, r.seats[i], warm[i])
 			if err == nil {
 				err = l.opens(ctx)
 			}
@@ -277,40 +296,69 @@ func TestRestart(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		who  []int
-		rule func() func(from int, text string) int
+		rule func(from int, text string) int
 	}{
 		{"who made the offer", []int{0}, nil},
 		{"who answered", []int{1}, nil},
 		{"both at once", []int{0, 1}, nil},
-		{"everything comes twice", []int{0, 1}, func() func(int, string) int {
-			return func(int, string) int { return 2 }
-		}},
+		{"everything comes twice", []int{0, 1}, func(int, string) int { return 2 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			r := newRoom(t)
-			chats, links := linkedChats(t, r, [2]*prepared{})
-			if c.rule != nil {
-				r.set(c.rule())
-			}
+			r, cables := newRoom(t), [2]*cable{newCable(t), newCable(t)}
+			chats, links := linkedBy(t, [2]Config{cables[0].config(), cables[1].config()}, r, [2]*prepared{})
 			chatter(t, chats, "before ")
 			before := [2]*connection{links[0].carrier(), links[1].carrier()}
-			offers := r.offers(c.who[0])
-			for _, l := range links {
-				deafen(l, true)
+			offers, gate := [2]int{r.offers(0), r.offers(1)}, make(chan struct{})
+			r.set(func(from int, text string) int {
+				<-gate // nobody hears of an offer before all are made
+				if c.rule != nil {
+					return c.rule(from, text)
+				}
+				return 1
+			})
+			for _, i := range c.who {
+				cables[i].deaf.Store(true) // until ICE knows: his alone, for the other one still hears him
 			}
 			for _, i := range c.who {
-				links[i].suspect()
+				awaitOffers(t, r, i, offers[i], func() {})
 			}
-			awaitOffers(t, r, c.who[0], offers, links[c.who[0]].suspect)
-			for _, l := range links {
-				deafen(l, false)
+			for _, i := range c.who {
+				cables[i].deaf.Store(false)
 			}
+			close(gate)
 			chatter(t, chats, "x")
 			for i, l := range links {
 				if l.carrier() != before[i] {
 					t.Errorf("side %d talks over another connection", i)
 				}
+			}
+			part(chats)
+		})
+	}
+}
+
+// TestAnotherConnection replaces one that ICE takes for good, though the partner
+// does not answer: a browser would not leave its path for a better one.
+func TestAnotherConnection(t *testing.T) {
+	for _, who := range []int{0, 1} {
+		t.Run(strconv.Itoa(who), func(t *testing.T) {
+			noLeaks(t)
+			r := newRoom(t)
+			chats, links := linkedChats(t, r, [2]*prepared{})
+			chatter(t, chats, "before ")
+			before, offers := links[who].carrier(), r.offers(who)
+			for _, l := range links {
+				deafen(l, true)
+			}
+			links[who].suspect()
+			awaitOffers(t, r, who, offers, links[who].suspect)
+			chatter(t, chats, "after ") // the old one stays deaf
+			if links[who].carrier() == before {
+				t.Error("it still talks over the connection on which nothing came")
+			}
+			if sessions := r.sessions(who); len(slices.Compact(slices.Clone(sessions))) != len(sessions) {
+				t.Errorf("it described %q: it tried to mend what ICE takes for good", sessions)
 			}
 			part(chats)
 		})
@@ -330,23 +378,29 @@ func TestGlare(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			r := newRoom(t)
-			chats, links := linkedChats(t, r, [2]*prepared{})
+			r, cables := newRoom(t), [2]*cable{newCable(t), newCable(t)}
+			chats, links := linkedBy(t, [2]Config{cables[0].config(), cables[1].config()}, r, [2]*prepared{})
 			chatter(t, chats, "before ")
 			gate := make(chan struct{})
 			r.set(func(int, string) int { <-gate; return 1 })
 			was := [2]int{r.offers(0), r.offers(1)}
 			for i, l := range links {
-				if c.replace[i] {
-					_ = l.carrier().channel.Close()
-				}
 				deafen(l, true)
-				l.suspect()
+				if c.replace[i] {
+					l.suspect() // ICE knows of nothing
+				} else {
+					cables[i].deaf.Store(true)
+				}
 			}
 			for i, l := range links {
-				awaitOffers(t, r, i, was[i], l.suspect) // again: what was on its way may have calmed it
+				again := func() {}
+				if c.replace[i] {
+					again = l.suspect // what was on its way may have calmed it
+				}
+				awaitOffers(t, r, i, was[i], again)
 			}
-			for _, l := range links {
+			for i, l := range links {
+				cables[i].deaf.Store(false)
 				deafen(l, false)
 			}
 			close(gate)

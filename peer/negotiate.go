@@ -183,7 +183,7 @@ func (l *link) respond(c *connection, d *wire.Description) error {
 	if c.remote.session != "" {
 		l.freshen(c)
 	} else if l.seat.matched && c == l.current {
-		trip = min(time.Since(l.seat.since), maxTrip)
+		trip = min(time.Since(l.seat.since), offerTrip)
 	}
 	if err := c.describe(webrtc.SDPTypeOffer, d.SDP); err != nil {
 		return err

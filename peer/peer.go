@@ -33,6 +33,7 @@
 //	path.go                  which way the frames travel
 //	chat.go       4 talk     hello, then messages, until one of the two leaves
 //	frames.go                what each frame of the chat does
+//	silence.go               when the partner says nothing
 //	report.go                a complaint about the partner
 //
 // Four pairs hide the platform: socket (WebSocket), connection (what pion/webrtc
@@ -117,6 +118,8 @@ type Config struct {
 	// (Prepare); it may be 0, for one who only looks does not count. It must not
 	// call the Client. Nil means that nobody listens.
 	OnOnline func(n int)
+
+	tuning
 }
 
 // Search says which partner one wants.

@@ -51,7 +51,8 @@ const (
 //	       the relay is gone, the channel has died
 //	well ─────────────────────────────────────────────▶ trouble
 //	 ▲                                                    │
-//	 │                       1  new paths for the same connection (ICE restart)
+//	 │                       1  new paths for the same connection (ICE restart),
+//	 │                          if ICE knows that it needs some: mendable
 //	 │ the partner answers   2… another connection and another channel:
 //	 └────────────────────────  SCTP has backed off by now, or is dead
 //
@@ -182,7 +183,7 @@ func (l *link) worry(delay time.Duration) {
 		l.seat.tell(&wire.SignalType{Type: wire.SignalPong})
 		return
 	}
-	if l.attempts == 0 || l.pending == nil && l.current.connected() {
+	if l.attempts == 0 || l.pending == nil && l.next == nil && l.current.connected() {
 		l.again = earlier(l.again, now.Add(delay))
 	}
 }
@@ -276,11 +277,17 @@ func (l *link) attempt(now time.Time) {
 	}
 	l.attempts++
 	l.hurryAt = now.Add(unansweredTimeout)
-	if l.attempts == 1 && !l.replaceOnly && l.restart() == nil {
+	if l.attempts == 1 && l.mendable() && l.restart() == nil {
 		return
 	}
 	l.replace()
 }
+
+// mendable tells whether new paths may help the connection that we have. They do
+// not where ICE still takes the old one for good: Chromium stays on a pair until
+// that has been silent for 5 s, whichever others work by then, and Firefox
+// notices nothing for 30. Another connection has nothing to stay on.
+func (l *link) mendable() bool { return !l.replaceOnly && !l.current.connected() }
 
 // restart offers new paths for the connection that we have.
 func (l *link) restart() error {
