@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,9 +15,11 @@ import (
 // rounds is how often each pair meets: what works once may have been luck.
 const rounds = 3
 
-// TestTwoStrangersTalk plays every pair of NATs that matters. Where both ends
-// are open a direct path must be found, and where none exists the relay inside
-// the server must carry the chat.
+// TestTwoStrangersTalk plays every pair of NATs that matters, with Chromium on
+// both sides, and with Firefox on one, which tells no address of its network, as
+// it is with everybody who has not changed that. Where both ends are open a direct
+// path must be found, and where none exists the relay inside the server must carry
+// the chat.
 func TestTwoStrangersTalk(t *testing.T) {
 	for _, c := range []struct {
 		a, b natlab.NAT
@@ -28,15 +31,37 @@ func TestTwoStrangersTalk(t *testing.T) {
 		{natlab.PortRestrictedCone, natlab.Symmetric, "relay-udp"},
 		{natlab.UDPBlocked, natlab.UDPBlocked, "relay-tcp"},
 	} {
-		t.Run(fmt.Sprintf("%s with %s is %s", c.a, c.b, c.path), func(t *testing.T) {
-			w := newWorld(t, c.a, c.b)
-			for range rounds {
-				w.chats(c.path)
-				w.usesItsCredentials()
-				w.part()
+		for _, with := range []struct {
+			a, b   brand
+			rounds int
+		}{
+			{chromium, chromium, rounds},
+			{chromium, firefox, roundsOfFirefox()},
+			{firefox, chromium, roundsOfFirefox()},
+		} {
+			if with.a == firefox && c.a == c.b {
+				continue // as the one before, turned round
 			}
-		})
+			t.Run(fmt.Sprintf("%s, %s with %s, %s is %s", c.a, with.a, c.b, with.b, c.path), func(t *testing.T) {
+				w := newTown(t, c.a, c.b)
+				w.hides = true
+				w.people(with.a, with.b)
+				for range with.rounds {
+					w.chats(c.path)
+					w.usesItsCredentials()
+					w.part()
+				}
+			})
+		}
 	}
+}
+
+// roundsOfFirefox is one, for it takes 10 s to start, unless -everyround is given.
+func roundsOfFirefox() int {
+	if flag.Lookup("everyround").Value.(flag.Getter).Get().(bool) {
+		return rounds
+	}
+	return 1
 }
 
 // TestFirefox lets Firefox meet each of the brands, directly and through the

@@ -20,7 +20,7 @@
 //
 // From the cases down to the machinery:
 //
-//	chat_test.go         every pair of NATs that matters: path, credentials, messages
+//	chat_test.go         every pair of NATs that matters, with both browsers: path, credentials, messages
 //	credential_test.go   when the relay refuses
 //	edge_test.go         certificates, a cloud's 1:1 NAT, IPv6 alone
 //	port_test.go         networks that let out one port, and all is there

@@ -24,6 +24,7 @@ type world struct {
 	lab    *natlab.Lab
 	site   string // what people open
 	trusts string // file of the CA that browsers trust; empty for none of ours
+	hides  bool   // browsers hide the addresses of their networks, as most people have it
 	server *server
 	a, b   *tab
 }
@@ -86,7 +87,7 @@ func (w *world) serve(settings ...string) {
 // person is somebody with a browser of his own, who looks at the page.
 func (w *world) person(side natlab.Side, brand brand) *tab {
 	w.t.Helper()
-	browser := brand.launch(w.t, w.lab.Client(side), habits{tellsAddresses: true, trusts: w.trusts})
+	browser := brand.launch(w.t, w.lab.Client(side), habits{tellsAddresses: !w.hides, trusts: w.trusts})
 	return openTab(w.t, browser, fmt.Sprintf("%v, %s", side, brand), w.site)
 }
 
