@@ -3,13 +3,19 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // TestLooks goes through the states of the page in every language, changing it
@@ -63,6 +69,44 @@ func TestLooks(t *testing.T) {
 	a.start()
 	a.becomes("error")
 	a.photograph("error")
+	for _, screen := range []screen{desktop, phone, narrow} {
+		a.paints(".hero .check", screen)
+	}
+}
+
+// paints wants something of an element to be seen on a screen: neither scrolled
+// out of it nor painted over, of which the document knows nothing.
+func (tab *tab) paints(selector string, on screen) {
+	tab.t.Helper()
+	width, height, _ := on.size()
+	var shot []byte
+	var box struct{ X, Y, Width, Height float64 }
+	tab.do("look for "+selector, func(ctx context.Context) (err error) {
+		target := tab.driver.(*chromiumDriver).target
+		if _, err = chromedp.EmulateViewport(width, height)(ctx, target); err != nil {
+			return err
+		}
+		box = evaluate[struct{ X, Y, Width, Height float64 }](tab, settled+fmt.Sprintf(`.then(() => document.querySelector(%q).getBoundingClientRect())`, selector))
+		if shot, err = chromedp.CaptureScreenshot()(ctx, target); err == nil {
+			_, err = chromedp.ResetViewport()(ctx, target)
+		}
+		return err
+	})
+	picture, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	colours := map[color.Color]bool{}
+	for y := range int(box.Height) {
+		for x := range int(box.Width) {
+			if at := image.Pt(int(box.X)+x, int(box.Y)+y); at.In(picture.Bounds()) {
+				colours[picture.At(at.X, at.Y)] = true
+			}
+		}
+	}
+	if len(colours) < 2 {
+		tab.t.Errorf("%s: nothing is seen of %s on a %s, at %+v", tab.name, selector, on, box)
+	}
 }
 
 // photograph saves the page as it is now, by day and by night, on several
