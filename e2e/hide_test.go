@@ -5,8 +5,12 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pion/stun/v3"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -32,7 +36,35 @@ func TestHiddenOnTheWire(t *testing.T) {
 			hidden.hears("where are you?")
 			s.isTold("typ relay")
 			w.isHiddenFrom(s)
+			w.isNotGuessedBy(s)
 		})
+	}
+}
+
+// isNotGuessedBy has a stranger ask the relay whether he may send to A, with each
+// of the credentials that he was given: the answer is the same wherever A is.
+func (w *world) isNotGuessedBy(s *stranger) {
+	w.t.Helper()
+	relay := w.lab.Server().Addr()
+	for from, servers := range map[string][]wire.ICEServer{"MATCH": s.match.ICEServers, "accept": s.accept.ICEServers} {
+		i := slices.IndexFunc(servers, func(server wire.ICEServer) bool { return server.Credential != "" })
+		if i < 0 {
+			w.t.Fatalf("the stranger was given no credential in %s: %+v", from, servers)
+		}
+		client := dialRelay(w.t, s.host, netip.AddrPortFrom(relay, 3478).String(), servers[i])
+		if code := client.allocate(); code != granted {
+			w.t.Fatalf("Allocate with the credential of %s: error %d", from, code)
+		}
+		for peer, want := range map[netip.Addr]stun.ErrorCode{
+			w.lab.Outside(natlab.SideA):         403,
+			w.lab.Client(natlab.SideA).Addr():   403,
+			netip.MustParseAddr("51.51.51.112"): 403, // nobody's, next door
+			relay:                               granted,
+		} {
+			if code := client.permit(netip.AddrPortFrom(peer, 7000)); code != want {
+				w.t.Errorf("CreatePermission for %v with the credential of %s: error %d, want %d", peer, from, code, want)
+			}
+		}
 	}
 }
 

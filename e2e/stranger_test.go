@@ -27,6 +27,7 @@ type stranger struct {
 	t         *testing.T
 	host      *natlab.Host
 	url       string
+	match     wire.MatchMessage
 	signaling *websocket.Conn
 	accept    wire.Accept
 	pc        *webrtc.PeerConnection
@@ -91,6 +92,7 @@ func (s *stranger) asks() (match func() wire.MatchMessage) {
 				s.t.Fatalf("the stranger is told %q on /matchmaking: %v", text, err)
 			}
 			if m.Type == wire.MatchFound {
+				s.match = m
 				return m
 			}
 		}

@@ -33,9 +33,10 @@ type Config struct {
 	// Pool pairs the visitors. nil: NewMemory with PoolConfig.
 	Pool Pool
 	// ICEServers mints what one side of a room, by its name, is given to connect
-	// with, and says until when it is good. The partner's address is where he
-	// came from. nil: nothing.
-	ICEServers func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time)
+	// with, and says until when it is good; whether that side hides where it is
+	// counts for what others may reach. The partner's address is where he came
+	// from; it is not valid if he hides. nil: nothing.
+	ICEServers func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time)
 	// Warm is the same for who still waits. Zero: nobody is given anything.
 	Warm Warm
 	// SignalingURL is where rooms live. Empty: on the host that answered.

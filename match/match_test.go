@@ -43,7 +43,7 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	w := &world{dial: dial}
 	w.lobby = New(Config{
 		PoolConfig: numberedRooms(),
-		ICEServers: func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+		ICEServers: func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
 			if partner.IsValid() && !partner.IsLoopback() {
 				t.Errorf("the partner of %s came from %v", side, partner)
 			}

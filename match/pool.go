@@ -114,6 +114,16 @@ type Party struct {
 	User   string     // never matched with himself
 	Device string     // may be empty
 	Addr   netip.Addr // where he came from
+	Hides  bool       // no partner may find out Addr (wire.ExtRelayOnly)
+}
+
+// shown is the address that may be told to the relay for his partner's sake: not
+// valid if he hides it. A credential that knows it would tell who guesses right.
+func (p *Party) shown() netip.Addr {
+	if p.Hides {
+		return netip.Addr{}
+	}
+	return p.Addr
 }
 
 // Meeting is a match, as one of the two is told of it.

@@ -70,7 +70,10 @@ func (v *visitor) hear() {
 func (v *visitor) ask(request wire.MatchRequest) {
 	v.decide()
 	l, now := v.lobby, time.Now()
-	party := Party{User: request.UserID, Device: request.Device, Addr: v.conn.Addr()}
+	party := Party{
+		User: request.UserID, Device: request.Device, Addr: v.conn.Addr(),
+		Hides: slices.Contains(request.Ext, wire.ExtRelayOnly),
+	}
 	if wait := l.turnstile.offer(party.Addr, now); wait > 0 {
 		v.refuse(wire.MatchMessage{Reason: wire.ErrorTooFast, Wait: seconds(wait)})
 		return
@@ -230,7 +233,7 @@ func (v *visitor) Meet(both Meeting) error {
 		Tags: both.Tags, SignalingURL: l.cfg.SignalingURL, Role: role(both),
 	}
 	if l.cfg.ICEServers != nil {
-		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.RoomName, both.Side, both.Partner.Addr)
+		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.RoomName, both.Side, v.ticket.Hides, both.Partner.shown())
 	}
 	var space [2 << 10]byte // enough for a name, twelve URLs and two credentials
 	if err := v.conn.Send(appendFound(space[:0], &m)); err != nil {

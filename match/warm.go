@@ -17,13 +17,13 @@ const warmMargin = 2 * NewsEvery
 // they wait (wire.ExtWarm): each has a room to come, of which he is side A. If
 // he is met, it becomes the room of the two. What is nil is not done.
 type Warm struct {
-	// ICEServers mints what a visitor, who came from an address, is given to
-	// prepare with, and says until when it is good. It may give nothing, if
-	// others need it more; then it is asked again a second later.
-	ICEServers func(room string, visitor netip.Addr) ([]wire.ICEServer, time.Time)
+	// ICEServers mints what a visitor, who came from an address and may hide it,
+	// is given to prepare with, and says until when it is good. It may give
+	// nothing, if others need it more; then it is asked again a second later.
+	ICEServers func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time)
 	// Introduce is told, before the visitor is, from where the partner came
-	// whom he meets in his room. Only rooms for which something was minted
-	// matter.
+	// whom he meets in his room; the address is not valid if that one hides.
+	// Only rooms for which something was minted matter.
 	Introduce func(room string, partner netip.Addr)
 	// Join is told the same of a visitor who is met in the room of another one:
 	// what he holds of his own room belongs to that one now.
@@ -107,7 +107,7 @@ func (v *visitor) warmUp() ([]wire.ICEServer, time.Time) {
 	if room == "" {
 		return nil, time.Time{}
 	}
-	servers, expires := l.cfg.Warm.ICEServers(room, v.conn.Addr())
+	servers, expires := l.cfg.Warm.ICEServers(room, v.conn.Addr(), v.ticket.Hides)
 	if len(servers) == 0 || !v.warm.give(room, now, expires) {
 		return nil, time.Time{}
 	}
@@ -129,9 +129,9 @@ func (v *visitor) open(both Meeting) bool {
 		return false
 	case !minted:
 	case both.Side == wire.SideA && told.Introduce != nil:
-		told.Introduce(name, both.Partner.Addr)
+		told.Introduce(name, both.Partner.shown())
 	case both.Side == wire.SideB && told.Join != nil:
-		told.Join(name, both.RoomName, both.Partner.Addr)
+		told.Join(name, both.RoomName, both.Partner.shown())
 	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -59,18 +60,18 @@ func (r *relay) servers(user string) ([]wire.ICEServer, time.Time) {
 func (r *relay) config(pool PoolConfig) Config {
 	return Config{
 		PoolConfig: pool,
-		ICEServers: func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			r.note("match %s %s %v", room, side, partner)
+		ICEServers: func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			r.note("match %s %s %v%s", room, side, partner, hiding(hides))
 			return r.servers(room + "." + string(side) + ".tag")
 		},
 		Warm: Warm{
-			ICEServers: func(room string, visitor netip.Addr) ([]wire.ICEServer, time.Time) {
+			ICEServers: func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time) {
 				if r.mu.Lock(); r.scarce {
 					r.mu.Unlock()
 					return nil, time.Time{}
 				}
 				r.mu.Unlock()
-				r.note("warm %s %v", room, visitor)
+				r.note("warm %s %v%s", room, visitor, hiding(hides))
 				return r.servers(room)
 			},
 			Introduce: func(room string, partner netip.Addr) { r.note("introduce %s %v", room, partner) },
@@ -78,6 +79,14 @@ func (r *relay) config(pool PoolConfig) Config {
 			Unused:    func(room string) { r.note("unused %s", room) },
 		},
 	}
+}
+
+// hiding is what the relay notes of who hides.
+func hiding(hides bool) string {
+	if hides {
+		return " hides"
+	}
+	return ""
 }
 
 // prepares is the request of somebody who prepares his connection.
@@ -131,6 +140,42 @@ func TestWhoWaitsPreparesTheRoomOfTheMatch(t *testing.T) {
 		if got := s.lobby.Stats().Warmed; got != 1 {
 			t.Errorf("Stats().Warmed = %d, want 1", got)
 		}
+	})
+}
+
+// TestWhoHidesIsNotIntroduced lets one of two hide, who has waited or has come: the
+// relay is told of him that he hides, and not where he is.
+func TestWhoHidesIsNotIntroduced(t *testing.T) {
+	const hidden = `{"user_id":%q,"ext":["warm","relay-only"]}`
+	for name, c := range map[string]struct{ first, second, warm, a, b string }{
+		"who has waited": {fmt.Sprintf(hidden, "a"), prepares("b"), " hides", "192.0.2.2 hides", "invalid IP"},
+		"who has come":   {prepares("a"), fmt.Sprintf(hidden, "b"), "", "invalid IP", "192.0.2.1 hides"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			warmStory(t, PoolConfig{}, func(t *testing.T, s *site, r *relay) {
+				a := s.from("192.0.2.1").connect(t, c.first)
+				a.must(wire.MatchWaiting)
+				b := s.from("192.0.2.2").connect(t, c.second)
+				s.pair(t, a, b)
+				a.close()
+				b.close()
+				r.hears(t, "warm name-1 192.0.2.1"+c.warm, "introduce name-1 "+strings.TrimSuffix(c.a, " hides"), "match name-1 a "+c.a, "match name-1 b "+c.b)
+			})
+		})
+	}
+}
+
+// TestTheRelayIsNotToldWhereWhoHidesIs is the same where each has prepared a room.
+func TestTheRelayIsNotToldWhereWhoHidesIs(t *testing.T) {
+	warmStory(t, PoolConfig{}, func(t *testing.T, s *site, r *relay) {
+		a := s.from("192.0.2.1").connect(t, `{"user_id":"a","tags":["go"],"ext":["warm","relay-only"]}`)
+		a.must(wire.MatchWaiting)
+		b := s.from("192.0.2.2").connect(t, `{"user_id":"b","tags":["art"],"ext":["warm"]}`)
+		b.must(wire.MatchWaiting)
+		s.pair(t, a, b)
+		r.hears(t, "warm name-1 192.0.2.1 hides", "warm name-2 192.0.2.2",
+			"introduce name-1 192.0.2.2", "match name-1 a 192.0.2.2 hides",
+			"join name-2 to name-1 invalid IP", "match name-1 b invalid IP")
 	})
 }
 

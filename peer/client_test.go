@@ -73,7 +73,7 @@ func TestPreparedSocketsAreTheSearchs(t *testing.T) {
 		client, lobby, rooms := st.prepared()
 		client.Prepare() // harmless
 		search := st.search(client, Search{Tags: []string{"go"}, RelayOnly: true})
-		lobby.reads(`"user_id":"me"`, `"tags":["go"]`, `"ext":["waiting","warm"]`)
+		lobby.reads(`"user_id":"me"`, `"tags":["go"]`, `"ext":["waiting","warm","relay-only"]`)
 		lobby.says(waitingText)
 		rooms.says(`{"type":"ping"}`)
 		rooms.reads(`{"type":"pong"}`)

@@ -82,6 +82,9 @@ func (q *quest) check() (err error) {
 		Tags:      q.search.Tags,
 		Ext:       []string{wire.ExtWaiting, wire.ExtWarm},
 	}
+	if q.search.RelayOnly {
+		request.Ext = append(request.Ext, wire.ExtRelayOnly) // before the relay is told where we are, for the partner's sake
+	}
 	if err := request.Check(); err != nil {
 		return err
 	}

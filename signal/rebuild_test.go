@@ -274,11 +274,11 @@ func TestOneOfTheTwoLearnsTheOthersAddress(t *testing.T) {
 		held := make(chan struct{})
 		w := onPipes(t, sealing("s"), minting(10*time.Minute), func(c *Config) {
 			mint := c.ICEServers
-			c.ICEServers = func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			c.ICEServers = func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
 				if !partner.IsValid() {
 					<-held // the accept of the first takes long
 				}
-				return mint(room, side, partner)
+				return mint(room, side, hides, partner)
 			}
 		})
 		a := w.connect(t, false)

@@ -33,7 +33,7 @@ type renewal struct {
 
 // renewal is that of a seat. registry.mu is held.
 func (s *seat) renewal() *renewal {
-	return &renewal{seat: s, conn: s.owner.conn, owner: s.owner, partner: s.room.opposite(s).addr}
+	return &renewal{seat: s, conn: s.owner.conn, owner: s.owner, partner: s.room.opposite(s).shown()}
 }
 
 // catchUp is the renewal of one who was alone when its room was built anew: the

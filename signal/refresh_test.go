@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +15,16 @@ import (
 // minting makes credentials that say what they were minted from.
 func minting(ttl time.Duration) func(*Config) {
 	return func(c *Config) {
-		c.ICEServers = func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+		c.ICEServers = func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
 			expires := time.Now().Add(ttl).Truncate(time.Second)
 			if ttl == 0 {
 				expires = time.Time{}
 			}
-			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478"}, Username: fmt.Sprint(room, ".", string(side), ".", partner), Credential: "secret"}}, expires
+			name := fmt.Sprint(room, ".", string(side), ".", partner)
+			if hides {
+				name += ", hides"
+			}
+			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478"}, Username: name, Credential: "secret"}}, expires
 		}
 	}
 }
@@ -32,6 +37,43 @@ func (c *client) refreshed() (r wire.Refresh) {
 		c.t.Fatalf("got %q (%v), want fresh ICE servers", text, err)
 	}
 	return r
+}
+
+// TestWhoHidesIsInNoCredential has one of two hide, the first or the second: what
+// is minted for the other one, at once or later, does not know where he is.
+func TestWhoHidesIsInNoCredential(t *testing.T) {
+	t.Parallel()
+	for hider := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			w := onPipes(t, minting(10*time.Second))
+			members := []*client{w.connect(t, false), w.connect(t, false)}
+			names := []string{"alice", "bob"}
+			want := []string{"room1.a." + pipeAddr(2).String(), "room1.b." + pipeAddr(1).String()}
+			want[hider] += ", hides"
+			want[1-hider] = strings.Replace(want[1-hider], pipeAddr(hider+1).String(), "invalid IP", 1)
+			for i, c := range members {
+				ext := []string{wire.ExtRefresh}
+				if i == hider {
+					ext = append(ext, wire.ExtRelayOnly)
+				}
+				register, err := json.Marshal(wire.Register{Type: wire.SignalRegister, RoomID: "room1", ClientID: names[i], Ext: ext})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.send(string(register))
+				got := c.accept().ICEServers[0].Username
+				if i == 1 && got != want[i] {
+					t.Errorf("the second one is given %s, want %s", got, want[i])
+				}
+			}
+			for i, c := range members {
+				if got := c.refreshed().ICEServers[0].Username; got != want[i] {
+					t.Errorf("%s is given %s later, want %s", names[i], got, want[i])
+				}
+			}
+			w.stop()
+		})
+	}
 }
 
 func TestCredentialsAreReplacedBeforeTheyEnd(t *testing.T) {

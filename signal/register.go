@@ -177,6 +177,6 @@ func (r *Rooms) iceServers(s *seat, partner netip.Addr, g *grant) ([]wire.ICESer
 	case r.cfg.ICEServers == nil:
 		return nil, time.Time{}
 	default:
-		return r.cfg.ICEServers(s.room.alias, s.side, partner)
+		return r.cfg.ICEServers(s.room.alias, s.side, s.hidden, partner)
 	}
 }

@@ -164,8 +164,18 @@ func (s *seat) seize(m *member) {
 	m.seat.Store(s)
 }
 
+// shown is the address that may be told to the relay for the other one's sake:
+// not valid if the member hides it, or nobody has come. A credential that knows
+// it would tell who guesses right. registry.mu is held.
+func (s *seat) shown() netip.Addr {
+	if s.hidden {
+		return netip.Addr{}
+	}
+	return s.addr
+}
+
 // prepare gives a seat the token of the accept that is about to be sent. It
-// returns the address of the other one, who may not have come yet.
+// returns the address of the other one, who may not have come yet, or hides.
 func (r *registry) prepare(s *seat, m *member, token string) (partner netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,7 +187,7 @@ func (r *registry) prepare(s *seat, m *member, token string) (partner netip.Addr
 			first.other.Store(s) // what he says is kept until then
 		}
 	}
-	return first.addr
+	return first.shown()
 }
 
 // introduce makes known that a member was greeted: from now on the two send

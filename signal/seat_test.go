@@ -83,7 +83,7 @@ func TestNobodyIsToldByeBeforeAccept(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				minted := make(chan struct{})
 				w := onPipes(t, func(c *Config) {
-					c.ICEServers = func(_ string, side wire.Side, _ netip.Addr) ([]wire.ICEServer, time.Time) {
+					c.ICEServers = func(_ string, side wire.Side, _ bool, _ netip.Addr) ([]wire.ICEServer, time.Time) {
 						if side == wire.SideB {
 							<-minted
 						}

@@ -31,9 +31,11 @@ type Config struct {
 	// decides.
 	OpenRoom func() string
 	// ICEServers mints what one side of a room is given to connect with, and
-	// says until when it is good; zero: for ever. The partner's address is
-	// where he came from; it is not valid while he has not come. nil: nothing.
-	ICEServers func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time)
+	// says until when it is good; zero: for ever. Whether that side hides where
+	// it is counts for what others may reach. The partner's address is where he
+	// came from; it is not valid while he has not come, or if he hides. nil:
+	// nothing.
+	ICEServers func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time)
 	// Ended is told when a room is over for good: a member has left by closing,
 	// or the second one has not come; not when a member was only lost, or was
 	// standalone, for then the chat may go on. nil: nobody is told.

@@ -15,13 +15,17 @@ import (
 // password proves who minted the username, every server that knows the secret
 // can trust them, without asking anybody.
 //
-//	<room>.<side>[.<tag>…]
+//	<room>.<side>[.h][.<tag>…]
 //
 // A tag stands for an address from which the partner was seen: a MAC, so that
-// the user does not learn the address from it.
+// the user does not learn the address from it. It still tells him when he
+// guesses right, so there is none for a partner who hides.
 type Claims struct {
 	Room string // the name of the room; no dots
 	Side string // tells the members apart; no dots
+	// Hidden is a member who hides where he is: that he allocates from an address
+	// lets his partner reach his relayed addresses, and not that address.
+	Hidden bool
 	// Partner lists the addresses from which the other member came to the
 	// server; those that are not valid are left out. Credentials that are minted
 	// before there is a partner have none: then Server.Introduce tells the relay.
@@ -31,9 +35,15 @@ type Claims struct {
 // tagBytes of a MAC are enough where one guess costs one request.
 const tagBytes = 8
 
+// hiddenClaim is Claims.Hidden as it is written: shorter than any tag.
+const hiddenClaim = "h"
+
 // appendTo writes the claims; mac is a tagMAC of the secret.
 func (c Claims) appendTo(b []byte, mac hash.Hash) []byte {
 	b = append(append(append(b, c.Room...), '.'), c.Side...)
+	if c.Hidden {
+		b = append(append(b, '.'), hiddenClaim...)
+	}
 	for _, addr := range c.Partner {
 		if addr.IsValid() {
 			b = appendTag(append(b, '.'), mac, c.Room, addr)
@@ -67,6 +77,7 @@ type member struct {
 	owner  string // whose allocations these are, for quotas and 441: the claims without tags
 	room   string // empty: a plain user
 	side   string
+	hidden bool // no partner may find out where he is
 	tags   []string
 	secret string // with which the claims were minted
 }
@@ -77,7 +88,11 @@ func readMember(claims, secret string) member {
 	if len(parts) < 2 || slices.Contains(parts, "") {
 		return member{owner: claims}
 	}
-	return member{owner: ownerOf(parts[0], parts[1]), room: parts[0], side: parts[1], tags: parts[2:], secret: secret}
+	m := member{owner: ownerOf(parts[0], parts[1]), room: parts[0], side: parts[1], tags: parts[2:], secret: secret}
+	if len(m.tags) > 0 && m.tags[0] == hiddenClaim {
+		m.hidden, m.tags = true, m.tags[1:]
+	}
+	return m
 }
 
 // ownerOf is the owner of what a side of a room holds.

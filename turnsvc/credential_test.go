@@ -106,6 +106,7 @@ func TestMinter(t *testing.T) {
 	m := i.Minter()
 	for _, claims := range []Claims{
 		{Room: "room", Side: "ma", Partner: []netip.Addr{netip.MustParseAddr("198.51.100.7")}},
+		{Room: "hidden", Side: "mb", Hidden: true, Partner: []netip.Addr{netip.MustParseAddr("198.51.100.7")}},
 		{Room: "another", Side: "sb", Partner: []netip.Addr{{}}},
 		{Room: strings.Repeat("r", 200), Side: "mb", Partner: []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:198.51.100.7")}},
 	} {

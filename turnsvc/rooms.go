@@ -93,13 +93,13 @@ func (r *rooms) leave(g *grant) {
 	}
 }
 
-// sawPartner reports whether the other side of the room of g holds an allocation
-// that a client at addr has made.
+// sawPartner reports whether the other side of the room of g, if it does not hide,
+// holds an allocation that a client at addr has made.
 func (r *rooms) sawPartner(g *grant, addr netip.Addr) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for other := range r.members[g.household()] {
-		if partners(g, other) && other.client.Addr() == addr {
+		if partners(g, other) && !other.hidden && other.client.Addr() == addr {
 			return true
 		}
 	}

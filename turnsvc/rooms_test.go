@@ -96,6 +96,31 @@ func TestThePartnerIsKnownByHisAllocation(t *testing.T) {
 	}
 }
 
+// TestWhoHidesIsNotGuessed holds that his partner cannot tell an address from which
+// a member who hides has made an allocation from any other; that his relayed
+// address may be reached; and that he reaches whom his own tags stand for.
+func TestWhoHidesIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	s := inRooms(t)
+	home, elsewhere := netip.MustParseAddr("8.8.4.4"), netip.MustParseAddr("127.0.0.9")
+	claims := string(Claims{Room: "room", Side: "b", Hidden: true, Partner: []netip.Addr{home}}.appendTo(nil, tagMAC("new")))
+	a, b := s.member(t, "room", "a"), s.dial(t, "udp", claims)
+	a.mustAllocate()
+	relayed := b.mustAllocate()
+	g := newGrant(&door{srv: s.Server}, &request{Message: new(stun.Message), client: netip.AddrPortFrom(elsewhere, 7)}, readMember(claims, "new"), 99)
+	s.rooms.enter(g)
+	defer s.rooms.leave(g)
+	if a.permit(netip.AddrPortFrom(elsewhere, 5000)) {
+		t.Error("a permission for where he is was granted")
+	}
+	if !a.permit(relayed) {
+		t.Error("a permission for his relayed address was refused")
+	}
+	if !b.permit(netip.AddrPortFrom(home, 5000)) {
+		t.Error("he was refused a permission for his partner's home")
+	}
+}
+
 func TestARoomNeedsACredentialOfItsOwn(t *testing.T) {
 	t.Parallel()
 	s := inRooms(t)

@@ -28,6 +28,12 @@ const (
 	ExtWarm    = "warm"    // ICE servers in WAITING, and a Role in MATCH
 )
 
+// ExtRelayOnly hides the client's addresses; it is announced in MatchRequest.Ext
+// and in Register.Ext. What is minted for the partner tells nothing of them, and
+// of what the client says, the server forwards no candidate but relayed ones, and
+// those without their base.
+const ExtRelayOnly = "relay-only"
+
 // The roles of a MATCH between two who both announced ExtWarm. Without one,
 // whoever comes second to the room makes the offer, as Ayame has it.
 const (

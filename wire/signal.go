@@ -19,16 +19,12 @@ const (
 	SignalStandby    = "standby"    // client, instead of register: that will follow when there is a room
 )
 
-// The extensions of Ayame that a client may announce in Register.Ext. Nobody
-// else is sent anything that Ayame's server would not send.
+// The extensions of Ayame that a client may announce in Register.Ext, beside
+// ExtRelayOnly. Nobody else is sent anything that Ayame's server would not send.
 const (
 	ExtRefresh = "refresh" // fresh ICE servers before the credentials end: Refresh
 	ExtResume  = "resume"  // a seat is kept for a while when its socket is lost: Accept.ResumeToken
 	ExtEarly   = "early"   // what one says before the other one has come is kept for him, if he announced it too
-
-	// ExtRelayOnly hides the client's addresses: of what it says, the server
-	// forwards no candidate but relayed ones, and those without their base.
-	ExtRelayOnly = "relay-only"
 )
 
 // ByeAbsent is the Reason of a Bye: the other one of a match has not come.

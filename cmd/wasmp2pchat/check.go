@@ -50,8 +50,8 @@ func checkServers(cfg *config, credentials *mint) http.Handler {
 	iceServers := credentials.iceServers(checkSide)
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		room := roomkey.NewName()
-		a, _ := iceServers(room, wire.SideA, netip.Addr{})
-		b, _ := iceServers(room, wire.SideB, netip.Addr{})
+		a, _ := iceServers(room, wire.SideA, false, netip.Addr{})
+		b, _ := iceServers(room, wire.SideB, false, netip.Addr{})
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(checkAnswer{ // the client has gone
 			A: a, B: b, STUN: stunURLs(a), From: shortened(wsconn.ClientAddr(r, cfg.TrustedProxies)),

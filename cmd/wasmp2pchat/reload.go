@@ -54,9 +54,11 @@ const (
 // iceServers mints for the rooms of one service. Its name is part of the side:
 // who is first in the lobby may be second in signaling. Credentials carry the
 // names of rooms, which are known before there are ids.
-func (m *mint) iceServers(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
-	return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-		return m.minter.Load().RoomServers(turnsvc.Claims{Room: roomkey.Name(room), Side: service + string(side), Partner: []netip.Addr{partner}})
+func (m *mint) iceServers(service string) func(string, wire.Side, bool, netip.Addr) ([]wire.ICEServer, time.Time) {
+	return func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+		return m.minter.Load().RoomServers(turnsvc.Claims{
+			Room: roomkey.Name(room), Side: service + string(side), Hidden: hides, Partner: []netip.Addr{partner},
+		})
 	}
 }
 

@@ -34,7 +34,7 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	}
 	credentials := newMint(turnsvc.Issuer{Secret: before, URLs: []string{"turn:127.0.0.1:3478?transport=udp"}})
 	signedWith := func() string {
-		servers, _ := credentials.iceServers("m")("room", wire.SideA, netip.Addr{})
+		servers, _ := credentials.iceServers("m")("room", wire.SideA, false, netip.Addr{})
 		for _, secret := range []string{before, after} {
 			if c, err := (turnsvc.Verifier{Secrets: []string{secret}}).Check(servers[0].Username); err == nil && c.Accepts(servers[0].Credential) {
 				return secret

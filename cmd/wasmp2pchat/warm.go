@@ -22,11 +22,11 @@ func prepare(cfg *config, relay *turnsvc.Server, credentials *mint) match.Warm {
 	mostOfAddr := cfg.TURN.MaxPerIP / warmShare
 	iceServers := credentials.iceServers(lobbySide)
 	return match.Warm{
-		ICEServers: func(room string, visitor netip.Addr) ([]wire.ICEServer, time.Time) {
+		ICEServers: func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time) {
 			if all, ofAddr := relay.InUse(visitor); all > most || ofAddr > mostOfAddr {
 				return nil, time.Time{}
 			}
-			return iceServers(room, wire.SideA, netip.Addr{})
+			return iceServers(room, wire.SideA, hides, netip.Addr{})
 		},
 		Introduce: func(room string, partner netip.Addr) { relay.Introduce(room, lobbySide+string(wire.SideA), partner) },
 		Join: func(room, to string, partner netip.Addr) {

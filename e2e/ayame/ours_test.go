@@ -28,7 +28,7 @@ func startOurs(t *testing.T, l net.Listener, change func(*signal.Config)) (stop 
 	cfg := signal.Config{
 		Admit:    func(string) (time.Time, error) { return time.Time{}, errors.New("no room of ours") },
 		OpenRoom: rand.Text,
-		ICEServers: func(room string, side wire.Side, _ netip.Addr) ([]wire.ICEServer, time.Time) {
+		ICEServers: func(room string, side wire.Side, _ bool, _ netip.Addr) ([]wire.ICEServer, time.Time) {
 			return []wire.ICEServer{{URLs: []string{"turn:192.0.2.1:3478"}, Username: room + "." + string(side), Credential: "c"}}, time.Now().Add(time.Minute)
 		},
 	}

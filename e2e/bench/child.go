@@ -108,9 +108,11 @@ func ours(ctx context.Context) http.Handler {
 	minter := turnsvc.Issuer{Secret: "a secret for benchmarks", TTL: 10 * time.Minute, URLs: []string{
 		"stun:127.0.0.1:3478", "turn:127.0.0.1:3478?transport=udp", "turn:127.0.0.1:3478?transport=tcp",
 	}}.Minter()
-	credentials := func(service string) func(string, wire.Side, netip.Addr) ([]wire.ICEServer, time.Time) {
-		return func(room string, side wire.Side, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			return minter.RoomServers(turnsvc.Claims{Room: roomkey.Name(room), Side: service + string(side), Partner: []netip.Addr{partner}})
+	credentials := func(service string) func(string, wire.Side, bool, netip.Addr) ([]wire.ICEServer, time.Time) {
+		return func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
+			return minter.RoomServers(turnsvc.Claims{
+				Room: roomkey.Name(room), Side: service + string(side), Hidden: hides, Partner: []netip.Addr{partner},
+			})
 		}
 	}
 	keys := roomkey.New("a secret for benchmarks")
