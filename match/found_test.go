@@ -52,7 +52,7 @@ func FuzzAppendFound(f *testing.F) {
 func TestAppendFoundKnowsEveryField(t *testing.T) {
 	t.Parallel()
 	m := found()
-	others := map[string]bool{"Online": true, "Waiting": true, "Reason": true, "Wait": true, "Ban": true}
+	others := map[string]bool{"Online": true, "Waiting": true, "Reason": true, "Wait": true, "Relax": true, "Ban": true}
 	v := reflect.ValueOf(m)
 	for i := range v.NumField() {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != others[name] {

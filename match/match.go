@@ -99,6 +99,7 @@ func New(cfg Config) *Lobby {
 	if cfg.Bans == nil {
 		cfg.Bans = newBans(BansConfig{Log: cfg.Log})
 	}
+	cfg.PoolConfig = cfg.WithDefaults()
 	cfg.pingEvery = cmp.Or(cfg.pingEvery, pingEvery)
 	cfg.silentAfter = cmp.Or(cfg.silentAfter, silentAfter)
 	l := &Lobby{

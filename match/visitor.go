@@ -261,8 +261,8 @@ const coolingBit = 1 << 63
 
 // News implements Visitor: it says how many are here and how many wait, to a
 // client that asked, when it has changed. Of a cool-down it tells the rest,
-// and when it is over; the seconds between the client can count. Who prepares
-// his connection is given what he needs for it.
+// and when it is over; the seconds between the client can count, and those until
+// tags matter no more. Who prepares his connection is given what he needs for it.
 func (v *visitor) News(waiting int) {
 	if !v.request.WantsWaiting() {
 		return
@@ -273,6 +273,9 @@ func (v *visitor) News(waiting int) {
 	if rest := time.Until(v.ticket.NotBefore); rest > 0 {
 		m.Wait = seconds(rest)
 		numbers |= coolingBit
+	}
+	if len(v.ticket.Tags) > 0 && slices.Contains(v.request.Ext, wire.ExtWaiting) {
+		m.Relax = seconds(max(0, time.Until(v.ticket.Since.Add(v.lobby.cfg.TagWait))))
 	}
 	m.ICEServers, m.ExpiresAt = v.warmUp()
 	if v.told.Swap(numbers) != numbers || m.ICEServers != nil {

@@ -179,6 +179,25 @@ func TestTheRelayIsNotToldWhereWhoHidesIs(t *testing.T) {
 	})
 }
 
+// TestWaitingTellsUntilWhenTagsMatter has somebody with tags told how long he still
+// meets only who shares one, whatever the operator has set; and nobody else.
+func TestWaitingTellsUntilWhenTagsMatter(t *testing.T) {
+	warmStory(t, PoolConfig{TagWait: 20 * time.Second}, func(t *testing.T, s *site, _ *relay) {
+		a := s.from("192.0.2.1").connect(t, `{"user_id":"a","tags":["go"],"ext":["waiting"]}`)
+		if news := a.must(wire.MatchWaiting); news.Relax != 20 {
+			t.Errorf("WAITING = %+v at first, want relax 20", news)
+		}
+		<-time.After(5 * time.Second)
+		b := s.from("192.0.2.2").connect(t, `{"user_id":"b","tags":["art"]}`)
+		if news := b.must(wire.MatchWaiting); news.Relax != 0 {
+			t.Errorf("WAITING of who has not announced it = %+v, want no relax", news)
+		}
+		if news := a.must(wire.MatchWaiting); news.Relax < 14 || news.Relax > 15 { // told of b within a second
+			t.Errorf("WAITING = %+v after 5 s, want relax 14 or 15", news)
+		}
+	})
+}
+
 // TestRolesNeedTwo holds that there are no roles unless both have announced that
 // they prepare: else who comes second makes the offer, as clients know it.
 func TestRolesNeedTwo(t *testing.T) {

@@ -32,7 +32,7 @@ func marshal(v any) (string, error) {
 		m.text("type", v.Type).someInteger("online", v.Online).someInteger("waiting", v.Waiting).
 			someText("room_id", v.RoomID).someText("user_id", v.UserID).someTime("created_at", v.CreatedAt).
 			someTexts("tags", v.Tags).someServers("iceServers", v.ICEServers).someTime("expires_at", v.ExpiresAt).
-			someText("signaling_url", v.SignalingURL).someText("role", v.Role).someText("reason", v.Reason).
+			someText("signaling_url", v.SignalingURL).someText("role", v.Role).someInteger("relax", v.Relax).someText("reason", v.Reason).
 			someInteger("wait", v.Wait).someText("ban", v.Ban)
 	case *wire.Standby:
 		m.text("type", v.Type)
@@ -89,7 +89,7 @@ func unmarshal(data string, v any) error {
 			Type: o.text("type"), Online: o.integer("online"), Waiting: o.integer("waiting"),
 			RoomID: o.text("room_id"), UserID: o.text("user_id"), CreatedAt: o.time("created_at"),
 			Tags: o.texts("tags"), ICEServers: o.servers("iceServers"), ExpiresAt: o.time("expires_at"),
-			SignalingURL: o.text("signaling_url"), Role: o.text("role"), Reason: o.text("reason"),
+			SignalingURL: o.text("signaling_url"), Role: o.text("role"), Relax: o.integer("relax"), Reason: o.text("reason"),
 			Wait: o.integer("wait"), Ban: o.text("ban"),
 		}
 	case *wire.Standby:

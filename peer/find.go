@@ -214,7 +214,7 @@ func (q *quest) told(text string) (*wire.MatchMessage, error) {
 		switch m.Type {
 		case wire.MatchWaiting:
 			q.prepare(m)
-			q.search.OnProgress(Progress{Phase: PhaseWaiting, Online: m.Online, Waiting: m.Waiting, Pause: seconds(m.Wait)})
+			q.search.OnProgress(Progress{Phase: PhaseWaiting, Online: m.Online, Waiting: m.Waiting, Pause: seconds(m.Wait), Relax: seconds(m.Relax)})
 		case wire.MatchFound:
 			return m, nil
 		case wire.MatchError:

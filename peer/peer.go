@@ -147,6 +147,7 @@ type Progress struct {
 	Online  int           // PhaseWaiting: people connected, oneself included; 0 if unknown
 	Waiting int           // PhaseWaiting: people who wait, oneself included; 0 if unknown
 	Pause   time.Duration // PhaseWaiting: how long we are offered to nobody, for we went from one to the next too fast
+	Relax   time.Duration // PhaseWaiting: how long we are offered only to who shares a tag; 0 if to anybody
 	Shared  []string      // PhaseConnecting: the tags that both like
 }
 

@@ -152,6 +152,7 @@ type MatchMessage struct {
 	SignalingURL string      `json:"signaling_url,omitempty"` // MATCH: where the room lives; empty means the same host
 	Role         string      `json:"role,omitempty"`          // MATCH: RoleOffer, RoleAnswer, or empty
 
+	Relax  int    `json:"relax,omitempty"`  // seconds; WAITING: how long one still meets only who shares a tag; 0: not so
 	Reason string `json:"reason,omitempty"` // ERROR: one of the Error constants
 	Wait   int    `json:"wait,omitempty"`   // seconds; WAITING: of cool-down, before one is offered to anybody; ERROR: before asking again makes sense
 	Ban    string `json:"ban,omitempty"`    // ERROR banned: what to name when one asks the operator to lift it

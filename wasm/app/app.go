@@ -24,10 +24,6 @@ const (
 	// typingFor is how long "typing" stays without news; they come once a second.
 	typingFor = 3 * time.Second
 
-	// tagWait is how long the server looks for a shared interest before anybody
-	// is welcome: its default for MATCH_TAG_WAIT. It does not tell.
-	tagWait = 8 * time.Second
-
 	// maxRetries is how often a search goes on by itself when those it found
 	// leave before the first hello. Then the visitor decides.
 	maxRetries = 3
@@ -191,10 +187,6 @@ func (a *app) input(ctx context.Context, in input) {
 func (a *app) seek(ctx context.Context) {
 	a.hangUp()
 	a.model.state = waiting
-	if a.model.tags != (tags{}) {
-		a.model.relax = tagWait
-		a.second = time.After(time.Second)
-	}
 	a.search = begin(ctx, a.client, peer.Search{
 		Tags:      a.model.tags.list(),
 		RelayOnly: a.model.hideIP,
@@ -237,7 +229,8 @@ func (a *app) progress(p peer.Progress) {
 	switch p.Phase {
 	case peer.PhaseWaiting:
 		a.model.state, a.meets = waiting, nil // again, if somebody who was found did not come
-		a.model.online, a.model.queue, a.model.pause = p.Online, p.Waiting, p.Pause
+		a.model.online, a.model.queue = p.Online, p.Waiting
+		a.model.heard, a.model.pause, a.model.relax = true, p.Pause, p.Relax
 		if a.second == nil {
 			a.count(0)
 		}

@@ -52,19 +52,23 @@ func TestAppChoices(t *testing.T) {
 		}},
 		{"who is preferred is counted down", func(s *stage) {
 			s.press(pressStart)
-			want := phrase{"Somebody who likes {tags} first; anybody in 8 s.", tags{"go"}, true}
+			if got := s.view().wish; got != (phrase{}) {
+				s.t.Errorf("before the server has told, the page says %+v", got)
+			}
+			s.progress(peer.Progress{Phase: peer.PhaseWaiting, Online: 3, Waiting: 2, Relax: 20 * time.Second}) // as MATCH_TAG_WAIT has it
+			want := phrase{"Somebody who likes {tags} first; anybody in 20 s.", tags{"go"}, true}
 			if got := s.view().wish; got != want {
 				s.t.Errorf("the page says %+v, want %+v", got, want)
 			}
 			s.pass(3 * time.Second)
-			want.text = "Somebody who likes {tags} first; anybody in 5 s."
+			want.text = "Somebody who likes {tags} first; anybody in 17 s."
 			if got := s.view().wish; got != want {
 				s.t.Errorf("after 3 s, the page says %+v, want %+v", got, want)
 			}
-			s.pass(5 * time.Second)
+			s.pass(17 * time.Second)
 			want.text = "Somebody who likes {tags}, or anybody who comes."
 			if got := s.view().wish; got != want {
-				s.t.Errorf("after 8 s, the page says %+v, want %+v", got, want)
+				s.t.Errorf("after 20 s, the page says %+v, want %+v", got, want)
 			}
 		}},
 		{"a pause is counted down", func(s *stage) {

@@ -36,6 +36,7 @@ type model struct {
 	online  int           // people on the server; 0 if unknown, or too long ago
 	queue   int           // people who wait, oneself included
 	pause   time.Duration // how long one is offered to nobody
+	heard   bool          // the server has said how the search goes
 	relax   time.Duration // how long only who shares an interest is
 	tags    tags          // interests
 	hideIP  bool          // the switch: no direct connections
@@ -71,7 +72,7 @@ func (t told) text(w words) string {
 
 // forget leaves nothing of the last search or chat.
 func (m *model) forget() {
-	m.pause, m.relax = 0, 0
+	m.pause, m.relax, m.heard = 0, 0, false
 	m.arrived, m.unread = 0, 0
 	m.size = size{}
 	m.report = unreported

@@ -128,10 +128,10 @@ func (m *model) crowd() string {
 	return fill(m.words.with("crowd", "n", m.queue), "m", strconv.Itoa(m.online))
 }
 
-// wish says who is preferred, and until when.
+// wish says who is preferred, and until when, once the server has told.
 func (m *model) wish() phrase {
 	switch {
-	case m.tags == tags{} || m.pause > 0:
+	case m.tags == tags{} || m.pause > 0 || !m.heard:
 		return phrase{}
 	case m.relax > 0:
 		return phrase{m.words.with("relax", "s", ceil(m.relax, time.Second)), m.tags, true}
