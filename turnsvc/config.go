@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
 )
 
 // Config is what Listen needs to know.
@@ -65,6 +67,9 @@ type Config struct {
 	// BudgetFile is where it is written down what was spent of MonthlyBudget; its
 	// folder must exist. Empty: a restart forgets it.
 	BudgetFile string
+	// DataPlane says what carries the datagrams of channels; the zero value is
+	// PlaneAuto.
+	DataPlane DataPlane
 	// Peers says who may be relayed to; the zero value is PeersRoom.
 	Peers PeerPolicy
 	// AllowPeers and DenyPeers correct Peers: an allowed prefix wins over the
@@ -81,6 +86,8 @@ type Config struct {
 	Offered func()
 	// Log receives what happens; nil: nobody does.
 	Log *slog.Logger
+
+	kernel dataplane.Opener // of PlaneEBPF; nil: ours
 
 	now   func() time.Time // the time that credentials see; nil: time.Now
 	cores int              // how many UDP sockets share the clients; zero: GOMAXPROCS
@@ -121,6 +128,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.kernel == nil {
+		c.kernel = kernel
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -166,6 +176,7 @@ func (c Config) validate() error {
 	check(c.MaxBitrate < 0 || minBitrate <= c.MaxBitrate && c.MaxBitrate <= maxBitrate, "bad bitrate: "+c.MaxBitrate.String())
 	check(c.MonthlyBudget >= 0, "a negative monthly budget")
 	check(c.DrainTimeout > 0, "a negative drain timeout")
+	check(c.DataPlane <= PlanePion, "unknown data plane")
 	check(c.Peers <= PeersAny, "unknown peer policy")
 	return errors.Join(faults...)
 }

@@ -55,7 +55,7 @@ func (s *Server) open(conn net.PacketConn) error {
 	_, err := turn.NewServer(turn.ServerConfig{
 		Realm:         s.cfg.Realm,
 		AuthHandler:   d.key,
-		EventHandler:  turn.EventHandler{OnAllocationDeleted: d.deleted},
+		EventHandler:  turn.EventHandler{OnAllocationDeleted: d.deleted, OnChannelDeleted: d.unbound},
 		LoggerFactory: pionLog{s.log},
 		InboundMTU:    gate.MaxFrameBytes + 1, // pion drops what fills its buffer
 		PacketConnConfigs: []turn.PacketConnConfig{{
@@ -266,6 +266,13 @@ func (d *door) deleted(from, _ net.Addr, _, id, _ string) {
 	}
 }
 
+// unbound is told when pion has forgotten a channel, whatever the reason.
+func (d *door) unbound(from, _ net.Addr, _, id, _ string, _, _ net.Addr, number uint16) {
+	if g := d.at(gate.AddrPort(from)); g != nil && g.id == id {
+		d.srv.kernel.unbind(g.relay.Load(), number)
+	}
+}
+
 // Validate has nothing to say; it makes a door pion's RelayAddressGenerator.
 func (d *door) Validate() error { return nil }
 
@@ -290,7 +297,7 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 	g.token = token
 	g.ends = time.Now().Add(minLifetime) // until accept knows better
 	d.hold(g)
-	r.belongTo(g, func() {
+	r.belongTo(g, d.srv.kernel.drop, func() {
 		g.ending.Store(true)
 		d.srv.rooms.leave(g)
 		d.srv.giveBack(g)

@@ -104,7 +104,7 @@ func TestStrangersAreNotLogged(t *testing.T) {
 	close(log.events)
 	for event := range log.events {
 		switch event {
-		case "turn drains", "turn cuts what is left", "turn stopped":
+		case "turn data plane chosen", "turn drains", "turn cuts what is left", "turn stopped":
 		default:
 			t.Errorf("strangers caused %q", event)
 		}

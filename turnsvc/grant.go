@@ -41,7 +41,8 @@ const (
 // is admitted, given back when the relay socket is closed.
 type grant struct {
 	member
-	id     string         // what pion knows as the user name: unique, so that its events say who
+	number uint64         // unique
+	id     string         // number, and what pion knows as the user name: unique, so that its events say who
 	client netip.AddrPort // the other half of the 5-tuple is the door
 	door   *door
 	made   time.Time // by the clock of the credentials
@@ -72,7 +73,7 @@ type channel struct {
 // newGrant is made when a request was admitted; n is unique.
 func newGrant(d *door, r *request, m member, n uint64) *grant {
 	return &grant{
-		member: m, id: strconv.FormatUint(n, 36), client: r.client, door: d, made: d.srv.cfg.now(), transaction: r.TransactionID,
+		member: m, number: n, id: strconv.FormatUint(n, 36), client: r.client, door: d, made: d.srv.cfg.now(), transaction: r.TransactionID,
 		permissions: map[netip.Addr]time.Time{}, channels: map[uint16]channel{},
 	}
 }

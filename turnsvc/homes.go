@@ -22,6 +22,8 @@ type homes struct {
 	meter     *meter
 	listening map[uint16]bool // where we listen for clients
 
+	epoch atomic.Uint64 // grows with everything that the wall's answers depend on
+
 	mu   sync.Mutex           // held while view is replaced
 	view atomic.Pointer[view] // what packets see
 }
@@ -61,6 +63,7 @@ func (h *homes) move(public []netip.Addr, interfaces map[netip.Addr]bool) {
 		}
 	}
 	h.view.Store(next)
+	h.epoch.Add(1)
 }
 
 // same is a home that there is already in the place of r, or r.
@@ -79,6 +82,7 @@ func (h *homes) join(r *relay) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r.home.add(r)
+	defer h.epoch.Add(1)
 	if old := h.view.Load(); !slices.Contains(old.all, r.home) {
 		h.view.Store(old.with(append(slices.Clone(old.all), r.home)))
 	}
@@ -90,6 +94,7 @@ func (h *homes) leave(r *relay) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r.home.remove(r)
+	defer h.epoch.Add(1)
 	old := h.view.Load()
 	if old.home[r.home.family()] == r.home || !r.home.empty() {
 		return
@@ -217,6 +222,7 @@ func (s *Server) SetPublicIPs(ips []netip.Addr) error {
 		s.log.Info("turn has other public addresses", "before", old, "now", ips)
 	}
 	s.homes.move(ips, interfaces)
+	s.kernel.refresh()
 	s.Recheck()
 	return nil
 }

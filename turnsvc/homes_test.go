@@ -229,7 +229,7 @@ func TestRelaysOfTwoHomes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.belongTo(new(grant), func() {})
+		r.belongTo(new(grant), func(*relay) {}, func() {})
 		t.Cleanup(func() { _ = r.Close() })
 		ours[i] = r
 	}

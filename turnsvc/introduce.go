@@ -69,6 +69,7 @@ func (r *rooms) introduce(room, side string, partner netip.Addr, now, until time
 func (s *Server) Join(room, to string) {
 	now := s.cfg.now()
 	s.rooms.join(room, to, now, now.Add(s.cfg.CredentialTTL))
+	s.homes.epoch.Add(1)
 }
 
 func (r *rooms) join(room, to string, now, until time.Time) {

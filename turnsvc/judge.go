@@ -196,7 +196,10 @@ func (d *door) judgeChannel(o *order) (*order, *refusal) {
 		stun.RawAttribute{Type: stun.AttrChannelNumber, Value: binary.BigEndian.AppendUint32(nil, uint32(channel)<<16)},
 		o.xorPeer(peer),
 	}
-	o.accept = func(now time.Time) { o.grant.bind(channel, peer, now) }
+	o.accept = func(now time.Time) {
+		o.grant.bind(channel, peer, now)
+		d.srv.kernel.bind(o.grant, channel, peer, o)
+	}
 	return o, nil
 }
 

@@ -1,6 +1,10 @@
 package turnsvc
 
-import "time"
+import (
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
+)
 
 // shapeDivisor is by how much every allocation gets slower when most of the
 // monthly budget is spent: voice and text still pass, films do not.
@@ -54,16 +58,29 @@ func (m *meter) rate() Bitrate {
 // ours is reached within this machine, which costs nothing: so only one leg is
 // spent.
 func (m *meter) carriedOut(n int, within bool) {
-	m.count.packetsOut.Add(1)
-	m.count.bytesOut.Add(uint64(n))
+	m.count.user.out.add(n)
 	m.spend(n, within)
 }
 
 // carriedIn counts a datagram from a peer to a client.
 func (m *meter) carriedIn(n int, within bool) {
-	m.count.packetsIn.Add(1)
-	m.count.bytesIn.Add(uint64(n))
+	m.count.user.in.add(n)
 	m.spend(n, within)
+}
+
+// carried counts what a plane has carried between two moments.
+func (m *meter) carried(before, now dataplane.Counts) {
+	in, out := now.In.Minus(before.In), now.Out.Minus(before.Out)
+	m.count.kernel.note(in, out)
+	m.count.bitrate.Add(now.Dropped - before.Dropped)
+	m.spendAll(in, now.InWithin.Minus(before.InWithin))
+	m.spendAll(out, now.OutWithin.Minus(before.OutWithin))
+}
+
+// spendAll is spend for many datagrams, of which some went within.
+func (m *meter) spendAll(all, within dataplane.Traffic) {
+	legs := func(t dataplane.Traffic) int64 { return int64(t.Bytes + t.Packets*headerBytes) }
+	m.budget.spend(2*legs(all) - legs(within))
 }
 
 func (m *meter) spend(n int, within bool) {

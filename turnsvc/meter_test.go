@@ -40,7 +40,7 @@ func openRelay(t testing.TB, home *relays) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.belongTo(nil, func() {})
+	r.belongTo(nil, func(*relay) {}, func() {})
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
@@ -76,14 +76,14 @@ func TestBitrateIsHeldEachWay(t *testing.T) {
 		}
 	}
 	count := r.home.count
-	if out, dropped := count.packetsOut.Load(), count.bitrate.Load(); out != 65 || dropped != 135 {
+	if out, dropped := count.user.out.packets.Load(), count.bitrate.Load(); out != 65 || dropped != 135 {
 		t.Errorf("of 200 datagrams %d passed and %d were dropped, want 65 and 135", out, dropped)
 	}
 	for range 65 {
 		send(t, peer, r, 1) // one by one: the kernel holds only so many
 		receive(t, r)
 	}
-	if in, dropped := count.packetsIn.Load(), count.bitrate.Load(); in != 65 || dropped != 135 {
+	if in, dropped := count.user.in.packets.Load(), count.bitrate.Load(); in != 65 || dropped != 135 {
 		t.Errorf("the other way %d of 65 passed, and %d are dropped in all, want 65 and 135", in, dropped)
 	}
 }
@@ -174,8 +174,8 @@ func TestStrangersSpendNothing(t *testing.T) {
 	}
 	receive(t, to)
 	c := to.home.count
-	if got := c.spent.Load(); got != 2*(1000+headerBytes) || c.packetsIn.Load() != 1 || c.peers.Load() != 50 {
-		t.Errorf("%d bytes are spent, %d datagrams passed and %d were refused, want one that passed", got, c.packetsIn.Load(), c.peers.Load())
+	if got := c.spent.Load(); got != 2*(1000+headerBytes) || c.user.in.packets.Load() != 1 || c.peers.Load() != 50 {
+		t.Errorf("%d bytes are spent, %d datagrams passed and %d were refused, want one that passed", got, c.user.in.packets.Load(), c.peers.Load())
 	}
 	one := minBitrate.takes(1000)
 	if owed := time.Duration(to.in.full.Load()) - to.home.meter.now(); owed > one || owed < one/2 {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
@@ -24,6 +25,7 @@ type relay struct {
 	home   *relays
 	owner  *grant // nil: nobody's yet
 	closed func() error
+	gone   atomic.Bool // is closed, or about to be
 
 	permits permits
 	in, out bucket // from peers, and to them
@@ -40,12 +42,15 @@ func (h *relays) newRelay(conn *net.UDPConn, port uint16) *relay {
 }
 
 // belongTo makes the relay that of an allocation: it can be reached from other
-// relays, and gone is called once when it is closed.
-func (r *relay) belongTo(g *grant, gone func()) {
+// relays. When it is closed, left is called before its port is free again, and gone
+// at the end, each once.
+func (r *relay) belongTo(g *grant, left func(*relay), gone func()) {
 	r.owner = g
 	r.home.homes.join(r)
 	r.closed = sync.OnceValue(func() error {
+		r.gone.Store(true)
 		r.home.homes.leave(r)
+		left(r)
 		err := r.release()
 		gone()
 		return err

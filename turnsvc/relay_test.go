@@ -23,7 +23,7 @@ func echo(t testing.TB) func() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.belongTo(new(grant), func() {})
+	r.belongTo(new(grant), func(*relay) {}, func() {})
 	t.Cleanup(func() { _ = r.Close() })
 	conn, addr := newPeer(t)
 	r.permit([]netip.AddrPort{addr}, time.Now())
@@ -64,7 +64,7 @@ func TestRelayReadsOnlyWhatTheWallLetsThrough(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.belongTo(new(grant), func() {})
+		r.belongTo(new(grant), func(*relay) {}, func() {})
 		t.Cleanup(func() { _ = r.Close() })
 		ours[i] = r
 	}

@@ -27,6 +27,8 @@ type Server struct {
 	homes     *homes
 	offer     *offer
 	exhausted pacer
+	userSpace DataPlane // PlaneBatch or PlanePion
+	kernel    *carriage // nil: everything is carried in user space
 	count     counters
 	sockets
 
@@ -60,6 +62,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("listen for turn: %w", err), s.closeSockets())
 	}
 	s.homes = newHomes(cfg, own, s.ports(), newMeter(cfg, &s.count, s.budget))
+	s.choosePlanes()
 	return s, nil
 }
 
@@ -69,6 +72,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 // clean stop, when every goroutine of its own has ended.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.budget.keep()() // until the last relay is closed
+	defer s.kernel.run()()
 	for _, socket := range slices.Concat(s.udp...) {
 		if err := s.open(socket); err != nil {
 			err = errors.Join(fmt.Errorf("serve turn on udp: %w", err), s.closeSockets())

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
 )
 
 // PortUse is how many relay ports there are, and how many of them are bound: for
@@ -42,16 +43,59 @@ type Stats struct {
 	// clients to peers; bytes are those of the UDP payload.
 	RelayedBytesIn, RelayedBytesOut     uint64
 	RelayedPacketsIn, RelayedPacketsOut uint64
+	// Carried is the same by data plane: what user space has carried and, if there
+	// is one, the kernel.
+	Carried map[DataPlane]Carried
 }
+
+// Carried is what a data plane has carried.
+type Carried struct{ In, Out dataplane.Traffic }
 
 // counters are the living form of Stats.
 type counters struct {
-	made, auth, quota, ports, peers, frames  atomic.Uint64
-	silenced, budget, bitrate, unsaved       atomic.Uint64
-	introduced                               atomic.Uint64
-	refused                                  refusals
-	spent                                    atomic.Int64 // bytes of this month, when there is a budget
-	bytesIn, bytesOut, packetsIn, packetsOut atomic.Uint64
+	made, auth, quota, ports, peers, frames atomic.Uint64
+	silenced, budget, bitrate, unsaved      atomic.Uint64
+	introduced                              atomic.Uint64
+	refused                                 refusals
+	spent                                   atomic.Int64 // bytes of this month, when there is a budget
+	user, kernel                            bothWays
+}
+
+// bothWays counts what a plane carries.
+type bothWays struct{ in, out traffic }
+
+// traffic is the living form of dataplane.Traffic.
+type traffic struct{ packets, bytes atomic.Uint64 }
+
+func (t *traffic) add(n int) {
+	t.packets.Add(1)
+	t.bytes.Add(uint64(n))
+}
+
+func (t *traffic) load() dataplane.Traffic {
+	return dataplane.Traffic{Packets: t.packets.Load(), Bytes: t.bytes.Load()}
+}
+
+// note adds what was carried.
+func (b *bothWays) note(in, out dataplane.Traffic) {
+	b.in.packets.Add(in.Packets)
+	b.in.bytes.Add(in.Bytes)
+	b.out.packets.Add(out.Packets)
+	b.out.bytes.Add(out.Bytes)
+}
+
+func (b *bothWays) load() Carried { return Carried{In: b.in.load(), Out: b.out.load()} }
+
+// carried is what each plane has carried.
+func (s *Server) carried() (by map[DataPlane]Carried, in, out dataplane.Traffic) {
+	by = map[DataPlane]Carried{s.userSpace: s.count.user.load()}
+	if s.kernel != nil {
+		by[PlaneEBPF] = s.count.kernel.load()
+	}
+	for _, c := range by {
+		in, out = in.Plus(c.In), out.Plus(c.Out)
+	}
+	return by, in, out
 }
 
 // InUse is how many allocations live now, and how many of them count for a client
@@ -63,6 +107,7 @@ func (s *Server) InUse(client netip.Addr) (all, ofAddr int) {
 // Stats is what the server did until now.
 func (s *Server) Stats() Stats {
 	c := &s.count
+	carried, in, out := s.carried()
 	return Stats{
 		Allocations:      s.quota.count(),
 		AllocationsTotal: c.made.Load(),
@@ -85,9 +130,10 @@ func (s *Server) Stats() Stats {
 		BudgetSpent:    c.spent.Load(),
 		BudgetUnsaved:  c.unsaved.Load(),
 
-		RelayedBytesIn:    c.bytesIn.Load(),
-		RelayedBytesOut:   c.bytesOut.Load(),
-		RelayedPacketsIn:  c.packetsIn.Load(),
-		RelayedPacketsOut: c.packetsOut.Load(),
+		RelayedBytesIn:    in.Bytes,
+		RelayedBytesOut:   out.Bytes,
+		RelayedPacketsIn:  in.Packets,
+		RelayedPacketsOut: out.Packets,
+		Carried:           carried,
 	}
 }

@@ -78,6 +78,7 @@ type config struct {
 		MaxPerUser     int                `env:"MAX_ALLOCATIONS_PER_USER" envDefault:"8"           help:"TURN allocations of one side of one room"`
 		MaxPerIP       int                `env:"MAX_ALLOCATIONS_PER_IP"   envDefault:"32"          help:"TURN allocations of one address (/64 for IPv6)"`
 		MaxBitrate     turnsvc.Bitrate    `env:"MAX_BITRATE"              envDefault:"2mbit"       help:"what one TURN allocation carries each way; more is dropped and counted; off: no limit"`
+		DataPlane      turnsvc.DataPlane  `env:"DATAPLANE"                envDefault:"auto"        help:"what carries the datagrams of channels: ebpf (in the kernel), batch (many for one system call, Linux), pion (one by one), or auto, the best that works here; one that does not falls back to the next"`
 		MonthlyBudget  byteSize           `env:"MONTHLY_BUDGET"           envDefault:"0"           help:"bytes of relayed traffic a month, in and out: 80 % of it slow the relay down, 100 % stop new allocations, live ones never; 0: no budget"`
 	} `envPrefix:"TURN_"`
 }

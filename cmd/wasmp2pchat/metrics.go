@@ -89,11 +89,21 @@ func (m metricSet) relay(relay *turnsvc.Server) {
 	m.counter("turn_ports_exhausted_total", "Allocations refused with 508 because no relay port was left: widen TURN_RELAY_PORTS.", nil, func() uint64 { return relay.Stats().RefusedPorts })
 	m.gauge("turn_urls_withheld", "URLs of this relay that clients are not told because they were not reached; the log says why.", func() int { return relay.Stats().URLsWithheld })
 	m.gauge("turn_budget_spent_bytes", "Relayed bytes of this month that count for TURN_MONTHLY_BUDGET.", func() int { return int(relay.Stats().BudgetSpent) })
-	way := func(direction string) prometheus.Labels { return prometheus.Labels{"direction": direction} }
-	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_client"), func() uint64 { return relay.Stats().RelayedBytesIn })
-	m.counter("turn_relayed_bytes_total", "Bytes relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedBytesOut })
-	m.counter("turn_relayed_packets_total", "Datagrams relayed.", way("to_client"), func() uint64 { return relay.Stats().RelayedPacketsIn })
-	m.counter("turn_relayed_packets_total", "Datagrams relayed.", way("to_peer"), func() uint64 { return relay.Stats().RelayedPacketsOut })
+	for plane := range relay.Stats().Carried {
+		m.carried(plane, func() turnsvc.Carried { return relay.Stats().Carried[plane] })
+	}
+}
+
+// carried is what a data plane has carried.
+func (m metricSet) carried(plane turnsvc.DataPlane, now func() turnsvc.Carried) {
+	way := func(direction string) prometheus.Labels {
+		return prometheus.Labels{"direction": direction, "plane": plane.String()}
+	}
+	const bytes, packets = "turn_relayed_bytes_total", "turn_relayed_packets_total"
+	m.counter(bytes, "Bytes relayed, by data plane.", way("to_client"), func() uint64 { return now().In.Bytes })
+	m.counter(bytes, "Bytes relayed, by data plane.", way("to_peer"), func() uint64 { return now().Out.Bytes })
+	m.counter(packets, "Datagrams relayed, by data plane.", way("to_client"), func() uint64 { return now().In.Packets })
+	m.counter(packets, "Datagrams relayed, by data plane.", way("to_peer"), func() uint64 { return now().Out.Packets })
 }
 
 func refused(reason string) prometheus.Labels { return prometheus.Labels{"reason": reason} }

@@ -36,7 +36,8 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, o
 		MaxConns: share.turnConns, MaxAllocations: share.allocations,
 		MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
 		MaxBitrate: cfg.TURN.MaxBitrate, MonthlyBudget: int64(cfg.TURN.MonthlyBudget), BudgetFile: budgetFile(cfg),
-		Peers: cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
+		DataPlane: cfg.TURN.DataPlane,
+		Peers:     cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
 		DrainTimeout: drainTimeout, Offered: offered, Log: log,
 	}
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {

@@ -107,6 +107,7 @@ func TestFaultsAreListedTogether(t *testing.T) {
 		"LOG_FORMAT=xml":                    `WASMP2PCHAT_LOG_FORMAT: read "xml", want text or json`,
 		"TURN_DENY_PEERS=10.0.0.0":          `WASMP2PCHAT_TURN_DENY_PEERS: read "10.0.0.0", want prefixes such as 10.0.0.0/8 or fd00::/8, separated by commas`,
 		"TURN_PEERS=all":                    `WASMP2PCHAT_TURN_PEERS: read "all", want room, public or any`,
+		"TURN_DATAPLANE=dpdk":               `WASMP2PCHAT_TURN_DATAPLANE: read "dpdk", want auto, ebpf, batch or pion`,
 		"TURN_RELAY_PORTS=9-1":              `WASMP2PCHAT_TURN_RELAY_PORTS: read "9-1", want two ports such as 49152-65535`,
 		"ROOM_SECRET=hunter2":               `WASMP2PCHAT_ROOM_SECRET: read "[redacted]", want a secret of at least 16 characters, such as openssl rand -hex 16 prints`,
 		"TURN_SECRETS_FILE=/does/not/exist": "WASMP2PCHAT_TURN_SECRETS_FILE: open /does/not/exist: no such file or directory",

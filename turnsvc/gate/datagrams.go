@@ -86,6 +86,20 @@ func (d *Datagrams) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return len(p), nil
 }
 
+// Asked is the address of ours that a client has asked, whose address ReadFrom has
+// returned; invalid if it is not known.
+func (d *Datagrams) Asked(client net.Addr) netip.AddrPort {
+	own := AddrPort(d.LocalAddr())
+	if from, ok := client.(*net.UDPAddr); ok && d.routes != nil && from.Zone != "" {
+		local, _ := netip.ParseAddr(from.Zone) // always valid: addr has written it
+		own = netip.AddrPortFrom(local.WithZone(""), own.Port())
+	}
+	if own.Addr().IsUnspecified() {
+		return netip.AddrPort{}
+	}
+	return own
+}
+
 var errNotUDP = errors.New("not an address of UDP")
 
 // Close closes the socket; a blocked ReadFrom returns net.ErrClosed. It may be
