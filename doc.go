@@ -22,6 +22,7 @@
 //	internal/edge/address
 //	                  at which addresses clients reach us: found, compared, kept true
 //	internal/durable  small files that are whole whatever happens
+//	internal/mmsg     many datagrams for one system call
 //	internal/thrift   memory that a calm server gives back
 //	match             the waiting pool and its WebSocket
 //	match/pooltest    what every waiting pool promises, as tests

@@ -77,7 +77,7 @@ func (c *carriage) bind(g *grant, number uint16, peer netip.AddrPort, o *order) 
 	}
 	w := &wanted{relay: r, peer: peer, channel: dataplane.Channel{
 		Allocation: g.number, Client: g.client, Server: server, Number: number,
-		Relayed: netip.AddrPortFrom(r.home.bound, r.port),
+		Relayed: r.bound(),
 	}}
 	if c.wanted[r] == nil {
 		c.wanted[r] = map[uint16]*wanted{}
@@ -113,7 +113,7 @@ func (c *carriage) drop(r *relay) {
 	for _, w := range c.wanted[r] {
 		c.forget(w)
 	}
-	for w := range c.toward[netip.AddrPortFrom(r.home.public, r.port)] {
+	for w := range c.toward[r.relayed()] {
 		c.look(w)
 	}
 }
@@ -146,7 +146,7 @@ func (c *carriage) look(w *wanted) {
 	ch, before := w.channel, w.channel.Peer
 	ch.Peer, ch.Partner = w.relay.home.homes.inward(w.peer), netip.AddrPort{}
 	if other := w.relay.home.homes.at(w.peer); other != nil {
-		ch.Partner = netip.AddrPortFrom(other.home.bound, other.port)
+		ch.Partner = other.bound()
 	}
 	lets := w.relay.lets(w.peer)
 	if !lets || ch != w.channel {

@@ -85,7 +85,7 @@ func withFake(t *testing.T, change func(*Config)) (*service, *fakePlane) {
 	t.Helper()
 	p := &fakePlane{failed: make(chan error, 1), bound: map[dataplane.Channel]bool{}}
 	s := serve(t, func(c *Config) {
-		c.PublicIPs = addrs("198.51.100.7")
+		c.DataPlane, c.PublicIPs = PlaneEBPF, addrs("198.51.100.7")
 		c.Peers, c.AllowPeers = PeersRoom, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		c.kernel = func(o dataplane.Options) (dataplane.Plane, error) {
 			p.bitrate = o.Bitrate

@@ -10,6 +10,7 @@ import (
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/mmsg"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
@@ -22,6 +23,10 @@ import (
 type door struct {
 	net.PacketConn // of package gate
 	srv            *Server
+	lane           lane         // reads
+	in             *gate.Batch  // of a UDP socket, with PlaneBatch
+	sock           *mmsg.Socket // to whose clients data goes out, with PlaneBatch by UDP
+	stream         *gate.Stream // or by this
 
 	ended bool   // ReadFrom has returned an error: pion has left
 	order *order // what pion does now; nil: nothing that is answered
@@ -51,6 +56,7 @@ func (s *Server) open(conn net.PacketConn) error {
 	if holder, ok := conn.(interface{ Hold(func() bool) }); ok {
 		holder.Hold(d.holds)
 	}
+	d.lane = s.laneFor(d, conn)
 	s.doors.Add(1)
 	_, err := turn.NewServer(turn.ServerConfig{
 		Realm:         s.cfg.Realm,
@@ -80,7 +86,7 @@ func (d *door) ReadFrom(p []byte) (int, net.Addr, error) {
 			}
 			continue
 		}
-		n, from, err := d.PacketConn.ReadFrom(p)
+		n, from, err := d.lane.ReadFrom(p)
 		if err != nil {
 			d.leave()
 			return n, from, err
@@ -95,6 +101,9 @@ func (d *door) ReadFrom(p []byte) (int, net.Addr, error) {
 func (d *door) leave() {
 	if !d.ended {
 		d.ended = true
+		if d.stream != nil {
+			d.stream.Linger()
+		}
 		d.srv.doors.Done()
 	}
 }
@@ -296,6 +305,9 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 	}
 	g.token = token
 	g.ends = time.Now().Add(minLifetime) // until accept knows better
+	if d.in != nil {
+		g.reply = d.in.Reply(d.order.from)
+	}
 	d.hold(g)
 	r.belongTo(g, d.srv.kernel.drop, func() {
 		g.ending.Store(true)

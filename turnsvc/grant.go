@@ -9,6 +9,7 @@ import (
 	"github.com/pion/stun/v3"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
 // maxOverstay is how long after it was made an allocation can be kept alive with
@@ -54,6 +55,7 @@ type grant struct {
 
 	ending atomic.Bool           // is being deleted: no request may touch it
 	relay  atomic.Pointer[relay] // nil until pion has asked for it
+	reply  gate.Reply            // how to send to the client, with PlaneBatch by UDP
 
 	partner atomic.Pointer[netip.Addr] // to whom its holder was introduced; nil: to nobody
 	joined  atomic.Pointer[string]     // the room that its own was joined to; nil: to none
@@ -74,7 +76,6 @@ type channel struct {
 func newGrant(d *door, r *request, m member, n uint64) *grant {
 	return &grant{
 		member: m, number: n, id: strconv.FormatUint(n, 36), client: r.client, door: d, made: d.srv.cfg.now(), transaction: r.TransactionID,
-		permissions: map[netip.Addr]time.Time{}, channels: map[uint16]channel{},
 	}
 }
 
@@ -98,6 +99,9 @@ func (g *grant) close() {
 
 // permit notes permissions that pion has installed.
 func (g *grant) permit(peers []netip.AddrPort, now time.Time) {
+	if g.permissions == nil {
+		g.permissions = map[netip.Addr]time.Time{}
+	}
 	for _, peer := range peers {
 		g.permissions[peer.Addr()] = now.Add(permissionLifetime)
 	}
@@ -126,8 +130,14 @@ func (g *grant) hasRoomFor(peers []netip.AddrPort, now time.Time) bool {
 // bind notes a channel that pion has bound; its peer has a permission, too
 // (RFC 8656 §12).
 func (g *grant) bind(number uint16, peer netip.AddrPort, now time.Time) {
+	if g.channels == nil {
+		g.channels = map[uint16]channel{}
+	}
 	g.channels[number] = channel{peer: peer, ends: now.Add(channelLifetime)}
 	g.permit([]netip.AddrPort{peer}, now)
+	if r := g.relay.Load(); r != nil {
+		r.bind(number, peer, now)
+	}
 }
 
 // bindable reports whether a channel may be bound: the number to no other peer,

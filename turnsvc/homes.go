@@ -20,6 +20,7 @@ import (
 type homes struct {
 	cfg       Config
 	meter     *meter
+	batch     *batch          // reads for the relays; nil: pion does
 	listening map[uint16]bool // where we listen for clients
 
 	epoch atomic.Uint64 // grows with everything that the wall's answers depend on

@@ -83,10 +83,13 @@ func (m *meter) spendAll(all, within dataplane.Traffic) {
 	m.budget.spend(2*legs(all) - legs(within))
 }
 
-func (m *meter) spend(n int, within bool) {
-	weight := int64(n) + headerBytes
-	if !within {
-		weight *= 2
+func (m *meter) spend(n int, within bool) { m.budget.spend(weight(n, within)) }
+
+// weight is what a datagram of n bytes costs of the budget.
+func weight(n int, within bool) int64 {
+	leg := int64(n) + headerBytes
+	if within {
+		return leg
 	}
-	m.budget.spend(weight)
+	return 2 * leg
 }

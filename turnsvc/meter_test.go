@@ -189,7 +189,7 @@ func TestMeterMakesNoGarbage(t *testing.T) {
 	ip := netip.MustParseAddr("192.0.2.1")
 	n := testing.AllocsPerRun(100, func() {
 		now := r.home.meter.now()
-		if r.permits.lets(ip, now) && r.home.meter.lets(&r.in, 160, now) {
+		if r.routes.lets(ip, now) && r.home.meter.lets(&r.in, 160, now) {
 			r.home.meter.carriedIn(160, false)
 		}
 	})
@@ -207,7 +207,7 @@ func BenchmarkMeter(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now := r.home.meter.now()
-		if r.permits.lets(ip, now) && r.home.meter.lets(&r.in, 160, now) {
+		if r.routes.lets(ip, now) && r.home.meter.lets(&r.in, 160, now) {
 			r.home.meter.carriedIn(160, false)
 		}
 	}

@@ -99,6 +99,3 @@ func (s *Server) planeOptions() dataplane.Options {
 		MaxChannels: s.cfg.MaxAllocations * maxChannels, Log: s.log,
 	}
 }
-
-// openBatch is for later.
-func (s *Server) openBatch() error { return errors.New("not in this build") }

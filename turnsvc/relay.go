@@ -9,34 +9,45 @@ import (
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/mmsg"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
-// A relay is the socket of one relayed transport address. Between pion and the
-// network it keeps the wall and the meter, and leads datagrams for another relay of
-// this server past whatever NAT stands before it:
+// A relay is the socket of one relayed transport address. Between its clients and
+// the network it keeps the wall and the meter, and leads datagrams for another relay
+// of this server past whatever NAT stands before it:
 //
 //	relay A ──to public:B──▶ inner:B ─▶ relay B, which reads it as from public:A
 //
-// One goroutine reads, pion's of this allocation; it costs no memory per packet.
+// With PlaneBatch its socket is read by a worker, and the goroutine of pion waits
+// for the end. With PlanePion, or if a worker fails, that goroutine reads; it costs
+// no memory per packet.
 type relay struct {
-	*net.UDPConn
+	conn   atomic.Pointer[net.UDPConn] // nil: the socket is sock
+	sock   *mmsg.Socket
 	port   uint16
 	home   *relays
 	owner  *grant // nil: nobody's yet
 	closed func() error
 	gone   atomic.Bool // is closed, or about to be
 
-	permits permits
+	turned chan struct{} // closed when pion has to look: there is a conn, or the end
+	once   sync.Once     // closes it
+	worker *worker       // that reads from sock; nil: none does
+	slot   uint32        // there
+
+	routes  routes
 	in, out bucket // from peers, and to them
 
 	last     netip.AddrPort // whose address lastAddr is: a peer
 	lastAddr *net.UDPAddr   // that talks on costs no memory
 }
 
-func (h *relays) newRelay(conn *net.UDPConn, port uint16) *relay {
+// newRelay is one with a conn or a sock.
+func (h *relays) newRelay(conn *net.UDPConn, sock *mmsg.Socket, port uint16) *relay {
 	h.taken.Add(1)
-	r := &relay{UDPConn: conn, port: port, home: h}
+	r := &relay{sock: sock, port: port, home: h, turned: make(chan struct{})}
+	r.conn.Store(conn)
 	r.closed = sync.OnceValue(r.release)
 	return r
 }
@@ -46,7 +57,6 @@ func (h *relays) newRelay(conn *net.UDPConn, port uint16) *relay {
 // at the end, each once.
 func (r *relay) belongTo(g *grant, left func(*relay), gone func()) {
 	r.owner = g
-	r.home.homes.join(r)
 	r.closed = sync.OnceValue(func() error {
 		r.gone.Store(true)
 		r.home.homes.leave(r)
@@ -55,13 +65,50 @@ func (r *relay) belongTo(g *grant, left func(*relay), gone func()) {
 		gone()
 		return err
 	})
+	r.home.homes.join(r)
+	if r.batched() {
+		r.home.homes.batch.watch(r)
+	}
 }
 
 // release frees the port.
-func (r *relay) release() error {
-	err := r.UDPConn.Close()
+func (r *relay) release() (err error) {
+	if r.worker != nil {
+		r.worker.drop(r)
+	}
+	r.gone.Store(true) // from here on fall closes what it has made
+	if r.sock != nil {
+		err = r.sock.Close()
+	}
+	if conn := r.conn.Load(); conn != nil {
+		err = conn.Close()
+	}
+	r.turn()
 	r.home.taken.Add(-1)
 	return err
+}
+
+// turn lets pion look.
+func (r *relay) turn() { r.once.Do(func() { close(r.turned) }) }
+
+// batched reports whether a worker reads, and not pion.
+func (r *relay) batched() bool { return r.conn.Load() == nil }
+
+// fall leaves reading to pion, for a worker cannot.
+func (r *relay) fall() {
+	conn, err := r.sock.Conn()
+	if err != nil {
+		if !errors.Is(err, net.ErrClosed) {
+			_ = r.Close() // it would be deaf
+		}
+		return
+	}
+	r.conn.Store(conn)
+	r.home.homes.epoch.Add(1) // others hand it nothing any more
+	if r.gone.Load() {
+		_ = conn.Close()
+	}
+	r.turn()
 }
 
 // WriteTo sends to a peer. A datagram that the wall or the meter holds back is
@@ -76,34 +123,54 @@ func (r *relay) WriteTo(p []byte, addr net.Addr) (int, error) {
 		return len(p), nil
 	}
 	to := r.home.homes.inward(peer)
-	n, err := r.WriteToUDPAddrPort(p, to)
-	if err == nil {
-		r.home.meter.carriedOut(n, to != peer)
+	if err := r.sendTo(p, to); err != nil {
+		return 0, err
 	}
-	return n, err
+	r.home.meter.carriedOut(len(p), to != peer)
+	return len(p), nil
 }
 
-// ReadFrom receives from a peer what the wall and the meter let through. The
-// address is shared between calls: nobody may change it. Only Close makes it fail:
-// upon an error pion deletes the allocation, at a moment which lastMoments forbids.
+func (r *relay) sendTo(p []byte, to netip.AddrPort) error {
+	conn := r.conn.Load()
+	if conn == nil {
+		return r.sock.SendTo(p, to)
+	}
+	_, err := conn.WriteToUDPAddrPort(p, to)
+	return err
+}
+
+// ReadFrom receives from a peer what the wall and the meter let through, or waits
+// for the end. The address is shared between calls: nobody may change it. Only Close
+// makes it fail: upon an error pion deletes the allocation, at a moment which
+// lastMoments forbids.
 func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
+	if r.batched() {
+		<-r.turned
+	}
+	if conn := r.conn.Load(); conn != nil {
+		return r.receive(conn, p)
+	}
+	return 0, nil, net.ErrClosed
+}
+
+func (r *relay) receive(conn *net.UDPConn, p []byte) (int, net.Addr, error) {
 	var tired arrivals.Pause
 	for {
-		n, from, err := r.ReadFromUDPAddrPort(p)
+		n, from, err := conn.ReadFromUDPAddrPort(p)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return 0, nil, err
 		case err != nil:
 			tired.Wait(nil)
 			continue
-		case n == len(p): // perhaps cut short by pion's buffer: a part is worse than nothing
+		case n > maxPayloadBytes || n == len(p): // perhaps cut short by pion's buffer: a part is worse than nothing
 			r.home.count.frames.Add(1)
 			continue
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		peer := r.home.homes.outward(from)
 		now := r.home.meter.now()
-		if !r.lets(peer) || !r.permits.lets(peer.Addr(), now) {
+		if !r.lets(peer) || !r.routes.lets(peer.Addr(), now) {
 			r.home.count.peers.Add(1)
 			continue
 		}
@@ -115,12 +182,16 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// permit lets datagrams from the addresses of peers through for as long as a
-// channel lasts, which is longer than a permission: pion has the last word. The
-// door's reader calls it.
+// permit notes permissions that pion has installed. The door's reader calls it.
 func (r *relay) permit(peers []netip.AddrPort, now time.Time) {
 	from := now.Sub(r.home.meter.start)
-	r.permits.add(peers, from, from+channelLifetime)
+	r.routes.permit(peers, from, from+permissionLifetime)
+}
+
+// bind notes a channel that pion has bound. The door's reader calls it.
+func (r *relay) bind(number uint16, peer netip.AddrPort, now time.Time) {
+	from := now.Sub(r.home.meter.start)
+	r.routes.bind(number, peer, from, from+channelLifetime)
 }
 
 // lets is the second wall. Another relay of this server is let through as such,
@@ -141,6 +212,24 @@ func (r *relay) addr(peer netip.AddrPort) net.Addr {
 	return r.lastAddr
 }
 
+// relayed is the relayed transport address.
+func (r *relay) relayed() netip.AddrPort { return netip.AddrPortFrom(r.home.public, r.port) }
+
+// bound is where the socket is bound on this machine.
+func (r *relay) bound() netip.AddrPort { return netip.AddrPortFrom(r.home.bound, r.port) }
+
+// LocalAddr is where the socket is bound.
+func (r *relay) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(r.bound()) }
+
 // Close closes the socket, upon which pion forgets the allocation. It may be
 // called again and again.
 func (r *relay) Close() error { return r.closed() }
+
+// SetDeadline does nothing, as the two below: nobody sets one.
+func (r *relay) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing.
+func (r *relay) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing.
+func (r *relay) SetWriteDeadline(time.Time) error { return nil }

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/mmsg"
 )
 
 const (
@@ -133,6 +135,13 @@ func (h *relays) free(even bool) iter.Seq[uint16] {
 }
 
 func (h *relays) bind(port uint16) (*relay, error) {
+	if h.homes.batch != nil {
+		sock, err := mmsg.Listen(netip.AddrPortFrom(h.bound, port), socketBufferBytes)
+		if err != nil {
+			return nil, fmt.Errorf("open relay port %d: %w", port, err)
+		}
+		return h.newRelay(nil, sock, port), nil
+	}
 	network := "udp4"
 	if h.bound.Is6() {
 		network = "udp6"
@@ -142,7 +151,7 @@ func (h *relays) bind(port uint16) (*relay, error) {
 		return nil, fmt.Errorf("open relay port %d: %w", port, err)
 	}
 	_ = conn.SetReadBuffer(socketBufferBytes) // with a smaller one it works as well
-	return h.newRelay(conn, port), nil
+	return h.newRelay(conn, nil, port), nil
 }
 
 // random is a number below n, which is at most 65536; nobody can foresee it.

@@ -28,6 +28,7 @@ type Server struct {
 	offer     *offer
 	exhausted pacer
 	userSpace DataPlane // PlaneBatch or PlanePion
+	batch     *batch    // nil: everything is carried by pion
 	kernel    *carriage // nil: everything is carried in user space
 	count     counters
 	sockets
@@ -73,6 +74,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.budget.keep()() // until the last relay is closed
 	defer s.kernel.run()()
+	defer s.batch.run()()
 	for _, socket := range slices.Concat(s.udp...) {
 		if err := s.open(socket); err != nil {
 			err = errors.Join(fmt.Errorf("serve turn on udp: %w", err), s.closeSockets())

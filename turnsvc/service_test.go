@@ -33,7 +33,7 @@ func serve(t testing.TB, change func(*Config)) *service {
 	cfg := Config{
 		Secrets: []string{"new", "old"}, UDPAddrs: []string{"127.0.0.1:0"}, TCPAddr: "127.0.0.1:0",
 		PublicIPs: addrs("127.0.0.1"), Peers: PeersAny, DrainTimeout: time.Millisecond, now: clock.now,
-		blind: true,
+		blind: true, DataPlane: planeOfTests,
 	}
 	offered := make(chan struct{}, 1)
 	cfg.Offered = func() {

@@ -39,7 +39,7 @@ func ours(t *testing.T, change func(*turnsvc.Config)) *site {
 	t.Helper()
 	cfg := turnsvc.Config{
 		Secrets: []string{secret}, PublicIPs: addrs("127.0.0.1"), Peers: turnsvc.PeersAny,
-		DrainTimeout: time.Millisecond,
+		DrainTimeout: time.Millisecond, DataPlane: planeOfTests,
 	}
 	if change != nil {
 		change(&cfg)

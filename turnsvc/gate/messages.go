@@ -28,3 +28,6 @@ func (m *messages) Next() ([]byte, error) {
 
 // Buffered is 0: no message has begun and not ended.
 func (m *messages) Buffered() int { return 0 }
+
+// Ready is false: every message is read by itself.
+func (m *messages) Ready() bool { return false }

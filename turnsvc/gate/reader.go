@@ -41,6 +41,12 @@ func (r *Reader) Next() ([]byte, error) {
 // two calls of Next it is more than 0 when the next frame has begun.
 func (r *Reader) Buffered() int { return r.end - r.start }
 
+// Ready reports whether Next returns a frame without reading.
+func (r *Reader) Ready() bool {
+	size, err := frameSize(r.buf[r.start:r.end])
+	return err == nil && size > 0 && r.Buffered() >= size
+}
+
 // fill reads once. The started frame is moved to the front before, so there is
 // always room: no frame is longer than the buffer.
 func (r *Reader) fill() error {

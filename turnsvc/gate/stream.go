@@ -44,6 +44,7 @@ type Stream struct {
 	closed   func() error // what Close does, once
 	local    net.Addr     // so that nobody asks for them packet by packet
 	remote   net.Addr
+	outbox   outbox
 	whole    bool // messages are kept apart below, so they need no padding
 
 	mu   sync.Mutex // guards the fields below against Close while Await is at work
@@ -55,6 +56,7 @@ type Stream struct {
 type frames interface {
 	Next() ([]byte, error)
 	Buffered() int
+	Ready() bool
 }
 
 // NewStream wraps conn, whose time starts to run. The function refused is called
@@ -133,18 +135,29 @@ func (s *Stream) use(conn net.Conn) error {
 // ReadFrom returns one frame. A frame that does not fit p is an error, as on
 // every error the connection is closed.
 func (s *Stream) ReadFrom(p []byte) (int, net.Addr, error) {
-	frame := s.first
-	if s.first = nil; frame == nil {
-		var err error
-		if frame, err = s.next(); err != nil {
-			return 0, nil, err
-		}
+	frame, err := s.Next()
+	if err != nil {
+		return 0, nil, err
 	}
 	if len(frame) > len(p) {
 		return 0, nil, errors.Join(ErrFrame, s.Close())
 	}
 	return copy(p, frame), s.remote, nil
 }
+
+// Next returns one frame, which is valid until the next call that finds Ready
+// false. It takes the place of ReadFrom.
+func (s *Stream) Next() ([]byte, error) {
+	if frame := s.first; frame != nil {
+		s.first = nil
+		return frame, nil
+	}
+	return s.next()
+}
+
+// Ready reports whether Next returns a frame without reading, for one at least was
+// read together with that before.
+func (s *Stream) Ready() bool { return s.frames.Ready() }
 
 func (s *Stream) next() ([]byte, error) {
 	frame, err := s.frames.Next()
@@ -174,19 +187,14 @@ func (s *Stream) due() time.Time {
 	return time.Now().Add(IdleTimeout)
 }
 
-// WriteTo writes one frame to the client, whatever address is given. A write
-// that fails may have left half a frame behind, so it closes the connection.
+// WriteTo writes one frame to the client, whatever address is given.
 func (s *Stream) WriteTo(p []byte, _ net.Addr) (int, error) {
-	err := s.conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
-	if err != nil {
-		return 0, errors.Join(err, s.Close())
-	}
 	message := p
 	if s.whole {
 		message = unpadded(p)
 	}
-	if n, err := s.conn.Write(message); err != nil {
-		return n, errors.Join(err, s.Close())
+	if n, err := s.write(message); err != nil {
+		return n, err
 	}
 	return len(p), nil
 }

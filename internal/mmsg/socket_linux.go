@@ -1,0 +1,147 @@
+package mmsg
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Supported is nil where the package works.
+func Supported() error { return nil }
+
+// A Socket is a UDP socket: one of its own, which nothing waits for but a Poller,
+// or that of a net.UDPConn. Any number of goroutines may use it.
+type Socket struct {
+	six bool
+	raw syscall.RawConn // of the net.UDPConn; nil: its own
+
+	mu sync.RWMutex // held while fd is used, so that no other socket has its number by then
+	fd int          // its own; -1 after Close
+}
+
+// Listen opens a Socket of its own at an address, with buffers as large as we may
+// make them up to bufferBytes.
+func Listen(addr netip.AddrPort, bufferBytes int) (*Socket, error) {
+	s := &Socket{six: addr.Addr().Is6()}
+	family := unix.AF_INET
+	if s.six {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	if err := s.bind(fd, addr); err != nil {
+		_ = unix.Close(fd) // of no use to anybody
+		return nil, err
+	}
+	for _, o := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, o[0], bufferBytes) != nil {
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, o[1], bufferBytes) // with smaller ones it works as well
+		}
+	}
+	s.fd = fd
+	return s, nil
+}
+
+func (s *Socket) bind(fd int, addr netip.AddrPort) error {
+	var name unix.Sockaddr = &unix.SockaddrInet4{Port: int(addr.Port())}
+	if s.six {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+		name = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	} else {
+		name.(*unix.SockaddrInet4).Addr = addr.Addr().As4()
+	}
+	return os.NewSyscallError("bind", unix.Bind(fd, name))
+}
+
+// Wrap is the socket of conn, which goes on to belong to who has it.
+func Wrap(conn *net.UDPConn) (*Socket, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("reach a socket: %w", err)
+	}
+	s := &Socket{raw: raw}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		var domain int
+		domain, failed = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+		s.six = domain == unix.AF_INET6
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask a socket for its family: %w", err)
+	}
+	return s, nil
+}
+
+// Six reports whether the socket is one of IPv6.
+func (s *Socket) Six() bool { return s.six }
+
+// use calls f with the descriptor, unless the socket is closed.
+func (s *Socket) use(f func(fd uintptr)) error {
+	if s.raw != nil {
+		return s.raw.Control(f)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.fd < 0 {
+		return net.ErrClosed
+	}
+	f(uintptr(s.fd))
+	return nil
+}
+
+// Close closes a Socket of its own; a second time does nothing.
+func (s *Socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.raw != nil || s.fd < 0 {
+		return nil
+	}
+	fd := s.fd
+	s.fd = -1
+	return os.NewSyscallError("close", unix.Close(fd))
+}
+
+// Conn makes a Socket of its own that of a net.UDPConn, and closes it.
+func (s *Socket) Conn() (*net.UDPConn, error) {
+	s.mu.Lock()
+	if s.raw != nil || s.fd < 0 {
+		s.mu.Unlock()
+		return nil, net.ErrClosed
+	}
+	file := os.NewFile(uintptr(s.fd), "udp")
+	s.fd = -1
+	s.mu.Unlock()
+	conn, err := net.FilePacketConn(file)
+	_ = file.Close() // conn has a descriptor of its own
+	if err != nil {
+		return nil, fmt.Errorf("hand a socket over: %w", err)
+	}
+	return conn.(*net.UDPConn), nil // as Listen has made it
+}
+
+// SendTo sends one datagram.
+func (s *Socket) SendTo(p []byte, to netip.AddrPort) error {
+	var name unix.Sockaddr = &unix.SockaddrInet4{Port: int(to.Port())}
+	if s.six {
+		name = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	} else {
+		name.(*unix.SockaddrInet4).Addr = to.Addr().Unmap().As4()
+	}
+	var failed error
+	if err := s.use(func(fd uintptr) { failed = unix.Sendto(int(fd), p, unix.MSG_DONTWAIT, name) }); err != nil {
+		return err
+	}
+	return os.NewSyscallError("sendto", failed)
+}

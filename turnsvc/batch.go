@@ -1,0 +1,238 @@
+package turnsvc
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/mmsg"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
+)
+
+// A batch is the plane that carries many datagrams for one system call: its workers,
+// and what its lanes read. It takes Linux.
+type batch struct {
+	srv      *Server
+	segments bool // the kernel sends runs of datagrams as segments of one
+	workers  []*worker
+	lanes    map[*gate.Datagrams]*gate.Batch
+	porters  sync.Pool     // of *streamPorter, for streams that have data
+	next     atomic.Uint64 // numbers relays, to share them between the workers
+	stopping atomic.Bool
+}
+
+// openBatch opens all of it that can fail.
+func (s *Server) openBatch() (err error) {
+	if err := mmsg.Supported(); err != nil {
+		return err
+	}
+	b := &batch{srv: s, lanes: map[*gate.Datagrams]*gate.Batch{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	for _, sockets := range s.udp {
+		for _, d := range sockets {
+			if b.lanes[d], err = d.Batch(roomBefore, roomAfter); err != nil {
+				return err
+			}
+			b.segments = mmsg.CanSegment(b.lanes[d].Socket())
+		}
+	}
+	s.batch = b // newPorter asks
+	for range s.cfg.cores {
+		w, err := newWorker(b)
+		if err != nil {
+			s.batch = nil
+			return err
+		}
+		b.workers = append(b.workers, w)
+	}
+	b.porters.New = func() any { return newStreamPorter(s) }
+	s.homes.batch = b
+	return nil
+}
+
+// run lets the workers work until the function that it returns is called.
+func (b *batch) run() (stop func()) {
+	if b == nil {
+		return func() {}
+	}
+	var working sync.WaitGroup
+	for _, w := range b.workers {
+		working.Go(w.work)
+	}
+	return func() {
+		b.stopping.Store(true)
+		if err := b.close(); err != nil {
+			b.srv.log.Debug("turn workers not closed", "err", err.Error())
+		}
+		working.Wait()
+	}
+}
+
+func (b *batch) close() error {
+	var errs []error
+	for _, w := range b.workers {
+		errs = append(errs, w.poller.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// watch lets a worker read from a relay. If that cannot be, pion does.
+func (b *batch) watch(r *relay) {
+	w := b.workers[b.next.Add(1)%uint64(len(b.workers))]
+	if err := w.add(r); err != nil {
+		b.srv.log.Debug("turn relay without a worker", "err", err.Error())
+		r.fall()
+	}
+}
+
+const (
+	// workerSockets is of how many sockets a worker learns at once that they have
+	// datagrams.
+	workerSockets = 128
+	// workerDatagrams is how many a worker holds at once, of all sockets, and
+	// socketDatagrams how many of one, so that nobody waits long for others.
+	workerDatagrams = 256
+	socketDatagrams = 64
+)
+
+// A worker carries what comes from the peers of many relays.
+type worker struct {
+	batch  *batch
+	poller *mmsg.Poller
+	in     *mmsg.Receiver
+	porter *porter
+
+	mu    sync.Mutex // guards the fields below; never held while reading or sending
+	slots []slot
+	free  []uint32
+}
+
+// slot is a relay that a worker watches. A token is its number in slots and, above
+// it, its turn: what the poller knew before a relay was closed must not be taken
+// for one that came after it.
+type slot struct {
+	relay *relay
+	turn  uint32
+}
+
+func newWorker(b *batch) (*worker, error) {
+	poller, err := mmsg.NewPoller(workerSockets)
+	if err != nil {
+		return nil, fmt.Errorf("open a worker: %w", err)
+	}
+	return &worker{
+		batch: b, poller: poller, porter: newPorter(b.srv, workerDatagrams),
+		in: mmsg.NewReceiver(workerDatagrams, maxPayloadBytes+1, roomBefore, roomAfter),
+	}, nil
+}
+
+// add watches a relay until it is dropped.
+func (w *worker) add(r *relay) error {
+	w.mu.Lock()
+	if len(w.free) == 0 {
+		w.free = append(w.free, uint32(len(w.slots)))
+		w.slots = append(w.slots, slot{})
+	}
+	last := len(w.free) - 1
+	n := w.free[last]
+	w.free = w.free[:last]
+	w.slots[n].relay = r
+	r.worker, r.slot = w, n
+	token := uint64(w.slots[n].turn)<<32 | uint64(n)
+	w.mu.Unlock()
+	return w.poller.Add(r.sock, token)
+}
+
+// drop forgets a relay.
+func (w *worker) drop(r *relay) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := &w.slots[r.slot]; s.relay == r {
+		s.relay = nil
+		s.turn++
+		w.free = append(w.free, r.slot)
+	}
+}
+
+// of is the relay of a token, or nil.
+func (w *worker) of(token uint64) *relay {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.slots[uint32(token)]; s.turn == uint32(token>>32) {
+		return s.relay
+	}
+	return nil
+}
+
+// work carries until the poller is closed. If it fails instead, the relays are left
+// to pion.
+func (w *worker) work() {
+	var err error
+	for err == nil {
+		err = w.step()
+	}
+	if w.batch.stopping.Load() {
+		return
+	}
+	w.batch.srv.log.Warn("turn data plane failed", "plane", PlaneBatch.String(), "err", err.Error(), "goes_on_with", PlanePion.String())
+	w.mu.Lock()
+	all := make([]*relay, 0, len(w.slots))
+	for _, s := range w.slots {
+		if s.relay != nil {
+			all = append(all, s.relay)
+		}
+	}
+	w.mu.Unlock()
+	for _, r := range all {
+		r.fall()
+	}
+}
+
+// step carries what has come, or waits for it.
+func (w *worker) step() error {
+	n, err := w.poller.Wait()
+	if err != nil {
+		return err
+	}
+	w.porter.begin()
+	for i := range n {
+		if r := w.of(w.poller.Token(i)); r != nil {
+			w.read(r)
+		}
+	}
+	w.flush()
+	return nil
+}
+
+// read carries what has come to one relay. What it leaves it is told of again.
+func (w *worker) read(r *relay) {
+	if w.in.Free() < socketDatagrams || w.porter.full() {
+		w.flush()
+	}
+	first, end, err := w.in.Receive(r.sock, socketDatagrams)
+	if err != nil {
+		return // closed, or an error about something that was sent: the next call tells no more
+	}
+	for i := first; i < end; i++ {
+		buf, begin, end := w.in.Datagram(i)
+		from, scope := w.in.From(i).AddrPort()
+		if scope != 0 { // link-local, which no permission can be for
+			w.porter.strangers++
+			continue
+		}
+		w.porter.fromPeer(r, from, gate.Packet{Buf: buf, Begin: begin, End: end})
+		if w.porter.full() {
+			w.porter.end()
+		}
+	}
+}
+
+func (w *worker) flush() {
+	w.porter.end()
+	w.in.Reset()
+}

@@ -1,0 +1,32 @@
+package turnsvc
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// planeOfTests is that of every service which does not choose one.
+var planeOfTests DataPlane //nolint:gochecknoglobals // TestMain can hand nothing to tests
+
+// TestMain runs every test on each data plane, one after the other; benchmarks and
+// fuzz tests on the first.
+func TestMain(m *testing.M) {
+	list := flag.String("planes", "auto,pion", "the data planes to test, separated by commas")
+	flag.Parse()
+	once := flag.Lookup("test.bench").Value.String()+flag.Lookup("test.fuzz").Value.String()+flag.Lookup("test.list").Value.String() != ""
+	for i, name := range strings.Split(*list, ",") {
+		if err := planeOfTests.UnmarshalText([]byte(name)); err != nil {
+			panic(err)
+		}
+		if i > 0 && once {
+			return
+		}
+		if m.Run() != 0 { // which the process ends with
+			fmt.Fprintln(os.Stderr, "on the data plane", name)
+			return
+		}
+	}
+}
