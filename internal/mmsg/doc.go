@@ -11,5 +11,9 @@
 // into, and lends it until its Reset. A Sender owns nothing: what was added must
 // stay as it is until Flush.
 //
+// None of the calls can wait, and each moves a bounded number of datagrams, so Go's
+// scheduler is not told of them: it would take the processor away from a goroutine
+// that is about to be back.
+//
 // It takes Linux; Supported says why it does not work elsewhere.
 package mmsg

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +18,7 @@ type Poller struct {
 	events []unix.EpollEvent
 
 	n    int
-	err  error
+	errn syscall.Errno
 	wait func(fd uintptr) bool
 }
 
@@ -35,11 +36,12 @@ func NewPoller(events int) (*Poller, error) {
 		return nil, fmt.Errorf("reach epoll: %w", err)
 	}
 	p.wait = func(fd uintptr) bool {
-		p.n, p.err = unix.EpollWait(int(fd), p.events, 0)
-		if errors.Is(p.err, unix.EINTR) {
-			p.n, p.err = 0, nil
+		n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+		p.n, p.errn = int(n), err
+		if err != 0 {
+			p.n = 0
 		}
-		return p.n != 0 || p.err != nil
+		return p.n != 0 || err != 0 && err != unix.EINTR
 	}
 	return p, nil
 }
@@ -63,7 +65,10 @@ func (p *Poller) Wait() (n int, err error) {
 	if err := p.raw.Read(p.wait); err != nil {
 		return 0, err
 	}
-	return p.n, os.NewSyscallError("epoll_wait", p.err)
+	if p.errn != 0 {
+		return 0, os.NewSyscallError("epoll_pwait", p.errn)
+	}
+	return p.n, nil
 }
 
 // Token is that of one of the Sockets that Wait has found.

@@ -53,7 +53,7 @@ func NewReceiver(datagrams, bytes, before, after int) *Receiver {
 	}
 	r.call = func(fd uintptr) {
 		for {
-			r.got, _, r.errn = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers[r.used])), uintptr(r.most), unix.MSG_DONTWAIT, 0, 0)
+			r.got, _, r.errn = unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers[r.used])), uintptr(r.most), unix.MSG_DONTWAIT, 0, 0)
 			if r.errn != unix.EINTR {
 				return
 			}

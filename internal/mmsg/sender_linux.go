@@ -60,14 +60,34 @@ func NewSender(datagrams int) *Sender {
 		headers: make([]mmsghdr, datagrams), iovs: make([]unix.Iovec, datagrams), controls: make([][controlBytes]byte, datagrams),
 	}
 	s.call = func(fd uintptr) {
+		if s.to == s.from+1 && s.plain(fd) {
+			return
+		}
 		for {
-			s.sent, _, s.errn = unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[s.from])), uintptr(s.to-s.from), unix.MSG_DONTWAIT, 0, 0)
+			s.sent, _, s.errn = unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[s.from])), uintptr(s.to-s.from), unix.MSG_DONTWAIT, 0, 0)
 			if s.errn != unix.EINTR {
 				return
 			}
 		}
 	}
 	return s
+}
+
+// plain sends one message that is one datagram without control messages, for which
+// the kernel has less to read. It is false for others.
+func (s *Sender) plain(fd uintptr) bool {
+	h := &s.headers[s.from].hdr
+	if h.Iovlen != 1 || h.Control != nil {
+		return false
+	}
+	for {
+		_, _, s.errn = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(h.Iov.Base)), uintptr(h.Iov.Len),
+			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(h.Name)), uintptr(h.Namelen))
+		if s.errn != unix.EINTR {
+			s.sent = 1
+			return true
+		}
+	}
 }
 
 // Free is how many more datagrams may be added before Flush.
