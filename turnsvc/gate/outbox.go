@@ -74,7 +74,7 @@ func (s *Stream) drain() {
 	var written []byte
 	for {
 		o.mu.Lock()
-		if cap(written) <= keptOutboxBytes {
+		if written != nil && cap(written) <= keptOutboxBytes {
 			o.spare = written[:0]
 		}
 		if len(o.waiting) == 0 {

@@ -1,0 +1,180 @@
+package turnsvc
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
+)
+
+// inBatches is a service whose plane is batch, where there is one.
+func inBatches(t testing.TB, change func(*Config)) *service {
+	t.Helper()
+	s := serve(t, func(c *Config) {
+		c.DataPlane, c.MaxBitrate = PlaneBatch, NoLimit
+		if change != nil {
+			change(c)
+		}
+	})
+	if s.userSpace != PlaneBatch {
+		t.Skip("no batch on this machine")
+	}
+	return s
+}
+
+// TestBatchPathMakesNoGarbage sends datagrams through the whole service and back:
+// by channels, by indications, from relay to relay and to a stream.
+func TestBatchPathMakesNoGarbage(t *testing.T) {
+	s := inBatches(t, nil)
+	ann, bob, cat := s.dial(t, "udp", "ann"), s.dial(t, "udp", "bob"), s.dial(t, "tcp", "cat")
+	atAnn, atBob, atCat := ann.mustAllocate(), bob.mustAllocate(), cat.mustAllocate()
+	conn, peer := newPeer(t)
+	other, stranger := newPeer(t) // permitted by its address
+	for _, c := range []*client{ann, bob, cat} {
+		if !c.bind(peer) {
+			t.Fatal("ChannelBind was refused")
+		}
+	}
+	toPeer := onChannel(0, make([]byte, 160), 0)
+	indication := (&stage{t: t}).sendTo(stranger, make([]byte, 160))
+	toBob := (&stage{t: t}).sendTo(atBob, make([]byte, 160))
+	p := make([]byte, 2000)
+	read := func(from io.Reader) {
+		if _, err := from.Read(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(to io.Writer, message []byte) {
+		if _, err := to.Write(message); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, round := range map[string]func(){
+		"by channels": func() {
+			write(ann.conn, toPeer)
+			read(conn)
+			if _, err := conn.WriteToUDPAddrPort(p[:160], atAnn); err != nil {
+				t.Fatal(err)
+			}
+			read(ann.conn)
+		},
+		"by indications": func() {
+			write(ann.conn, indication)
+			read(other)
+			if _, err := other.WriteToUDPAddrPort(p[:160], atAnn); err != nil {
+				t.Fatal(err)
+			}
+			read(ann.conn)
+		},
+		"from relay to relay": func() {
+			write(ann.conn, toBob)
+			read(bob.conn)
+		},
+		"by a stream": func() {
+			write(cat.conn, toPeer)
+			read(conn)
+			if _, err := conn.WriteToUDPAddrPort(p[:160], atCat); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(cat.conn, p[:164]); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		for range 20 { // what is made once
+			round()
+		}
+		if n := testing.AllocsPerRun(200, round); n != 0 {
+			t.Errorf("a round trip %s makes %v allocations, want 0", name, n)
+		}
+	}
+}
+
+// TestPionReadsWhenAWorkerFails holds that chats go on, whoever is in them.
+func TestPionReadsWhenAWorkerFails(t *testing.T) {
+	t.Parallel()
+	log := new(lines)
+	s := inBatches(t, func(c *Config) { c.cores, c.Log = 1, slog.New(slog.NewTextHandler(log, nil)) })
+	ann, bob := s.dial(t, "udp", "ann"), s.dial(t, "tcp", "bob")
+	a, b := ann.mustAllocate(), bob.mustAllocate()
+	meet(t, ann, a, bob, b)
+	if err := s.batch.workers[0].poller.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.within(t, "the relays are not left to pion", func() bool {
+		return !s.homes.at(a).batched() && !s.homes.at(b).batched()
+	})
+	talk(t, ann, a, bob, b)
+	carl := s.dial(t, "udp", "carl")
+	c := carl.mustAllocate()
+	meet(t, ann, a, carl, c)
+	if n := log.with("turn data plane failed"); n != 1 {
+		t.Errorf("%d lines about the failure, want 1", n)
+	}
+}
+
+// TestClosedRelayIsNobodys holds that what was on its way to a relay which is closed
+// does not reach the one that comes after it, and that its worker forgets it.
+func TestClosedRelayIsNobodys(t *testing.T) {
+	t.Parallel()
+	s := inBatches(t, func(c *Config) { c.cores, c.RelayPorts = 1, PortRange{Min: 27000, Max: 27000} })
+	conn, peer := newPeer(t)
+	w := s.batch.workers[0]
+	for turn, name := range []string{"ann", "bob", "cat"} {
+		c := s.dial(t, "udp", name)
+		relayed := c.mustAllocate()
+		for old := range turn {
+			if w.of(uint64(old)<<32) != nil {
+				t.Error("the worker takes what the poller knew of a relay that was closed for the present one")
+			}
+		}
+		if !c.bind(peer) {
+			t.Fatal("ChannelBind was refused")
+		}
+		if _, err := conn.WriteToUDPAddrPort([]byte("mine"), relayed); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.read(); err != nil || string(got) != string(onChannel(0, []byte("mine"), 0)) {
+			t.Fatalf("received %q, %v", got, err)
+		}
+		s.EndUser(name)
+	}
+	if len(w.slots) != 1 || w.slots[0].relay != nil || len(w.free) != 1 {
+		t.Errorf("the worker has %d slots and %d free, want one, which is free", len(w.slots), len(w.free))
+	}
+}
+
+// BenchmarkService is a round trip through the whole service on each plane: from
+// client to peer and back, one datagram at a time, so that nothing can be batched.
+func BenchmarkService(b *testing.B) {
+	for _, plane := range userSpacePlanes() {
+		b.Run(plane.String(), func(b *testing.B) {
+			s := serve(b, func(c *Config) { c.DataPlane, c.MaxBitrate = plane, NoLimit })
+			ann := s.dial(b, "udp", "ann")
+			relayed := ann.mustAllocate()
+			conn, peer := newPeer(b)
+			if !ann.bind(peer) {
+				b.Fatal("ChannelBind was refused")
+			}
+			message, p := onChannel(0, make([]byte, 160), 0), make([]byte, gate.MaxFrameBytes)
+			to := net.UDPAddrFromAddrPort(relayed).AddrPort()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ann.conn.Write(message); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := conn.Read(p); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := conn.WriteToUDPAddrPort(p[:160], to); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := ann.conn.Read(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
