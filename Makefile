@@ -49,7 +49,7 @@ vet: ## go vet, natively, with all tags, and for the browser
 	$(GO) vet -tags $(TAGS) ./...
 	$(JS) $(GO) vet $(JSPKGS)
 
-unit: system/node ## unit tests with the race detector: no root, no browser, no network
+unit: system/node system/clang ## unit tests with the race detector: no root, no browser, no network
 	$(GO) test -race ./...
 
 js: system/node ## the browser's JSON and sockets, in Node.js
@@ -72,8 +72,8 @@ load: ## floods that must disturb nobody (loopback, seconds)
 interop: client system/coturn ## coturn's own tools against our relay
 	$(GO) test -count=1 -tags interop -timeout 10m -v ./e2e
 
-netns: system/lab ## real NATs in network namespaces (root)
-	$(GO) test -count=1 -race -tags netns ./internal/natlab ./internal/edge/address
+netns: system/lab ## real NATs and the program in the kernel, in network namespaces (root)
+	$(GO) test -count=1 -race -tags netns ./internal/natlab ./internal/edge/address ./turnsvc/dataplane/ebpf
 
 proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
 	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
@@ -153,8 +153,9 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/npm system/coturn system/lab system/chromium system/firefox system/proxies
+.PHONY: system/node system/clang system/npm system/coturn system/lab system/chromium system/firefox system/proxies
 system/node: ; $(call apt,node,nodejs)
+system/clang: ; $(call apt,clang-19 llvm-strip-19,clang-19 llvm-19) # as turnsvc/dataplane/ebpf/generate.go has it: another one makes other bytes
 system/npm: ; $(call apt,npm,npm)
 system/coturn: ; $(call apt,turnutils_uclient,coturn)
 system/lab: ; $(call apt,ip nft,iproute2 nftables)

@@ -38,6 +38,7 @@ func TestLayers(t *testing.T) {
 		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "internal/arrivals", "internal/mmsg", "internal/durable"},
 		"turnsvc/gate":           {"internal/arrivals", "internal/mmsg"},
 		"turnsvc/dataplane":      {},
+		"turnsvc/dataplane/ebpf": {"turnsvc/dataplane"},
 		"turnsvc/conformance":    {"turnsvc", "turnsvc/gate", "wire"},
 		"peer":                   {"wire", "internal/rand"},
 		"wasm":                   {},
@@ -93,6 +94,8 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/andybalholm/brotli":  {"wasm/build", "e2e"}, // e2e: a page beside ours, for a measurement
 		"github.com/chromedp/":           {"e2e"},
 		"golang.org/x/text/":             {"match"},
+		"github.com/cilium/ebpf":         {"turnsvc/dataplane/ebpf"},
+		"github.com/vishvananda/netlink": {"turnsvc/dataplane/ebpf"}, // routes and interfaces
 		"pgregory.net/rapid":             {"match/pooltest", "peer"},
 	}
 	for _, pkg := range packages(t) {
