@@ -35,7 +35,7 @@ func TestLayers(t *testing.T) {
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
-		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "internal/arrivals", "internal/mmsg", "internal/durable"},
+		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable"},
 		"turnsvc/gate":           {"internal/arrivals", "internal/mmsg"},
 		"turnsvc/dataplane":      {},
 		"turnsvc/dataplane/ebpf": {"turnsvc/dataplane"},

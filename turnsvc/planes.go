@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane/ebpf"
 )
 
 // DataPlane says what carries the datagrams of channels.
@@ -56,11 +57,7 @@ func (p *DataPlane) UnmarshalText(text []byte) error {
 }
 
 // kernel is the plane that carries channels in the kernel.
-func kernel(dataplane.Options) (dataplane.Plane, error) {
-	return nil, errNoKernel
-}
-
-var errNoKernel = errors.New("not in this build")
+func kernel(o dataplane.Options) (dataplane.Plane, error) { return ebpf.Open(o) }
 
 // choosePlanes opens the best planes that the setting and the machine allow: one in
 // the kernel or none, over user space by batch or by pion. It says once which it
