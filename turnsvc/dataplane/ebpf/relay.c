@@ -196,14 +196,29 @@ inlined int linear(struct __sk_buff *skb, __u32 bytes)
 	return skb->len >= bytes && bpf_skb_pull_data(skb, bytes) == 0;
 }
 
+/* read_udp wants a datagram that fills its packet. A checksum of 0 is none,
+ * which only IPv4 permits. */
+inlined int read_udp(struct __sk_buff *skb, const struct udphdr *udp, struct packet *p)
+{
+	p->udp_len = udp->len;
+	p->check = udp->check;
+	p->key.from_port = udp->source;
+	p->key.to_port = udp->dest;
+	p->bytes = be16(udp->len) - sizeof(*udp);
+	return be16(udp->len) >= sizeof(*udp) && be16(udp->len) == p->all_bytes - p->ip_bytes &&
+	       ETH_HLEN + p->all_bytes <= skb->len && (p->check || p->key.family == V4);
+}
+
 inlined int read_ipv4(struct __sk_buff *skb, struct packet *p)
 {
 	struct iphdr *ip;
+	struct udphdr *udp;
 
-	if (!linear(skb, ETH_HLEN + sizeof(*ip) + sizeof(struct udphdr)))
+	if (!linear(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp)))
 		return 0;
 	ip = (void *)(__u64)skb->data + ETH_HLEN;
-	if ((void *)(ip + 1) > (void *)(__u64)skb->data_end)
+	udp = (void *)(ip + 1);
+	if ((void *)(udp + 1) > (void *)(__u64)skb->data_end)
 		return 0;
 	/* no options, no fragment, and what the kernel would not drop */
 	if (ip->version_ihl != 0x45 || ip->protocol != IPPROTO_UDP || ip->frag_off & be16(IP_MF | IP_OFFSET) || sum_header(ip) != 0xffff)
@@ -214,17 +229,19 @@ inlined int read_ipv4(struct __sk_buff *skb, struct packet *p)
 	p->ip_bytes = sizeof(*ip);
 	p->all_bytes = be16(ip->tot_len);
 	p->class = ip->tos;
-	return 1;
+	return read_udp(skb, udp, p);
 }
 
 inlined int read_ipv6(struct __sk_buff *skb, struct packet *p)
 {
 	struct ipv6hdr *ip;
+	struct udphdr *udp;
 
-	if (!linear(skb, ETH_HLEN + sizeof(*ip) + sizeof(struct udphdr)))
+	if (!linear(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp)))
 		return 0;
 	ip = (void *)(__u64)skb->data + ETH_HLEN;
-	if ((void *)(ip + 1) > (void *)(__u64)skb->data_end)
+	udp = (void *)(ip + 1);
+	if ((void *)(udp + 1) > (void *)(__u64)skb->data_end)
 		return 0;
 	/* no extension header: fragments have one */
 	if ((be32(ip->version_class_flow) >> 28) != 6 || ip->nexthdr != IPPROTO_UDP)
@@ -235,24 +252,7 @@ inlined int read_ipv6(struct __sk_buff *skb, struct packet *p)
 	p->ip_bytes = sizeof(*ip);
 	p->all_bytes = sizeof(*ip) + be16(ip->payload_len);
 	p->class = be32(ip->version_class_flow) >> 20;
-	return 1;
-}
-
-/* read_udp wants a datagram that fills its packet. A checksum of 0 is none,
- * which only IPv4 permits. */
-inlined int read_udp(struct __sk_buff *skb, struct packet *p)
-{
-	struct udphdr *udp = (void *)(__u64)skb->data + ETH_HLEN + p->ip_bytes;
-
-	if ((void *)(udp + 1) > (void *)(__u64)skb->data_end)
-		return 0;
-	p->udp_len = udp->len;
-	p->check = udp->check;
-	p->key.from_port = udp->source;
-	p->key.to_port = udp->dest;
-	p->bytes = be16(udp->len) - sizeof(*udp);
-	return be16(udp->len) >= sizeof(*udp) && be16(udp->len) == p->all_bytes - p->ip_bytes &&
-	       ETH_HLEN + p->all_bytes <= skb->len && (p->check || p->key.family == V4);
+	return read_udp(skb, udp, p);
 }
 
 /* read_channel reads the header of ChannelData (RFC 8656 12.4), if that is what
@@ -300,8 +300,6 @@ inlined struct step *find(struct __sk_buff *skb, struct packet *p)
 	} else if (skb->protocol != be16(ETH_P_IPV6) || !read_ipv6(skb, p)) {
 		return 0;
 	}
-	if (!read_udp(skb, p))
-		return 0;
 	bytes = p->bytes;
 	if (read_channel(skb, p)) {
 		s = bpf_map_lookup_elem(&steps, &p->key);

@@ -33,17 +33,23 @@ type wires struct {
 	client, server, peer *space
 }
 
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if slices.Contains(os.Environ(), "CI=true") {
+		t.Fatal("not root")
+	}
+	t.Skip("only root may load programs and make network namespaces")
+}
+
 // A space is a network namespace without a name: it is gone when nothing is in it.
 type space struct{ file *os.File }
 
 func newWires(t *testing.T) *wires {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if slices.Contains(os.Environ(), "CI=true") {
-			t.Fatal("not root")
-		}
-		t.Skip("only root may make network namespaces")
-	}
+	needsRoot(t)
 	w := &wires{client: newSpace(t), server: newSpace(t), peer: newSpace(t)}
 	for i, far := range []struct {
 		*space
@@ -66,8 +72,7 @@ func defaultRoute(gateway string) error {
 	return netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(gateway)})
 }
 
-// setUp gives an interface addresses. IPv6 is not looked for duplicates, which
-// takes a second.
+// setUp gives an interface addresses.
 func setUp(name string, addrs ...string) error {
 	device, err := netlink.LinkByName(name)
 	if err != nil {
@@ -78,7 +83,6 @@ func setUp(name string, addrs ...string) error {
 		if err != nil {
 			return err
 		}
-		a.Flags = unix.IFA_F_NODAD
 		if err := netlink.AddrAdd(device, a); err != nil {
 			return err
 		}
@@ -99,7 +103,10 @@ func newSpace(t *testing.T) *space {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.file.Close() })
-	s.must(t, func() error { return setUp("lo") })
+	s.must(t, func() error {
+		// Addresses of IPv6 are good at once, not after a second (RFC 4862 §5.4).
+		return errors.Join(os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o600), setUp("lo"))
+	})
 	return s
 }
 
