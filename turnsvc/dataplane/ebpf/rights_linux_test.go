@@ -3,9 +3,6 @@
 package ebpf
 
 import (
-	"flag"
-	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,25 +10,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
 )
-
-// TestMain is also the child of TestRights: it opens a plane with the rights that
-// it was given, and says what came of it.
-func TestMain(m *testing.M) {
-	try := flag.Bool("try", false, "open a plane and print its error")
-	flag.Parse()
-	if !*try {
-		m.Run()
-		return
-	}
-	p, err := Open(dataplane.Options{Bitrate: -1, MaxChannels: 10, Log: slog.New(slog.DiscardHandler)})
-	if err == nil {
-		err = p.Close()
-	}
-	fmt.Fprintln(os.Stdout, "opened:", err)
-}
 
 // TestRights opens planes as nobody, with and without the two capabilities.
 func TestRights(t *testing.T) {
