@@ -27,7 +27,7 @@
 //     tunnels, the loopback.
 //
 // What it sends has the TTL that the kernel gives, the traffic class that came, and
-// no DF bit (RFC 8656 §14 allows all of them): who carries it may fragment it.
+// no DF bit (RFC 8656 §13 and §14 allow them): who carries it may fragment it.
 //
 // Rules of nftables and iptables are for packets that pass the stack: they do not
 // see what is carried here. It takes Linux 6.6 for tcx, CAP_BPF and CAP_NET_ADMIN;

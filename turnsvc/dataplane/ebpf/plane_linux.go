@@ -65,6 +65,9 @@ func open(o dataplane.Options, inside func(func() error) error) (*plane, error) 
 	if version, err := features.LinuxVersionCode(); err != nil || version < tcxVersion {
 		return nil, errors.Join(errors.New("the kernel is older than Linux 6.6, which has tcx"), err)
 	}
+	if err := rights(); err != nil {
+		return nil, err
+	}
 	p := &plane{
 		log: o.Log, burst: o.BurstBytes, failed: make(chan error, 1),
 		channels: map[dataplane.Channel]*channel{}, within: map[ends]*channel{},
@@ -74,7 +77,7 @@ func open(o dataplane.Options, inside func(func() error) error) (*plane, error) 
 	p.buckets.of = map[uint64]*allocation{}
 	if err := inside(func() error { return p.start(o, most, inside) }); err != nil {
 		_ = p.Close()
-		return nil, explain(err)
+		return nil, err
 	}
 	return p, nil
 }
@@ -119,15 +122,6 @@ func (p *plane) load(channels uint32) error {
 		return fmt.Errorf("load the program: %w", err)
 	}
 	return nil
-}
-
-// explain adds what to do to an error that has to do with rights.
-func explain(err error) error {
-	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%w; it takes CAP_BPF and CAP_NET_ADMIN: AmbientCapabilities=CAP_BPF CAP_NET_ADMIN (systemd), "+
-			"cap_add: [BPF, NET_ADMIN] (compose), or setcap cap_bpf,cap_net_admin+ep on the program", err)
-	}
-	return err
 }
 
 // Name is ebpf.

@@ -21,9 +21,10 @@ func TestRights(t *testing.T) {
 		want string
 	}{
 		{"with what it takes", []uintptr{unix.CAP_BPF, unix.CAP_NET_ADMIN}, "opened: <nil>"},
-		{"with nothing", nil, "AmbientCapabilities=CAP_BPF CAP_NET_ADMIN"},
-		{"with CAP_BPF alone", []uintptr{unix.CAP_BPF}, "AmbientCapabilities=CAP_BPF CAP_NET_ADMIN"},
-		{"with CAP_NET_ADMIN alone", []uintptr{unix.CAP_NET_ADMIN}, "AmbientCapabilities=CAP_BPF CAP_NET_ADMIN"},
+		{"with CAP_SYS_ADMIN, which is both", []uintptr{unix.CAP_SYS_ADMIN}, "opened: <nil>"},
+		{"with nothing", nil, "lacks CAP_BPF and CAP_NET_ADMIN: AmbientCapabilities=CAP_BPF CAP_NET_ADMIN"},
+		{"with CAP_BPF alone", []uintptr{unix.CAP_BPF}, "lacks CAP_NET_ADMIN:"},
+		{"with CAP_NET_ADMIN alone", []uintptr{unix.CAP_NET_ADMIN}, "lacks CAP_BPF:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			self, err := os.Open("/proc/self/exe") // nobody may not enter the folder of the tests
