@@ -23,7 +23,9 @@ import (
 // TestMain is also the children of the tests.
 func TestMain(m *testing.M) {
 	try := flag.Bool("try", false, "open a plane and print its error")
-	serve := flag.String("serve", "", "relay at this address, and print what was carried for each line that is read")
+	serve := flag.String("serve", "", "relay at this address, and print what each plane has carried for each line that is read")
+	plane := turnsvc.PlaneEBPF
+	flag.TextVar(&plane, "plane", plane, "what carries the datagrams of -serve")
 	flag.Parse()
 	switch {
 	case *try:
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Fprintln(os.Stdout, "opened:", err)
 	case *serve != "":
-		if err := relay(*serve, os.Stdin, os.Stdout); err != nil {
+		if err := relay(*serve, plane, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	default:
@@ -44,12 +46,12 @@ func TestMain(m *testing.M) {
 const secret = "of the tests"
 
 // relay is a server until its input ends.
-func relay(address string, in io.Reader, out io.Writer) error {
+func relay(address string, plane turnsvc.DataPlane, in io.Reader, out io.Writer) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	s, err := turnsvc.Listen(ctx, turnsvc.Config{
 		Secrets: []string{secret}, UDPAddrs: []string{":3478"}, PublicIPs: []netip.Addr{netip.MustParseAddr(address)},
-		Peers: turnsvc.PeersPublic, DataPlane: turnsvc.PlaneEBPF, MaxBitrate: turnsvc.NoLimit,
+		Peers: turnsvc.PeersPublic, DataPlane: plane, MaxBitrate: turnsvc.NoLimit,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
@@ -58,7 +60,7 @@ func relay(address string, in io.Reader, out io.Writer) error {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx) }()
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		if err := json.NewEncoder(out).Encode(s.Stats().Carried[turnsvc.PlaneEBPF]); err != nil {
+		if err := json.NewEncoder(out).Encode(s.Stats().Carried); err != nil {
 			return err
 		}
 	}

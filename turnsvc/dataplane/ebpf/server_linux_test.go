@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -38,7 +39,7 @@ type world struct {
 	answers *bufio.Scanner
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, plane turnsvc.DataPlane) *world {
 	t.Helper()
 	if err := natlab.Available(); err != nil {
 		if slices.Contains(os.Environ(), "CI=true") {
@@ -54,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Lab: lab, t: t, process: lab.Server().Command(t.Context(), self, "-serve", lab.Server().Addr().String())}
+	w := &world{Lab: lab, t: t, process: lab.Server().Command(t.Context(), self, "-plane", plane.String(), "-serve", lab.Server().Addr().String())}
 	w.process.Stderr = t.Output()
 	var out io.Reader
 	if w.ask, err = w.process.StdinPipe(); err == nil {
@@ -77,9 +78,9 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// carried is what the server says that its kernel has carried. It asks the kernel
+// carried is what the server says that each plane has carried. It asks the kernel
 // twice a second.
-func (w *world) carried() (c turnsvc.Carried) {
+func (w *world) carried() (by map[turnsvc.DataPlane]turnsvc.Carried) {
 	w.t.Helper()
 	if _, err := io.WriteString(w.ask, "\n"); err != nil {
 		w.t.Fatal(err)
@@ -87,10 +88,10 @@ func (w *world) carried() (c turnsvc.Carried) {
 	if !w.answers.Scan() {
 		w.t.Fatal("the server says nothing: ", w.answers.Err())
 	}
-	if err := json.Unmarshal(w.answers.Bytes(), &c); err != nil {
+	if err := json.Unmarshal(w.answers.Bytes(), &by); err != nil {
 		w.t.Fatal(err)
 	}
-	return c
+	return by
 }
 
 // socket is one of a host.
@@ -132,7 +133,12 @@ func (w *world) relayed(h *natlab.Host) net.PacketConn {
 // says sends one datagram, which the other one must get.
 func (w *world) says(n int, from, to net.PacketConn) {
 	w.t.Helper()
-	text := fmt.Appendf(nil, "message %d, %0*d", n, n%1000, 0)
+	w.sends(n, fmt.Appendf(nil, "message %d, %0*d", n, n%1000, 0), from, to)
+}
+
+// sends sends some bytes, which the other one must get.
+func (w *world) sends(n int, text []byte, from, to net.PacketConn) {
+	w.t.Helper()
 	if _, err := from.WriteTo(text, to.LocalAddr()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -144,19 +150,26 @@ func (w *world) says(n int, from, to net.PacketConn) {
 	}
 }
 
-// chat talks until the kernel carries it, both ways, and reports how much was said.
+// chat talks until the kernel carries it, both ways.
 func (w *world) chat(a, b net.PacketConn) {
 	w.t.Helper()
+	w.chatOn(turnsvc.PlaneEBPF, a, b)
+}
+
+// chatOn talks until a plane has carried some more, both ways.
+func (w *world) chatOn(plane turnsvc.DataPlane, a, b net.PacketConn) {
+	w.t.Helper()
+	before := w.carried()[plane]
 	for end := time.Now().Add(patience); ; {
 		for n := range 100 {
 			w.says(n, a, b)
 			w.says(n, b, a)
 		}
-		if c := w.carried(); c.In.Packets > 300 && c.Out.Packets > 300 {
+		if c := w.carried()[plane]; c.In.Minus(before.In).Packets > 300 && c.Out.Minus(before.Out).Packets > 300 {
 			return
 		}
 		if time.Now().After(end) {
-			w.t.Fatalf("the kernel has carried %+v", w.carried())
+			w.t.Fatalf("carried %+v", w.carried())
 		}
 	}
 }
@@ -199,7 +212,7 @@ func TestChatGoesOn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newWorld(t, turnsvc.PlaneEBPF)
 			w.carried() // it serves
 			a, b := ends(w)
 			w.greet(a, b)
@@ -254,9 +267,69 @@ func (w *world) greet(a, b net.PacketConn) {
 	w.t.Fatal("they do not hear each other")
 }
 
+// TestPlanesCarryTheSame sends the same random bytes through each plane. Every
+// datagram must arrive as it was, whoever has carried it, and all are counted.
+func TestPlanesCarryTheSame(t *testing.T) {
+	const messages, longest = 400, 1440
+	for _, plane := range []turnsvc.DataPlane{turnsvc.PlanePion, turnsvc.PlaneBatch, turnsvc.PlaneEBPF} {
+		t.Run(plane.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, plane)
+			a, b := w.relayed(w.Client(natlab.SideA)), w.relayed(w.Client(natlab.SideB))
+			far := w.socket(w.Client(natlab.SideB))
+			w.greet(a, b)
+			w.says(0, a, far)
+			w.chatOn(plane, a, b)
+			w.chatOn(plane, a, far)
+			before, want := w.settled(), uint64(0)
+			r := rand.New(rand.NewPCG(8656, 12))
+			for n := range messages {
+				data := make([]byte, r.IntN(longest))
+				for i := range data {
+					data[i] = byte(r.Uint32())
+				}
+				ends := [][2]net.PacketConn{{a, b}, {b, a}, {a, far}, {far, a}}[r.IntN(4)]
+				w.sends(n, data, ends[0], ends[1])
+				for _, end := range ends { // a relay at each end counts
+					if end != far {
+						want += uint64(len(data))
+					}
+				}
+			}
+			if got := w.settled() - before; got != want {
+				t.Errorf("%d bytes were counted, want %d", got, want)
+			}
+		})
+	}
+}
+
+// settled is how many bytes were carried, once all are counted: the server asks
+// the kernel twice a second.
+func (w *world) settled() uint64 {
+	w.t.Helper()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for last := sum(w.carried()); ; {
+		<-tick.C
+		now := sum(w.carried())
+		if now == last {
+			return now
+		}
+		last = now
+	}
+}
+
+// sum is how many bytes were carried, whatever way.
+func sum(by map[turnsvc.DataPlane]turnsvc.Carried) (n uint64) {
+	for _, c := range by {
+		n += c.In.Bytes + c.Out.Bytes
+	}
+	return n
+}
+
 // TestNothingStaysBehind kills the server: its program goes with it.
 func TestNothingStaysBehind(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, turnsvc.PlaneEBPF)
 	w.carried()
 	before, _ := w.attached()
 	if len(before) != 1 {
