@@ -28,9 +28,12 @@
 //	  ▼
 //	forward    its answer, signed for the client
 //
-// Data (ChannelData, Send indications) goes from the gate straight to pion, and
-// only for clients that hold an allocation. The relay socket is the second wall
-// around the peers: it sees ports, and keeps the bitrate and the counters.
+// Data (ChannelData, Send indications) takes another way, and only for clients that
+// hold an allocation. On Linux lanes, porters and workers carry it past pion, many
+// datagrams for one system call (porter.go has the stages); elsewhere, or if that
+// fails, pion does. Beside them a plane in the kernel may carry what it is told of
+// (carriage.go, package dataplane). Around the peers there is a second wall: it sees
+// ports, and keeps the bitrate and the counters.
 //
 // Every door, which is a UDP socket or one connection, has a pion server of its
 // own, which handles one message at a time on one goroutine. So the order that
