@@ -51,6 +51,19 @@ type Lab struct {
 
 // Available says why no lab can be built here and what would help, or nil.
 func Available() error {
+	if err := permitted(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := try(ctx); err != nil {
+		return fmt.Errorf("natlab: this machine forbids namespaces or lacks NAT (a container needs --privileged, the kernel nf_tables): %w", err)
+	}
+	return nil
+}
+
+// permitted says which right or tool is missing, or nil.
+func permitted() error {
 	if os.Geteuid() != 0 {
 		return errors.New("natlab: only root may make network namespaces: run as root (sudo)")
 	}
@@ -58,11 +71,6 @@ func Available() error {
 		if _, err := exec.LookPath(tool.name); err != nil {
 			return fmt.Errorf("natlab: no %s in PATH: install %s (Debian: apt-get install %s)", tool.name, tool.pkg, tool.pkg)
 		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	if err := try(ctx); err != nil {
-		return fmt.Errorf("natlab: this machine forbids namespaces or lacks NAT (a container needs --privileged, the kernel nf_tables): %w", err)
 	}
 	return nil
 }
