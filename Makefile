@@ -19,7 +19,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-client bench-connect bench-recovery bench-micro image clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -73,7 +73,7 @@ interop: client system/coturn ## coturn's own tools against our relay
 	$(GO) test -count=1 -tags interop -timeout 10m -v ./e2e
 
 netns: system/lab ## real NATs and the program in the kernel, in network namespaces (root)
-	$(GO) test -count=1 -race -tags netns ./internal/natlab ./internal/edge/address ./turnsvc/dataplane/ebpf
+	$(GO) test -count=1 -race -tags netns ./internal/natlab ./internal/edge/address ./turnsvc/dataplane/ebpf ./e2e/relaybench
 
 proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
 	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
@@ -102,6 +102,10 @@ bench-connect: client system/lab system/chromium ## how soon two browsers talk a
 
 bench-recovery: client system/lab system/chromium system/firefox ## how soon a chat is back after a change of network or a restart (root, minutes)
 	$(GO) test -count=1 -tags browser -run TestTheChatGoesOn -v ./e2e -recovery
+
+bench-relay: build system/lab system/coturn ## what a relayed packet costs, beside coturn and plain routing (root, two cores, up to ten minutes)
+	$(GO) build -o bin/relaybench ./e2e/relaybench
+	./bin/relaybench -bin ./$(BIN)
 
 bench-micro: ## the benchmarks of the packages, ready for benchstat
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...

@@ -49,6 +49,7 @@ func TestLayers(t *testing.T) {
 		"e2e/bench":              {everything},
 		"e2e/bench/seedlike":     {},
 		"e2e/bench/seedpage":     {},
+		"e2e/relaybench":         {"internal/natlab"},
 		"e2e/ayame":              {}, // it shares nothing with what it tests
 
 		// What the browser client is linked with instead of what it never runs.
@@ -83,7 +84,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/pion/turn/":          {"turnsvc"},
 		"github.com/pion/dtls/":          {"turnsvc/gate"},
 		"github.com/pires/go-proxyproto": {"turnsvc/gate", "internal/edge"},
-		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address"}, // an agent of its own: one binding request, no TURN
+		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address", "e2e/relaybench"}, // address: an agent of its own, one binding request, no TURN; relaybench: a client that owns its sockets, for any server
 		"github.com/pion/webrtc/":        {"peer", "e2e/bench/seedpage"},
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
 		"github.com/oklog/ulid/":         {"signal"},

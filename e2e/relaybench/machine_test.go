@@ -1,0 +1,47 @@
+//go:build linux
+
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+const procStat = `cpu  2434947 316962 922650 4929783 16268 7 142305 1590 3 0
+cpu0 1247522 155495 443484 2471582 3997 0 68467 785 0 0
+cpu1 1187425 161467 479165 2458201 12271 0 73838 805 0 0
+intr 1 2 3
+`
+
+func TestParseProc(t *testing.T) {
+	t.Parallel()
+	if got, err := parseIdle(procStat); err != nil || got != (4929783+16268+1590)*10*time.Millisecond {
+		t.Errorf("parseIdle = %v, %v", got, err)
+	}
+	if got := countCores(procStat); got != 2 {
+		t.Errorf("countCores = %d, want 2", got)
+	}
+	if got, err := parseSchedstat("227883083 81520625 1622\n"); err != nil || got != 227883083 {
+		t.Errorf("parseSchedstat = %v, %v", got, err)
+	}
+	if got, err := parseResident("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t  1234 kB\nRssAnon: 1 kB\n"); err != nil || got != 1234<<10 {
+		t.Errorf("parseResident = %v, %v", got, err)
+	}
+}
+
+func TestParseProcRefuses(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "cpu 1 2", "cpux 1 2 3 4 5 6 7 8 9", "cpu a b c d e f g h i"} {
+		if got, err := parseIdle(text); err == nil {
+			t.Errorf("parseIdle(%q) = %v", text, got)
+		}
+	}
+	if got, err := parseSchedstat("-"); err == nil {
+		t.Errorf("parseSchedstat = %v", got)
+	}
+	for _, text := range []string{"", "VmRSS:", "VmRSS: many kB"} {
+		if got, err := parseResident(text); err == nil {
+			t.Errorf("parseResident(%q) = %v", text, got)
+		}
+	}
+}

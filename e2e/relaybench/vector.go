@@ -1,0 +1,104 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mmsghdr is struct mmsghdr of sendmmsg(2), whose padding Go adds by itself.
+type mmsghdr struct {
+	header unix.Msghdr
+	bytes  uint32
+}
+
+// vectorLen is how many messages one system call sends or receives at most.
+const vectorLen = 64
+
+// A vector is what sendmmsg(2) and recvmmsg(2) work on, made once. They are
+// called past the scheduler of Go: no call here waits.
+type vector struct {
+	messages [vectorLen]mmsghdr
+	parts    [vectorLen]unix.Iovec
+	names    [vectorLen]unix.RawSockaddrInet4
+	buffers  [vectorLen][maxPacket + 2*channelHead]byte
+	used     int // messages to be sent
+}
+
+func newVector() *vector {
+	v := new(vector)
+	for i := range v.messages {
+		v.parts[i].Base = &v.buffers[i][0]
+		v.parts[i].SetLen(len(v.buffers[i]))
+		v.messages[i].header.Iov = &v.parts[i]
+		v.messages[i].header.SetIovlen(1)
+	}
+	return v
+}
+
+// add is room for one more message of size bytes, to an address, or to that
+// which the socket is connected to.
+func (v *vector) add(size int, to *unix.RawSockaddrInet4) []byte {
+	i := v.used
+	v.used++
+	v.parts[i].SetLen(size)
+	h := &v.messages[i].header
+	if h.Name, h.Namelen = nil, 0; to != nil {
+		h.Name, h.Namelen = (*byte)(unsafe.Pointer(to)), unix.SizeofSockaddrInet4
+	}
+	return v.buffers[i][:size]
+}
+
+// send sends what was added, and tells how much of it the kernel did not want.
+func (v *vector) send(fd int) (held int, err error) {
+	for from := 0; from < v.used; {
+		n, errno := v.call(unix.SYS_SENDMMSG, fd, from, v.used)
+		switch {
+		case errno == 0:
+			from += n
+		case errno == unix.EAGAIN || errno == unix.ENOBUFS:
+			held += v.used - from
+			from = v.used
+		case errno != unix.EINTR:
+			v.used = 0
+			return held, errno
+		}
+	}
+	v.used = 0
+	return held, nil
+}
+
+// receive hands over what has arrived at a socket, with the address that it came
+// from. It is not kept for later.
+func (v *vector) receive(fd int, take func(from *unix.RawSockaddrInet4, p []byte)) error {
+	for {
+		for i := range v.messages {
+			v.parts[i].SetLen(len(v.buffers[i]))
+			h := &v.messages[i].header
+			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&v.names[i])), unix.SizeofSockaddrInet4
+		}
+		n, errno := v.call(unix.SYS_RECVMMSG, fd, 0, vectorLen)
+		switch {
+		case errors.Is(errno, unix.EAGAIN):
+			return nil
+		case errors.Is(errno, unix.EINTR):
+			continue
+		case errno != 0:
+			return errno
+		}
+		for i := range n {
+			take(&v.names[i], v.buffers[i][:v.messages[i].bytes])
+		}
+		if n < vectorLen {
+			return nil
+		}
+	}
+}
+
+func (v *vector) call(trap uintptr, fd, from, to int) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&v.messages[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
+}
