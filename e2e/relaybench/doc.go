@@ -28,6 +28,7 @@
 //	probe.go      how long a packet takes
 //	lane.go       packets that are recognised
 //	end.go        sockets for datagrams; streams.go, for TCP
+//	cable.go      frames past the sockets of the senders
 //	vector.go     sendmmsg and recvmmsg
 //	machine.go    cores and /proc; socket.go, sockets in namespaces
 //

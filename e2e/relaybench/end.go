@@ -27,6 +27,8 @@ type end interface {
 	send(l *lane, count int) error
 	// receive gives a lane all packets that have arrived.
 	receive(l *lane) error
+	// dropped counts the packets for which its sockets had no room.
+	dropped() (int, error)
 }
 
 // wrap writes a packet of a lane as ChannelData, or as it is.
@@ -65,27 +67,15 @@ func wrapped(size int, channel bool) int {
 type clients struct {
 	fds     []int
 	channel bool // they talk ChannelData
+	out     *cable
 	vec     *vector
 }
 
-func newClients(fds []int, channel bool) *clients {
-	return &clients{fds: fds, channel: channel, vec: newVector()}
+func newClients(fds []int, channel bool, out *cable) *clients {
+	return &clients{fds: fds, channel: channel, out: out, vec: newVector()}
 }
 
-func (c *clients) send(l *lane, count int) error {
-	for count > 0 {
-		flow := l.flowOf(l.next)
-		for ; count > 0 && l.flowOf(l.next) == flow && c.vec.used < vectorLen; count-- {
-			wrap(c.vec.add(wrapped(l.size, c.channel), nil), l, l.next, c.channel)
-			l.next++
-		}
-		held, err := c.vec.send(c.fds[flow])
-		if l.held += held; err != nil {
-			return fmt.Errorf("flow %d: send: %w", flow, err)
-		}
-	}
-	return nil
-}
+func (c *clients) send(l *lane, count int) error { return c.out.send(l, count, c.channel) }
 
 func (c *clients) receive(l *lane) error {
 	for flow, fd := range c.fds {
@@ -105,37 +95,26 @@ func (c *clients) receive(l *lane) error {
 	return nil
 }
 
+func (c *clients) dropped() (int, error) { return dropped(c.fds...) }
+
 // peer is an end with one socket for all flows: each has an address of its own
 // at the other side.
 type peer struct {
 	fd  int
-	to  []unix.RawSockaddrInet4
 	of  map[netip.AddrPort]int // the flow of an address
+	out *cable
 	vec *vector
 }
 
-func newPeer(fd int, others []netip.AddrPort) *peer {
-	p := &peer{fd: fd, of: map[netip.AddrPort]int{}, vec: newVector()}
+func newPeer(fd int, others []netip.AddrPort, out *cable) *peer {
+	p := &peer{fd: fd, of: map[netip.AddrPort]int{}, out: out, vec: newVector()}
 	for flow, other := range others {
-		p.to = append(p.to, rawAddr(other))
 		p.of[other] = flow
 	}
 	return p
 }
 
-func (e *peer) send(l *lane, count int) error {
-	for count > 0 {
-		for ; count > 0 && e.vec.used < vectorLen; count-- {
-			l.fill(e.vec.add(l.size, &e.to[l.flowOf(l.next)]), l.next)
-			l.next++
-		}
-		held, err := e.vec.send(e.fd)
-		if l.held += held; err != nil {
-			return fmt.Errorf("peer: send: %w", err)
-		}
-	}
-	return nil
-}
+func (e *peer) send(l *lane, count int) error { return e.out.send(l, count, false) }
 
 func (e *peer) receive(l *lane) error {
 	err := e.vec.receive(e.fd, func(from *unix.RawSockaddrInet4, p []byte) {
@@ -151,14 +130,9 @@ func (e *peer) receive(l *lane) error {
 	return nil
 }
 
-// rawAddr is an address as the kernel has it.
-func rawAddr(at netip.AddrPort) unix.RawSockaddrInet4 {
-	raw := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: at.Addr().As4()}
-	raw.Port = binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, at.Port()))
-	return raw
-}
+func (e *peer) dropped() (int, error) { return dropped(e.fd) }
 
-// addrOf undoes rawAddr.
+// addrOf is an address as the kernel has it.
 func addrOf(raw *unix.RawSockaddrInet4) netip.AddrPort {
 	var port [2]byte
 	binary.NativeEndian.PutUint16(port[:], raw.Port)

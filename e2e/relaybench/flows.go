@@ -71,10 +71,48 @@ func (r *rig) newFlows(c carrier, t topology) (f *flows, err error) {
 				return f, err
 			}
 		}
-		f.client, f.peer = newClients(near[:flowCount], c.channel()), newClients(far[:flowCount], c.channel())
+		nearEnd, err := r.newClients(f, &r.client, near[:flowCount])
+		if err != nil {
+			return f, err
+		}
+		farEnd, err := r.newClients(f, &r.peer, far[:flowCount])
+		if err != nil {
+			return f, err
+		}
+		f.client, f.peer = nearEnd, farEnd
 		return f, f.probes(near[flowCount], far[flowCount], false, c.channel())
 	}
-	return f, f.meetPeer(&r.peer, near, nearAt, t == fromTCP)
+	return f, r.meetPeer(f, near, nearAt, t == fromTCP)
+}
+
+// newClients makes an end of connected sockets.
+func (r *rig) newClients(f *flows, at *place, fds []int) (*clients, error) {
+	var hops []hop
+	for _, fd := range fds {
+		from, err := localAddr(fd)
+		if err != nil {
+			return nil, err
+		}
+		to, err := remoteAddr(fd)
+		if err != nil {
+			return nil, err
+		}
+		hops = append(hops, hop{from, to})
+	}
+	out, err := r.cable(f, at, hops)
+	if err != nil {
+		return nil, err
+	}
+	return newClients(fds, f.carrier.channel(), out), nil
+}
+
+// cable is one that is closed with the flows.
+func (r *rig) cable(f *flows, at *place, hops []hop) (*cable, error) {
+	out, err := newCable(at.host, r.path.Server(), at.serverLink, hops)
+	if err == nil {
+		f.closers = append(f.closers, func() { _ = unix.Close(out.fd) })
+	}
+	return out, err
 }
 
 // people are clients with an address on the other side of the carrier: one for
@@ -97,8 +135,8 @@ func (f *flows) people(at *place, kind int, c carrier) (fds []int, reached []net
 
 // meetPeer puts the peer at the other end: a socket for all flows, and one for
 // the probes.
-func (f *flows) meetPeer(at *place, near []int, nearAt []netip.AddrPort, stream bool) error {
-	far, err := at.sockets(unix.SOCK_DGRAM, 2)
+func (r *rig) meetPeer(f *flows, near []int, nearAt []netip.AddrPort, stream bool) error {
+	far, err := r.peer.sockets(unix.SOCK_DGRAM, 2)
 	if err != nil {
 		return fmt.Errorf("peer: %w", err)
 	}
@@ -115,11 +153,23 @@ func (f *flows) meetPeer(at *place, near []int, nearAt []netip.AddrPort, stream 
 	if err := connect(far[1], nearAt[flowCount]); err != nil {
 		return err
 	}
-	f.peer = newPeer(far[0], nearAt[:flowCount])
+	farAt, err := localAddr(far[0])
+	if err != nil {
+		return err
+	}
+	var hops []hop
+	for _, to := range nearAt[:flowCount] {
+		hops = append(hops, hop{farAt, to})
+	}
+	out, err := r.cable(f, &r.peer, hops)
+	if err != nil {
+		return err
+	}
+	f.peer = newPeer(far[0], nearAt[:flowCount], out)
 	if stream {
 		f.client = newStreams(near[:flowCount])
-	} else {
-		f.client = newClients(near[:flowCount], f.carrier.channel())
+	} else if f.client, err = r.newClients(f, &r.client, near[:flowCount]); err != nil {
+		return err
 	}
 	return f.probes(near[flowCount], far[1], stream, false)
 }

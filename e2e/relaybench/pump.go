@@ -130,6 +130,18 @@ func (p *pump) receive() error {
 	return nil
 }
 
+// dropped counts the packets for which the receivers had no room.
+func (p *pump) dropped() (total int, err error) {
+	for _, w := range p.ways {
+		n, err := w.to.dropped()
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
 // received counts the packets that have arrived.
 func (p *pump) received() (n int) {
 	for _, w := range p.ways {

@@ -51,8 +51,8 @@ func newRig(ctx context.Context, bin string, spread bool) (*rig, error) {
 		return nil, err
 	}
 	sides := r.path.Server().Addrs()
-	r.client = place{host: r.path.Client(), second: 61, server: sides[0]}
-	r.peer = place{host: r.path.Peer(), second: 62, server: sides[1]}
+	r.client = place{host: r.path.Client(), second: 61, server: sides[0], serverLink: "eth0"}
+	r.peer = place{host: r.path.Peer(), second: 62, server: sides[1], serverLink: "eth1"}
 	return r, nil
 }
 
@@ -85,6 +85,10 @@ func (r *rig) play(ctx context.Context, s *server, f *flows, l load) (outcome, e
 		return outcome{}, err
 	}
 	p := r.pumpFor(f, l, l.length)
+	droppedBefore, err := p.dropped()
+	if err != nil {
+		return outcome{}, err
+	}
 	before, err := r.at.usageNow(s.pid)
 	if err != nil {
 		return outcome{}, err
@@ -95,6 +99,11 @@ func (r *rig) play(ctx context.Context, s *server, f *flows, l load) (outcome, e
 	after, err := r.at.usageNow(s.pid)
 	if err != nil {
 		return outcome{}, err
+	}
+	if n, err := p.dropped(); err != nil {
+		return outcome{}, err
+	} else if n > droppedBefore {
+		return outcome{}, fmt.Errorf("%w: the receivers had no room for %d packets", errSlow, n-droppedBefore)
 	}
 	o := outcome{spent: after.since(before), received: p.received()}
 	for _, w := range p.ways {

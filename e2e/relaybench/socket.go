@@ -22,6 +22,8 @@ type place struct {
 	second byte // of 51.x.0.0/16
 	server netip.Addr
 	used   int // addresses
+
+	serverLink string // the server's end of the cable
 }
 
 // next is an address that nobody has had.
@@ -96,6 +98,19 @@ func localAddr(fd int) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
+	return addrPort(name)
+}
+
+// remoteAddr is what it is connected to.
+func remoteAddr(fd int) (netip.AddrPort, error) {
+	name, err := unix.Getpeername(fd)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return addrPort(name)
+}
+
+func addrPort(name unix.Sockaddr) (netip.AddrPort, error) {
 	at, ok := name.(*unix.SockaddrInet4)
 	if !ok {
 		return netip.AddrPort{}, errors.New("not a socket of IPv4")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ type vector struct {
 	messages [vectorLen]mmsghdr
 	parts    [vectorLen]unix.Iovec
 	names    [vectorLen]unix.RawSockaddrInet4
-	buffers  [vectorLen][maxPacket + 2*channelHead]byte
+	buffers  [vectorLen][frameHead + 2*channelHead + maxPacket]byte
 	used     int // messages to be sent
 }
 
@@ -39,16 +40,11 @@ func newVector() *vector {
 	return v
 }
 
-// add is room for one more message of size bytes, to an address, or to that
-// which the socket is connected to.
-func (v *vector) add(size int, to *unix.RawSockaddrInet4) []byte {
+// add is room for one more message of size bytes.
+func (v *vector) add(size int) []byte {
 	i := v.used
 	v.used++
 	v.parts[i].SetLen(size)
-	h := &v.messages[i].header
-	if h.Name, h.Namelen = nil, 0; to != nil {
-		h.Name, h.Namelen = (*byte)(unsafe.Pointer(to)), unix.SizeofSockaddrInet4
-	}
 	return v.buffers[i][:size]
 }
 
@@ -101,4 +97,18 @@ func (v *vector) receive(fd int, take func(from *unix.RawSockaddrInet4, p []byte
 func (v *vector) call(trap uintptr, fd, from, to int) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&v.messages[from])), uintptr(to-from), unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
+}
+
+// dropped is how many packets sockets had no room for (SO_MEMINFO).
+func dropped(fds ...int) (total int, err error) {
+	for _, fd := range fds {
+		var info [9]uint32 // up to SK_MEMINFO_DROPS
+		size := uint32(unsafe.Sizeof(info))
+		_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno != 0 {
+			return 0, fmt.Errorf("ask a socket for what it dropped: %w", errno)
+		}
+		total += int(info[len(info)-1])
+	}
+	return total, nil
 }
