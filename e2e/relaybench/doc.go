@@ -30,7 +30,8 @@
 //	end.go        sockets for datagrams; streams.go, for TCP
 //	cable.go      frames past the sockets of the senders
 //	vector.go     sendmmsg and recvmmsg
-//	machine.go    cores and /proc; socket.go, sockets in namespaces
+//	machine.go    cores and descriptors; socket.go, sockets in namespaces
+//	usage.go      what was spent, from /proc
 //
 // Linux and root only: it makes namespaces, and it needs two cores.
 package main

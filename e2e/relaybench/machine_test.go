@@ -29,6 +29,20 @@ func TestParseProc(t *testing.T) {
 	}
 }
 
+func TestParseStat(t *testing.T) {
+	t.Parallel()
+	const text = "123 (a) b) 7 (c) S 2 123 123 0 -1 4194560 2 3 4 5 100 20 3 4 20 0 7 0 1234 9 8 7"
+	got, err := parseStat(text)
+	if want := (processStat{pid: 123, parent: 2, spent: 1270 * time.Millisecond}); err != nil || got != want {
+		t.Errorf("parseStat = %+v, %v, want %+v", got, err, want)
+	}
+	for _, text := range []string{"", "1 (x) S 2", "1 x S 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "x (x) S 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17"} {
+		if got, err := parseStat(text); err == nil {
+			t.Errorf("parseStat(%q) = %+v", text, got)
+		}
+	}
+}
+
 func TestParseProcRefuses(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "cpu 1 2", "cpux 1 2 3 4 5 6 7 8 9", "cpu a b c d e f g h i"} {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"runtime/debug"
@@ -71,8 +72,21 @@ func knowsPlanes(ctx context.Context, bin string) (bool, error) {
 // outcome is what a load came to.
 type outcome struct {
 	spent          usage
+	others         time.Duration // what other programs used meanwhile
 	sent, received int
 	took           []time.Duration // by the probes, sorted
+}
+
+// maxOthers is how much of a core other programs may use while a load runs. If
+// it was more, the load is played again, as often as maxRepeats.
+const (
+	maxOthers  = 0.04
+	maxRepeats = 2
+)
+
+// disturbed tells whether others used too much.
+func (o outcome) disturbed() bool {
+	return o.others.Seconds() > maxOthers*o.spent.at.Seconds()
 }
 
 // play plays a load over flows, after a moment of the same that is not looked
@@ -85,7 +99,22 @@ func (r *rig) play(ctx context.Context, s *server, f *flows, l load) (outcome, e
 		return outcome{}, err
 	}
 	p := r.pumpFor(f, l, l.length)
-	droppedBefore, err := p.dropped()
+	others, err := othersTime(s.pid, os.Getpid())
+	if err != nil {
+		return outcome{}, err
+	}
+	o, err := r.measure(ctx, s, p, l.length)
+	if err != nil {
+		return o, err
+	}
+	after, err := othersTime(s.pid, os.Getpid())
+	o.others = after - others
+	return o, err
+}
+
+// measure plays a load and looks what was spent meanwhile.
+func (r *rig) measure(ctx context.Context, s *server, p *pump, length time.Duration) (outcome, error) {
+	dropped, err := p.dropped()
 	if err != nil {
 		return outcome{}, err
 	}
@@ -93,7 +122,7 @@ func (r *rig) play(ctx context.Context, s *server, f *flows, l load) (outcome, e
 	if err != nil {
 		return outcome{}, err
 	}
-	if err := p.play(ctx, l.length); err != nil {
+	if err := p.play(ctx, length); err != nil {
 		return outcome{}, err
 	}
 	after, err := r.at.usageNow(s.pid)
@@ -102,8 +131,8 @@ func (r *rig) play(ctx context.Context, s *server, f *flows, l load) (outcome, e
 	}
 	if n, err := p.dropped(); err != nil {
 		return outcome{}, err
-	} else if n > droppedBefore {
-		return outcome{}, fmt.Errorf("%w: the receivers had no room for %d packets", errSlow, n-droppedBefore)
+	} else if n > dropped {
+		return outcome{}, fmt.Errorf("%w: the receivers had no room for %d packets", errSlow, n-dropped)
 	}
 	o := outcome{spent: after.since(before), received: p.received()}
 	for _, w := range p.ways {

@@ -26,7 +26,7 @@ const (
 	turnPort     = 3478
 	startTimeout = 5 * time.Second
 	stopTimeout  = time.Second
-	tailBytes    = 4 << 10 // of what a server says, for the case that it fails
+	tailBytes    = 16 << 10 // of what a server says, for the case that it fails
 )
 
 // The servers that can be compared. The planes are ours.
@@ -104,7 +104,7 @@ func (r *rig) start(ctx context.Context, name string) (*server, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	s.pid = s.cmd.Process.Pid
-	if err := r.awaitRelay(s); err != nil {
+	if err := errors.Join(r.awaitRelay(s), s.carriesItself()); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("start %s: %w; it said: %s", name, err, s.said)
 	}
@@ -189,6 +189,20 @@ func (r *rig) tryRelay(c carrier) error {
 		return err
 	}
 	c.leave(fds)
+	return nil
+}
+
+// carriesItself tells whether our server still has the data plane that it was
+// asked for: it says when it goes on with another one.
+func (s *server) carriesItself() error {
+	if s.said == nil {
+		return nil
+	}
+	for _, event := range []string{"turn data plane does not work", "turn data plane failed"} {
+		if strings.Contains(s.said.String(), event) {
+			return fmt.Errorf("it goes on without the data plane %s", s.name)
+		}
+	}
 	return nil
 }
 
