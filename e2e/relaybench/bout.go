@@ -40,7 +40,7 @@ func (b *bout) with(ctx context.Context, f func(context.Context, *server) error)
 	}
 	defer s.stop()
 	if err := errors.Join(f(ctx, s), s.carriesItself()); err != nil {
-		if s.said != nil {
+		if s.said != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%w; it said: %s", err, s.said)
 		}
 		return err

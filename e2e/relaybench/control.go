@@ -20,7 +20,7 @@ const (
 
 	settleTimeout = 8 * time.Second
 	settleStep    = 500 * time.Millisecond
-	settleCalm    = 4 // steps in which the memory has changed by less than a hundredth
+	settleCalm    = 3 // steps in which the memory has changed by less than a hundredth
 )
 
 // memory is what idle allocations take, in kB each, of the resident memory of a

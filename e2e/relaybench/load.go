@@ -62,14 +62,14 @@ const (
 // loads are all of them, in the order in which they are played.
 func loads() []load {
 	up, down, both := []direction{upwards}, []direction{downwards}, []direction{upwards, downwards}
-	const long, short = 2 * time.Second, 1500 * time.Millisecond
+	const long, short, brief = 2 * time.Second, 1500 * time.Millisecond, 1200 * time.Millisecond
 	list := []load{
 		{group: groupAudio, name: audioUp, size: audioBytes, burst: 1, rate: audioRate, ways: up, length: long},
 		{group: groupAudio, name: "160 B, 120 kpps, down", size: audioBytes, burst: 1, rate: audioRate, ways: down, length: short},
-		{group: groupAudio, name: "160 B, 120 kpps, both ways together", size: audioBytes, burst: 1, rate: audioRate, ways: both, length: short},
+		{group: groupAudio, name: "160 B, 120 kpps, both ways together", size: audioBytes, burst: 1, rate: audioRate, ways: both, length: brief},
 		{group: groupVideo, name: videoUp, size: videoBytes, burst: videoBurst, rate: videoRate, ways: up, length: short},
 		{group: groupVideo, name: "1200 B in bursts of 8, 48 kpps, down", size: videoBytes, burst: videoBurst, rate: videoRate, ways: down, length: short},
-		{group: groupVideo, name: "1200 B in bursts of 8, 48 kpps, both ways together", size: videoBytes, burst: videoBurst, rate: videoRate, ways: both, length: short},
+		{group: groupVideo, name: "1200 B in bursts of 8, 48 kpps, both ways together", size: videoBytes, burst: videoBurst, rate: videoRate, ways: both, length: brief},
 		{group: groupRelay, name: relayed, topology: toRelay, size: audioBytes, burst: 1, rate: relayRate, ways: up, length: short},
 		{group: groupTCP, name: "160 B, 30 kpps, clients by TCP, both ways together", topology: fromTCP, size: audioBytes, burst: 1, rate: tcpRate, ways: both, length: short},
 	}

@@ -17,8 +17,12 @@ import (
 	"time"
 )
 
-// runTimeout bounds a run, whatever is asked for.
-const runTimeout = 10 * time.Minute
+// runTimeout bounds a run, whatever is asked for: a round that would end in the
+// reserve does not begin.
+const (
+	runTimeout = 10 * time.Minute
+	runReserve = 10 * time.Second
+)
 
 func main() {
 	relayIP := flag.String("forward", "", "be a forwarder with relays at this address (for this program itself)")
@@ -99,20 +103,34 @@ func bench(ctx context.Context, w, progress io.Writer, bin string, spread bool, 
 		fmt.Fprintf(w, "%s has no choice of data planes: it is measured as %s\n", bin, planePion)
 	}
 	fmt.Fprintf(w, "%d rounds; server on %d of %d cores, generator and peer on one; %d flows; %d idle allocations; %s\n\n", p.rounds, r.at.server.Count(), r.at.all, flowCount, r.idle, runtime.Version())
-	began, found := time.Now(), results{}
-	for round := range p.rounds {
-		for _, name := range p.servers {
-			fmt.Fprintf(progress, "%s  round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, p.rounds, name)
-			b := &bout{rig: r, plan: p, name: name, round: round, into: found, progress: progress}
-			if err := b.play(ctx); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
+	found := results{}
+	if err := p.play(ctx, r, found, progress); err != nil {
+		return err
 	}
 	found.subtractRouting()
 	found.print(w, p.servers)
 	if missed := found.judge(w); missed > 0 {
 		fmt.Fprintf(w, "%d goals MISSED\n", missed)
+	}
+	return nil
+}
+
+// play plays the rounds, as many as there is time for.
+func (p plan) play(ctx context.Context, r *rig, into results, progress io.Writer) error {
+	began := time.Now()
+	for round := range p.rounds {
+		spent := time.Since(began)
+		if round > 0 && spent+spent/time.Duration(round) > runTimeout-runReserve {
+			fmt.Fprintf(progress, "%s  no time for more than %d rounds\n", spent.Round(time.Second), round)
+			return nil
+		}
+		for _, name := range p.servers {
+			fmt.Fprintf(progress, "%s  round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, p.rounds, name)
+			b := &bout{rig: r, plan: p, name: name, round: round, into: into, progress: progress}
+			if err := b.play(ctx); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ import (
 const (
 	turnPort     = 3478
 	startTimeout = 5 * time.Second
-	stopTimeout  = time.Second
+	stopTimeout  = time.Second / 2
 	tailBytes    = 16 << 10 // of what a server says, for the case that it fails
 )
 
