@@ -104,15 +104,13 @@ func bench(ctx context.Context, w, progress io.Writer, bin string, spread bool, 
 	}
 	fmt.Fprintf(w, "%d rounds; server on %d of %d cores, generator and peer on one; %d flows; %d idle allocations; %s\n\n", p.rounds, r.at.server.Count(), r.at.all, flowCount, r.idle, runtime.Version())
 	found := results{}
-	if err := p.play(ctx, r, found, progress); err != nil {
-		return err
-	}
+	err = p.play(ctx, r, found, progress) // what was found before it failed is worth a look
 	found.subtractRouting()
 	found.print(w, p.servers)
 	if missed := found.judge(w); missed > 0 {
 		fmt.Fprintf(w, "%d goals MISSED\n", missed)
 	}
-	return nil
+	return err
 }
 
 // play plays the rounds, as many as there is time for.
