@@ -118,6 +118,9 @@ func (b *bout) note(l load, o outcome) {
 	if b.name != plain {
 		b.add(l.name, serverCPU, micros(o.spent.server))
 	}
+	if o.disturbed() { // the rest would be the others' doing
+		return
+	}
 	b.add(l.name, machineCPU, micros(o.spent.busy))
 	b.add(l.name, lossPercent, 100*float64(o.sent-o.received)/float64(max(1, o.sent)))
 	if len(o.took) > 0 {

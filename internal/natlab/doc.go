@@ -44,6 +44,9 @@
 // SetLoss and SetDelay make a path worse; rate and jitter are left to others. Clients have no IPv6 unless asked:
 // it would be a way around every NAT.
 //
+// A Path is a smaller lab, without NATs, for measuring what a server in the middle
+// costs.
+//
 // A lab can be looked into while it runs: ip netns lists its namespaces, and
 // ip netns exec natlab-PID-ID-ra nft list ruleset shows a router's rules.
 package natlab
