@@ -89,7 +89,7 @@ func newConnection(cfg Config, search Search, servers []wire.ICEServer, how open
 	if pool {
 		config.ICECandidatePoolSize = poolSize
 	}
-	pc, err := newPeerConnection(cfg, config)
+	pc, err := newPeerConnection(cfg.URL, cfg.tuning, config)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ const blanksHelp = true
 type tuning struct{}
 
 // newPeerConnection makes an RTCPeerConnection of the browser.
-func newPeerConnection(_ Config, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
+func newPeerConnection(_ string, _ tuning, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
 	return webrtc.NewPeerConnection(config)
 }
 

@@ -60,16 +60,16 @@ type tuning struct {
 
 // newPeerConnection starts no goroutine and opens no socket, unless config asks
 // for a pool.
-func newPeerConnection(cfg Config, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
+func newPeerConnection(base string, t tuning, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
 	var settings webrtc.SettingEngine
 	settings.SetPrflxAcceptanceMinWait(prflxWait)
 	settings.SetSCTPRTOMax(maxRTO)
 	settings.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
 	// A server on this machine is a trial: the partner is here as well, maybe
 	// with no network at all. To others, loopback candidates are of no use.
-	settings.SetIncludeLoopbackCandidate(isLoopback(cfg.URL))
-	if cfg.tune != nil {
-		cfg.tune(&settings)
+	settings.SetIncludeLoopbackCandidate(isLoopback(base))
+	if t.tune != nil {
+		t.tune(&settings)
 	}
 	return webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(config)
 }

@@ -585,7 +585,7 @@ func TestRelaysAreToldInTurn(t *testing.T) {
 		{[]string{tls, tcp, udp}, []string{tls, tcp, udp}},
 		{[]string{udp, udp}, []string{udp}},
 	} {
-		pc, err := newPeerConnection(local(), configuration(Search{}, nil))
+		pc, err := newPeerConnection(local().URL, tuning{}, configuration(Search{}, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
