@@ -157,8 +157,8 @@ func TestAppChoices(t *testing.T) {
 				{"the page is looked at again", func() { s.do(input{kind: setHidden}) }, 4},
 			} {
 				step.do()
-				if s.prepared != step.want {
-					s.t.Errorf("%s: prepared %d times, want %d", step.name, s.prepared, step.want)
+				if got := s.preparations(); got != step.want {
+					s.t.Errorf("%s: prepared %d times, want %d", step.name, got, step.want)
 				}
 			}
 		}},

@@ -88,6 +88,14 @@ func (s *stage) Prepare() {
 	s.prepared++
 }
 
+// preparations are the calls of Prepare. A clock may be what has the app make the
+// next one, so to look takes the lock.
+func (s *stage) preparations() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.prepared
+}
+
 // view is what the page shows, when everything has settled.
 func (s *stage) view() view {
 	synctest.Wait()
