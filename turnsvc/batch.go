@@ -17,8 +17,8 @@ type batch struct {
 	segments bool // the kernel sends runs of datagrams as segments of one
 	workers  []*worker
 	lanes    map[*gate.Datagrams]*gate.Batch
-	porters  sync.Pool     // of *streamPorter, for streams that have data
-	next     atomic.Uint64 // numbers relays, to share them between the workers
+	porters  chan *streamPorter // that no stream has at present
+	next     atomic.Uint64      // numbers relays, to share them between the workers
 	stopping atomic.Bool
 }
 
@@ -27,7 +27,7 @@ func (s *Server) openBatch() (err error) {
 	if err := mmsg.Supported(); err != nil {
 		return err
 	}
-	b := &batch{srv: s, lanes: map[*gate.Datagrams]*gate.Batch{}}
+	b := &batch{srv: s, lanes: map[*gate.Datagrams]*gate.Batch{}, porters: make(chan *streamPorter, idlePorters)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -50,9 +50,31 @@ func (s *Server) openBatch() (err error) {
 		}
 		b.workers = append(b.workers, w)
 	}
-	b.porters.New = func() any { return newStreamPorter(s) }
 	s.homes.batch = b
 	return nil
+}
+
+// idlePorters bounds how many are kept for streams that will have data; each has
+// 16 kB.
+const idlePorters = 64
+
+// porter is one for a stream that has data.
+func (b *batch) porter() *streamPorter {
+	select {
+	case p := <-b.porters:
+		return p
+	default:
+		return newStreamPorter(b.srv)
+	}
+}
+
+// giveBack is the end of that.
+func (b *batch) giveBack(p *streamPorter) {
+	p.used = 0
+	select {
+	case b.porters <- p:
+	default: // enough are kept
+	}
 }
 
 // run lets the workers work until the function that it returns is called.
@@ -216,7 +238,11 @@ func (w *worker) read(r *relay) {
 	}
 	first, end, err := w.in.Receive(r.sock, socketDatagrams)
 	if err != nil {
-		return // closed, or an error about something that was sent: the next call tells no more
+		if !mmsg.IsClosed(err) { // the poller would tell of it for ever; pion pauses
+			w.drop(r)
+			r.fall()
+		}
+		return
 	}
 	for i := first; i < end; i++ {
 		buf, begin, end := w.in.Datagram(i)

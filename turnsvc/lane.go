@@ -152,7 +152,7 @@ func (l *streamLane) carry(frame []byte) bool {
 		l.end()
 	}
 	if l.porter == nil {
-		l.porter = l.door.srv.batch.porters.Get().(*streamPorter) // what New makes
+		l.porter = l.door.srv.batch.porter()
 		l.porter.begin()
 	}
 	c := l.porter
@@ -168,7 +168,6 @@ func (l *streamLane) end() {
 	if c := l.porter; c != nil {
 		l.porter = nil
 		c.end()
-		c.used = 0
-		l.door.srv.batch.porters.Put(c)
+		l.door.srv.batch.giveBack(c)
 	}
 }
