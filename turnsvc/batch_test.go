@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 
+	"github.com/pion/stun/v3"
+
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
@@ -89,6 +91,46 @@ func TestBatchPathMakesNoGarbage(t *testing.T) {
 		if n := testing.AllocsPerRun(200, round); n != 0 {
 			t.Errorf("a round trip %s makes %v allocations, want 0", name, n)
 		}
+	}
+}
+
+// TestEveryPlaneHoldsTheBitrate floods a relay one way and the other: 65 datagrams of
+// 1000 bytes are what 64 KiB hold, and 1 kbit/s adds nothing while the test runs.
+func TestEveryPlaneHoldsTheBitrate(t *testing.T) {
+	t.Parallel()
+	for _, plane := range userSpacePlanes() {
+		s := serve(t, func(c *Config) { c.DataPlane, c.MaxBitrate = plane, minBitrate })
+		ann := s.dial(t, "udp", "ann")
+		relayed := ann.mustAllocate()
+		conn, peer := newPeer(t)
+		if !ann.bind(peer) {
+			t.Fatal("ChannelBind was refused")
+		}
+		for range 10 { // the kernel holds only so many
+			for range 10 {
+				ann.send(onChannel(0, make([]byte, 1000), 0))
+			}
+			ann.raw(stun.MethodBinding) // answered, so all before it was handled
+		}
+		s.within(t, "not 65 of 100 datagrams pass to the peer", func() bool {
+			now := s.Stats()
+			return now.RelayedPacketsOut == 65 && now.DroppedBitrate == 35
+		})
+		for range 65 {
+			if _, err := conn.WriteToUDPAddrPort(make([]byte, 1000), relayed); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := ann.read(); err != nil || len(got) != 1004 {
+				t.Fatalf("the client got %d bytes, %v, want 1004: the other way is free", len(got), err)
+			}
+		}
+		if _, err := conn.WriteToUDPAddrPort(make([]byte, 1000), relayed); err != nil {
+			t.Fatal(err)
+		}
+		s.within(t, "one datagram too many passes to the client", func() bool {
+			now := s.Stats()
+			return now.RelayedPacketsIn == 65 && now.DroppedBitrate == 36
+		})
 	}
 }
 

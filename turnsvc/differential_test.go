@@ -90,6 +90,7 @@ func newStage(t *testing.T, plane DataPlane, listen, public string) *stage {
 	}
 	s.srv = serve(t, func(c *Config) {
 		c.DataPlane, c.UDPAddrs, c.MaxBitrate, c.PublicIPs = plane, []string{listen}, NoLimit, []netip.Addr{ip}
+		c.MonthlyBudget = 1 << 40
 	})
 	if s.srv.userSpace != plane {
 		t.Skipf("no %v on this machine", plane)
@@ -214,7 +215,7 @@ func (s *stage) play(seed uint64) map[string][]string {
 	}
 	s.srv.stopped(s.t) // then all is counted
 	now := s.srv.Stats()
-	flows["counters"] = []string{fmt.Sprint(now.RelayedBytesIn, now.RelayedBytesOut, now.RelayedPacketsIn, now.RelayedPacketsOut, now.DroppedBitrate)}
+	flows["counters"] = []string{fmt.Sprint(now.RelayedBytesIn, now.RelayedBytesOut, now.RelayedPacketsIn, now.RelayedPacketsOut, now.DroppedBitrate, now.BudgetSpent)}
 	return flows
 }
 

@@ -143,8 +143,7 @@ func (r *relay) judge(peer netip.AddrPort) verdict {
 	if v.lets = r.lets(peer); !v.lets {
 		return v
 	}
-	to := h.inward(peer)
-	v.to, v.near = mmsg.NewName(to, r.home.bound.Is6(), 0), to != peer
+	v.to = mmsg.NewName(h.inward(peer), r.home.bound.Is6(), 0)
 	if other := h.at(peer); other != nil {
 		v.near = true
 		if other.batched() && r.batched() && other.lets(r.relayed()) {
@@ -191,14 +190,14 @@ func (c *porter) met(r *relay, from netip.AddrPort) (peer netip.AddrPort, lets, 
 	route := r.routes.toward(from, c.now)
 	epoch := h.epoch.Load() + 1
 	if route != nil && route.in.epoch == epoch {
-		return from, route.in.lets, false
+		return from, route.in.lets, route.in.near
 	}
 	peer = h.outward(from)
-	lets = r.lets(peer)
+	lets, near = r.lets(peer), h.at(peer) != nil
 	if route != nil && peer == from {
-		route.in = verdict{epoch: epoch, lets: lets}
+		route.in = verdict{epoch: epoch, lets: lets, near: near}
 	}
-	return peer, lets, peer != from
+	return peer, lets, near
 }
 
 // toClient carries a payload that peer has sent to r, if it may.

@@ -122,11 +122,10 @@ func (r *relay) WriteTo(p []byte, addr net.Addr) (int, error) {
 	if !r.home.meter.lets(&r.out, len(p), r.home.meter.now()) {
 		return len(p), nil
 	}
-	to := r.home.homes.inward(peer)
-	if err := r.sendTo(p, to); err != nil {
+	if err := r.sendTo(p, r.home.homes.inward(peer)); err != nil {
 		return 0, err
 	}
-	r.home.meter.carriedOut(len(p), to != peer)
+	r.home.meter.carriedOut(len(p), r.home.homes.at(peer) != nil)
 	return len(p), nil
 }
 
@@ -177,7 +176,7 @@ func (r *relay) receive(conn *net.UDPConn, p []byte) (int, net.Addr, error) {
 		if !r.home.meter.lets(&r.in, n, now) {
 			continue
 		}
-		r.home.meter.carriedIn(n, from != peer)
+		r.home.meter.carriedIn(n, r.home.homes.at(peer) != nil)
 		return n, r.addr(peer), nil
 	}
 }
