@@ -30,6 +30,8 @@
 //	turnsvc           STUN/TURN: credentials, policy, quotas, listeners
 //	turnsvc/gate      what stands between the sockets and pion/turn
 //	turnsvc/dataplane the seam to what carries channels past it
+//	turnsvc/dataplane/ebpf
+//	                  a program in the Linux kernel that does
 //	turnsvc/conformance
 //	                  what the relay answers, line by line, beside stock pion
 //	peer              the client: find, join, link, chat; in the browser and natively

@@ -162,9 +162,7 @@ func (p *plane) look() {
 		p.mu.Unlock()
 		return
 	}
-	if err := p.links.look(); err != nil {
-		p.log.Warn("turn data plane does not reach every interface", "err", err)
-	}
+	p.complain(p.links.look())
 	bound := make([]*channel, 0, len(p.channels))
 	for _, c := range p.channels {
 		bound = append(bound, c)
@@ -172,6 +170,18 @@ func (p *plane) look() {
 	p.mu.Unlock()
 	for _, c := range bound {
 		p.leadAgain(c)
+	}
+}
+
+// complain logs what is wrong with the interfaces, but not again and again.
+func (p *plane) complain(err error) {
+	if err == nil {
+		p.complaint = ""
+		return
+	}
+	if text := err.Error(); text != p.complaint {
+		p.complaint = text
+		p.log.Warn("turn data plane does not reach every interface", "err", err)
 	}
 }
 

@@ -2,7 +2,6 @@ package ebpf
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
 )
@@ -99,9 +98,4 @@ func (p *plane) Counts() (dataplane.Counts, error) {
 		c.addTo(&n, p.sums(2*c.place), p.sums(2*c.place+1))
 	}
 	return n, nil
-}
-
-// String is how a channel is written into the log at debug level.
-func (c *channel) String() string {
-	return fmt.Sprintf("%v ▶ %v 0x%x ▶ %v ▶ %v", c.Client, c.Server, c.Number, c.Relayed, c.Peer)
 }

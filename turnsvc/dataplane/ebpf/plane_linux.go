@@ -45,13 +45,14 @@ type plane struct {
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 
-	mu       sync.Mutex // guards the fields below
-	ended    bool       // nothing is carried any more
-	channels map[dataplane.Channel]*channel
-	within   map[ends]*channel // those with a Partner
-	places   places            // in counts
-	buckets  allocations
-	gone     dataplane.Counts // by channels that are unbound
+	mu        sync.Mutex // guards the fields below
+	ended     bool       // nothing is carried any more
+	complaint string     // the last one about interfaces
+	channels  map[dataplane.Channel]*channel
+	within    map[ends]*channel // those with a Partner
+	places    places            // in counts
+	buckets   allocations
+	gone      dataplane.Counts // by channels that are unbound
 }
 
 // Open loads the program and attaches it to every network card.
