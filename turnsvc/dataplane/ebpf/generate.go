@@ -4,4 +4,4 @@ package ebpf
 // clang. That of Debian 12 and 13 makes the same bytes; a test holds them.
 //
 //go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel,bpfeb -tags linux -type address -type key -type leg -type step -type count -type settings relay relay.c -- -mcpu=v3 -Wall -Wextra -Wno-sign-compare -Werror
-//go:generate sh -c "sha256sum kernel.h relay.c relay_bpf* > relay.sha256"
+//go:generate sh -c "LC_ALL=C sha256sum *.h *.c relay_bpf* > relay.sha256"
