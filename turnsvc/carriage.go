@@ -1,6 +1,7 @@
 package turnsvc
 
 import (
+	"iter"
 	"net/netip"
 	"sync"
 	"time"
@@ -14,6 +15,13 @@ import (
 // longer be carried ends at once.
 const carriageInterval = 500 * time.Millisecond
 
+// When a plane that has failed is opened again: after reopenAfter, and then twice as
+// long each time, up to maxReopenAfter.
+const (
+	reopenAfter    = 10 * time.Second
+	maxReopenAfter = 10 * time.Minute
+)
+
 // A carriage is a plane, and what it is to carry.
 //
 //	ChannelBind ─▶ wanted ──wall──▶ carried
@@ -21,11 +29,11 @@ const carriageInterval = 500 * time.Millisecond
 //	                  └───────────────┘
 //	the channel or its allocation ends ─▶ gone
 //
-// User space knows everything that the plane knows, so that it may fail. All
-// methods may be called by any number of goroutines; on nil they do nothing.
+// User space knows everything that the plane knows, so that it may fail; then it is
+// opened again. All methods may be called by any number of goroutines; on nil they
+// do nothing.
 type carriage struct {
-	plane dataplane.Plane
-	srv   *Server
+	srv *Server
 
 	// Only keep touches these.
 	epoch   uint64           // of the homes, when everything was looked at
@@ -35,7 +43,8 @@ type carriage struct {
 	// mu guards the fields below. It is held while the plane is told, so that what
 	// ends does not overtake what begins; pion's locks may be held, ours are not.
 	mu     sync.Mutex
-	failed bool
+	plane  dataplane.Plane // only keep replaces it
+	down   bool            // it has failed, or was closed
 	wanted map[*relay]map[uint16]*wanted
 	toward map[netip.AddrPort]map[*wanted]struct{} // by peer
 }
@@ -72,7 +81,7 @@ func (c *carriage) bind(g *grant, number uint16, peer netip.AddrPort, o *order) 
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed || r.gone.Load() || c.wanted[r][number] != nil { // the peer cannot be another one
+	if r.gone.Load() || c.wanted[r][number] != nil { // the peer cannot be another one
 		return
 	}
 	w := &wanted{relay: r, peer: peer, channel: dataplane.Channel{
@@ -133,7 +142,7 @@ func (c *carriage) forget(w *wanted) {
 
 // let lets go of what the plane carries of w. c.mu is held.
 func (c *carriage) let(w *wanted) {
-	if w.carried && !c.failed {
+	if w.carried {
 		c.plane.Unbind(w.channel)
 	}
 	w.carried = false
@@ -141,8 +150,11 @@ func (c *carriage) let(w *wanted) {
 
 // look gives the plane a channel if the wall lets it now, or takes it away. What
 // the plane has refused it is not asked again, unless it is another thing now.
-// c.mu is held.
+// While there is no plane nothing is done. c.mu is held.
 func (c *carriage) look(w *wanted) {
+	if c.down {
+		return
+	}
 	ch, before := w.channel, w.channel.Peer
 	ch.Peer, ch.Partner = w.relay.home.homes.inward(w.peer), netip.AddrPort{}
 	if other := w.relay.home.homes.at(w.peer); other != nil {
@@ -170,12 +182,20 @@ func (c *carriage) refresh() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed {
-		return
+	for w := range c.all() {
+		c.look(w)
 	}
-	for _, channels := range c.wanted {
-		for _, w := range channels {
-			c.look(w)
+}
+
+// all are the channels that are wanted. c.mu is held.
+func (c *carriage) all() iter.Seq[*wanted] {
+	return func(yield func(*wanted) bool) {
+		for _, channels := range c.wanted {
+			for _, w := range channels {
+				if !yield(w) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -195,16 +215,25 @@ func (c *carriage) run() (stop func()) {
 }
 
 func (c *carriage) keep(done <-chan struct{}) {
+	for {
+		why := c.carry(done)
+		c.close(why)
+		if why == nil || !c.reopen(done) {
+			return
+		}
+	}
+}
+
+// carry returns why the plane has failed, or nil when done.
+func (c *carriage) carry(done <-chan struct{}) error {
 	tick := time.NewTicker(carriageInterval)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-c.plane.Failed():
-			c.fail(err)
-			return
+		case why := <-c.plane.Failed():
+			return why
 		case <-done:
-			c.fail(nil)
-			return
+			return nil
 		case <-tick.C:
 			c.tick()
 		}
@@ -224,12 +253,13 @@ func (c *carriage) tick() {
 	}
 }
 
-// fail ends the plane: user space goes on, by itself.
-func (c *carriage) fail(why error) {
+// close ends the plane: user space goes on, by itself.
+func (c *carriage) close(why error) {
 	c.mu.Lock()
-	c.failed = true
-	clear(c.wanted)
-	clear(c.toward)
+	c.down = true
+	for w := range c.all() {
+		w.carried, w.channel.Peer = false, netip.AddrPort{} // so that it is another thing for the next plane
+	}
 	c.mu.Unlock()
 	c.account()
 	err := c.plane.Close()
@@ -238,6 +268,31 @@ func (c *carriage) fail(why error) {
 		c.srv.log.Warn("turn data plane failed", "plane", c.plane.Name(), "err", why.Error(), "goes_on_with", c.srv.userSpace.String())
 	case err != nil:
 		c.srv.log.Warn("turn data plane not closed", "plane", c.plane.Name(), "err", err.Error())
+	}
+}
+
+// reopen opens the plane anew and gives it the channels that live. It is false when
+// done comes before.
+func (c *carriage) reopen(done <-chan struct{}) bool {
+	for wait := c.srv.cfg.reopenAfter; ; wait = min(2*wait, maxReopenAfter) {
+		select {
+		case <-done:
+			return false
+		case <-time.After(wait):
+		}
+		options := c.srv.planeOptions()
+		plane, err := c.srv.cfg.kernel(options)
+		if err != nil {
+			c.srv.log.Debug("turn data plane does not come back", "err", err.Error())
+			continue
+		}
+		c.bitrate, c.told = Bitrate(options.Bitrate), dataplane.Counts{}
+		c.mu.Lock()
+		c.plane, c.down = plane, false
+		c.mu.Unlock()
+		c.refresh()
+		c.srv.log.Info("turn data plane is back", "plane", plane.Name())
+		return true
 	}
 }
 

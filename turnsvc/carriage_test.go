@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pion/stun/v3"
 
@@ -230,6 +231,51 @@ func TestPlaneFails(t *testing.T) {
 	if got, err := ann.read(); err != nil || !bytes.Equal(got, message) {
 		t.Errorf("the client got %x, %v, want %x", got, err, message)
 	}
+}
+
+// TestPlaneComesBack holds that a plane which has failed is opened again, though not
+// at the first try, has the channels that live, and counts from its own start.
+func TestPlaneComesBack(t *testing.T) {
+	t.Parallel()
+	next := &fakePlane{failed: make(chan error, 1), bound: map[dataplane.Channel]bool{}}
+	var opened int
+	s, p := withFake(t, func(c *Config) {
+		first := c.kernel
+		c.Peers, c.reopenAfter = PeersAny, time.Millisecond
+		c.kernel = func(o dataplane.Options) (dataplane.Plane, error) {
+			switch opened++; opened { // by one goroutine after the other
+			case 1:
+				return first(o)
+			case 2:
+				return nil, errFake
+			}
+			return next, nil
+		}
+	})
+	ann := s.dial(t, "udp", "ann")
+	ann.mustAllocate()
+	_, peer := newPeer(t)
+	if !ann.bind(peer) || len(p.holds()) != 1 {
+		t.Fatalf("the plane carries %v, want one channel", p.holds())
+	}
+	carried := dataplane.Counts{In: dataplane.Traffic{Packets: 10, Bytes: 1000}}
+	p.mu.Lock()
+	p.counts = carried
+	p.mu.Unlock()
+	next.counts = carried
+	p.failed <- errFake
+	s.within(t, "the next plane does not carry the channel", func() bool { return slices.Equal(next.holds(), p.holds()) })
+	p.failed <- errFake // for withFake: it has failed
+	s.within(t, "what both have carried does not count", func() bool { return s.Stats().RelayedBytesIn == 2000 })
+	ann.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0))
+	if held := next.holds(); len(held) != 0 {
+		t.Errorf("when the allocation has ended the next plane carries %v", held)
+	}
+	s.stopped(t)
+	if next.mu.Lock(); !next.closed || len(next.errs) > 0 {
+		t.Errorf("after the end: closed is %v, faults: %q", next.closed, next.errs)
+	}
+	next.mu.Unlock()
 }
 
 func TestDataPlaneIsRead(t *testing.T) {

@@ -87,7 +87,8 @@ type Config struct {
 	// Log receives what happens; nil: nobody does.
 	Log *slog.Logger
 
-	kernel dataplane.Opener // of PlaneEBPF; nil: ours
+	kernel      dataplane.Opener // of PlaneEBPF; nil: ours
+	reopenAfter time.Duration    // 0: reopenAfter
 
 	now   func() time.Time // the time that credentials see; nil: time.Now
 	cores int              // how many UDP sockets share the clients; zero: GOMAXPROCS
@@ -132,6 +133,7 @@ func (c Config) withDefaults() Config {
 	if c.kernel == nil {
 		c.kernel = kernel
 	}
+	c.reopenAfter = or(c.reopenAfter, reopenAfter)
 	if c.now == nil {
 		c.now = time.Now
 	}
