@@ -201,7 +201,8 @@ func (w *world) attached() (ids []ebpf.ProgramID, links []link.ID) {
 }
 
 // TestChatGoesOn takes the program away in the middle of a chat: no message is
-// lost, for user space has the channel as well.
+// lost, for user space has the channel as well, and none when it comes back and
+// carries on.
 func TestChatGoesOn(t *testing.T) {
 	for name, ends := range map[string]func(*world) (a, b net.PacketConn){
 		"a relay and a peer": func(w *world) (a, b net.PacketConn) {
@@ -212,6 +213,7 @@ func TestChatGoesOn(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, turnsvc.PlaneEBPF)
 			w.carried() // it serves
 			a, b := ends(w)
@@ -235,6 +237,13 @@ func TestChatGoesOn(t *testing.T) {
 				w.says(n, a, b)
 				w.says(n, b, a)
 			}
+			for end := time.Now().Add(2 * patience); time.Now().Before(end); {
+				w.says(0, a, b)
+				if _, again := w.attached(); len(again) == 1 {
+					break
+				}
+			}
+			w.chat(a, b)
 		})
 	}
 }
