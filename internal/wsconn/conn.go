@@ -48,34 +48,29 @@ type Conn struct {
 	guard  *Guard // that counts it; nil: none
 
 	lastSeen atomic.Int64 // when the last frame came, on the hub's clock
-	slot     int          // of the hub's sweep
 	control  atomic.Bool  // pings are control frames, whatever the hub's are
 	grown    atomic.Bool  // the reader's stack may have grown since it was new
 	ending   atomic.Bool  // farewell is set: what the client still says does not count
+	slot     uint8        // of the hub's sweep
 
 	// The reader's own.
 	session  Session
 	reader   *bufio.Reader // where ws reads; empty inside while the reader waits
 	lent     *bufio.Reader // to be given back for it; nil: reader is empty inside
-	left     bool          // Later was called, and awaitLater was not
+	left     *later        // by the session; nil: nothing, or awaitLater was called
 	messages budget        // of the client
 	bytes    budget
 
-	// Guarded by Hub.laters.
-	later     func()        // what was left, and is not done; nil: nothing
-	laterDone chan struct{} // closed when it is; nil: nobody waits for that
-	behind    *Conn         // who has left work next
-
 	mu       sync.Mutex    // guards the fields below; never held while writing
 	writing  bool          // somebody writes, and will write the queue too
+	parted   bool          // the close frame was sent, or cannot be
+	kept     bool          // the client has said what it had to say first
+	queued   uint32        // frames in queue
+	queue    *bytes.Buffer // nil: none
 	written  chan struct{} // closed when nobody writes any more; nil: nobody waits for that
-	queue    *bytes.Buffer // frames; nil: none
-	queued   int           // frames in queue
 	until    time.Duration // how long the client is waited for, on the hub's clock; 0: for ever
 	alarm    time.Duration // the read deadline that is set, never later than until; 0: none
-	late     string        // what the client is told when until has passed
 	farewell []byte        // payload of the close frame to send after the queue; set: nothing more is sent
-	parted   bool          // the close frame was sent, or cannot be
 }
 
 // Errors of Send.
@@ -95,17 +90,17 @@ func (c *Conn) Quiet() bool { return c.watch.quiet() }
 // Keep ends the wait for the first message that makes sense: from now on the
 // client stays as long as it answers pings. Until a session calls it, the
 // connection lives for Config.FirstMessage.
-func (c *Conn) Keep() { c.waitUntil(0, wire.ReasonDone) }
+func (c *Conn) Keep() { c.waitUntil(0, true) }
 
 // FirstMessageWithin gives the client until d from now, instead of
 // Config.FirstMessage, for the message with which a session will Keep it.
 func (c *Conn) FirstMessageWithin(d time.Duration) {
-	c.waitUntil(c.hub.now()+d, wire.ReasonFirstMessage)
+	c.waitUntil(c.hub.now()+d, false)
 }
 
 // EndWithin makes the connection end with code 1000 after d, if the client
 // has not ended it before.
-func (c *Conn) EndWithin(d time.Duration) { c.waitUntil(c.hub.now()+d, wire.ReasonDone) }
+func (c *Conn) EndWithin(d time.Duration) { c.waitUntil(c.hub.now()+d, true) }
 
 // read is the life of a connection: its one goroutine. What it needs while
 // it waits is kept small, because every idle connection needs it. A stack that
@@ -117,7 +112,7 @@ func (c *Conn) read() {
 		go c.read() // Serve waits for the last of them
 		return
 	}
-	c.watch.idle = nil
+	c.watch.reading = false
 	c.part(err)
 	c.hub.running.Done()
 }
@@ -232,13 +227,13 @@ func (c *Conn) spend(now time.Duration, n int) bool {
 	return c.messages.spend(now, 1, c.hub.messages) && c.bytes.spend(now, n, c.hub.bytes)
 }
 
-// waitUntil sets how long the client is waited for, on the hub's clock, and what
-// it is told then. Zero is for ever.
-func (c *Conn) waitUntil(until time.Duration, reason string) {
+// waitUntil sets how long the client is waited for, on the hub's clock, and
+// whether it has said what it had to say first. Zero is for ever.
+func (c *Conn) waitUntil(until time.Duration, kept bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.farewell == nil {
-		c.late = reason
+		c.kept = kept
 		c.bound(until)
 	}
 }
@@ -274,10 +269,14 @@ func (c *Conn) timeIsUp() bool {
 	return false
 }
 
+// lateReason is what a client is told that was waited for in vain.
 func (c *Conn) lateReason() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.late
+	if c.kept {
+		return wire.ReasonDone
+	}
+	return wire.ReasonFirstMessage
 }
 
 // UseControlPings makes the pings of this connection control frames (RFC 6455

@@ -64,14 +64,15 @@ type Hub struct {
 	messages allowance // of each client
 	bytes    allowance
 
-	upgrader websocket.Upgrader // checks the origin
-	guarded  websocket.Upgrader // leaves that to the Guard
-	inboxes  inboxPool
-	readers  readerPool
-	pages    pagePool
-	asides   asides
-	laters   laters
-	running  sync.WaitGroup // readers and flushes; added to under mu, while not closing
+	upgrader   websocket.Upgrader // checks the origin
+	guarded    websocket.Upgrader // leaves that to the Guard
+	inboxes    inboxPool
+	readers    readerPool
+	pages      pagePool
+	deliveries deliveryPool
+	asides     asides
+	laters     laters
+	running    sync.WaitGroup // readers and flushes; added to under mu, while not closing
 
 	mu      sync.Mutex // guards the fields below; never held while sending
 	closing bool
@@ -115,12 +116,12 @@ func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, open func(*Conn) Se
 	if pass != nil {
 		upgrader = &h.guarded
 	}
-	door := &entrance{ResponseWriter: w, hub: h}
-	ws, err := upgrader.Upgrade(door, r, nil)
+	c := &Conn{hub: h}
+	ws, err := upgrader.Upgrade(&entrance{w, c}, r, nil)
 	if err != nil {
 		return // Upgrade has answered
 	}
-	c := &Conn{hub: h, ws: ws, stream: door.stream, watch: door.watch, reader: door.reader, lent: door.lent}
+	c.ws = ws
 	if pass != nil {
 		c.addr, c.guard = pass.addr, pass.guard
 		pass.taken = true
@@ -136,15 +137,14 @@ func (h *Hub) start(c *Conn, open func(*Conn) Session) {
 	c.ws.SetPongHandler(func(string) error { c.seen(); return nil })
 	c.ws.SetPingHandler(func(data string) error { return c.pong([]byte(data)) })
 	c.ws.SetCloseHandler(func(int, string) error { return nil }) // part answers
-	c.watch.isOver = c.timeIsUp
-	c.waitUntil(c.seen()+h.cfg.FirstMessage, wire.ReasonFirstMessage)
+	c.waitUntil(c.seen()+h.cfg.FirstMessage, false)
 	c.session = open(c)
 	if !h.add(c) {
 		c.part(errShutdown)
 		return
 	}
 	h.cfg.Log.Debug("websocket open", "addr", c.addr)
-	c.watch.idle = c.idle
+	c.watch.reading = true
 	go c.read() // Serve waits for it
 }
 
@@ -228,7 +228,7 @@ func (h *Hub) add(c *Conn) bool {
 	}
 	h.running.Add(1)
 	h.count++
-	c.slot = (h.swept + parts/2) % parts // half a round from now: who has just come is there
+	c.slot = uint8((h.swept + parts/2) % parts) // half a round from now: who has just come is there
 	h.slots[c.slot][c] = struct{}{}
 	return true
 }

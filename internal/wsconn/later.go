@@ -14,10 +14,17 @@ const maxTogether = 64
 // each turn finds caches full of the other's. So the work is gathered, and done
 // in one go when those readers rest.
 type laters struct {
-	mu         sync.Mutex // guards the fields below, and those of this work in all connections
-	head, tail *Conn      // who has left work first, and last; nil: nobody
-	count      int        // of them
+	mu         sync.Mutex // guards the fields below, and those of all that is left
+	head, tail *later     // what was left first, and last; nil: nothing
+	count      int        // of it
 	working    bool       // somebody does the work, and is not stuck
+}
+
+// later is work that one of them has left.
+type later struct {
+	do     func()        // nil: it is done
+	done   chan struct{} // closed then; nil: nobody waits for that
+	behind *later        // what was left next
 }
 
 // Later has f run soon on a goroutine of the hub that has a large stack, after
@@ -25,16 +32,16 @@ type laters struct {
 // has returned, nothing is asked of the session: they own its state together.
 // If f writes to somebody who does not read, the others are not kept waiting.
 func (c *Conn) Later(f func()) {
-	c.left = true
+	left := &later{do: f}
+	c.left = left
 	l := &c.hub.laters
 	l.mu.Lock()
-	c.later = f
 	if l.tail == nil {
-		l.head = c
+		l.head = left
 	} else {
-		l.tail.behind = c
+		l.tail.behind = left
 	}
-	l.tail = c
+	l.tail = left
 	l.count++
 	call := !l.working || l.count%maxTogether == 0
 	l.working = true
@@ -47,16 +54,17 @@ func (c *Conn) Later(f func()) {
 // awaitLater returns when what was left for later is done. Only the reader
 // calls it.
 func (c *Conn) awaitLater() {
-	if !c.left {
+	left := c.left
+	if left == nil {
 		return
 	}
-	c.left = false
+	c.left = nil
 	l := &c.hub.laters
 	var done chan struct{}
 	l.mu.Lock()
-	if c.later != nil {
+	if left.do != nil {
 		done = make(chan struct{})
-		c.laterDone = done
+		left.done = done
 	}
 	l.mu.Unlock()
 	if done != nil {
@@ -67,34 +75,32 @@ func (c *Conn) awaitLater() {
 // run does what was left until there is no more.
 func (l *laters) run() {
 	runtime.Gosched() // until the readers that can run have left their work too
-	for c, f := l.next(nil); c != nil; c, f = l.next(c) {
-		f()
+	for left, do := l.next(nil); left != nil; left, do = l.next(left) {
+		do()
 	}
 }
 
-// next takes the next work, after that of a connection is done; nil: there is
-// none.
-func (l *laters) next(done *Conn) (*Conn, func()) {
+// next takes the next work, after other work is done; nil: there is none.
+func (l *laters) next(done *later) (left *later, do func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if done != nil {
-		done.later = nil
-		if done.laterDone != nil {
-			close(done.laterDone)
-			done.laterDone = nil
+		done.do = nil
+		if done.done != nil {
+			close(done.done)
 		}
 	}
-	c := l.head
-	if c == nil {
+	left = l.head
+	if left == nil {
 		l.working = false
 		return nil, nil
 	}
-	l.head, c.behind = c.behind, nil
+	l.head, left.behind = left.behind, nil
 	if l.head == nil {
 		l.tail = nil
 	}
 	l.count--
-	return c, c.later
+	return left, left.do
 }
 
 // handOver is called by who may be stuck from now on, and may have been doing

@@ -14,6 +14,7 @@ import (
 //	reader  4 KiB  what gorilla and parseFrame see Conn.idle: before the reader waits
 //	page           a frame on its way out, and     Conn.send, Conn.flush: when written
 //	               a message that came in pieces   Conn.readPieces: when handled
+//	delivery       what a write needs              watchedConn.Write: when written
 const (
 	inboxBytes  = 4 << 10
 	readerBytes = 4 << 10
@@ -46,6 +47,23 @@ func (p *pagePool) give(page *bytes.Buffer) {
 		page.Reset()
 		p.pool.Put(page)
 	}
+}
+
+type deliveryPool struct{ pool sync.Pool }
+
+func (p *deliveryPool) take(to *watchedConn, bytes []byte) *delivery {
+	d, ok := p.pool.Get().(*delivery)
+	if !ok {
+		d = new(delivery)
+		d.send = d.sendTo
+	}
+	d.to, d.unsent = to, bytes
+	return d
+}
+
+func (p *deliveryPool) give(d *delivery) {
+	*d = delivery{send: d.send}
+	p.pool.Put(d)
 }
 
 // readerPool lends buffered readers. Gorilla knows its reader by its address

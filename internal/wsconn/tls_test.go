@@ -232,7 +232,7 @@ func TestTLSWithoutWatch(t *testing.T) {
 	if !s.conn.Quiet() {
 		t.Error("Quiet() = false for a client that waits")
 	}
-	if s.conn.watch.look == nil {
+	if s.conn.watch.raw == nil {
 		t.Error("nobody looks at the socket")
 	}
 	if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {

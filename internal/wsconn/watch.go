@@ -31,25 +31,19 @@ import (
 // Until it is adopted by a hub it is the connection beneath, nothing more.
 type watchedConn struct {
 	net.Conn
-	raw  syscall.RawConn // nil if the connection has no descriptor of its own
-	look syscall.RawConn // where to look for what has arrived; nil: nowhere
-	busy atomic.Bool     // something arrived and may not have been handled yet
+	raw     syscall.RawConn // the socket; nil: there is none that could be looked at
+	busy    atomic.Bool     // something arrived and may not have been handled yet
+	below   bool            // raw is not this connection's own but further down: it is only looked at
+	conn    *Conn           // whose it is; nil until adopted
+	writing sync.Mutex      // held while something is written
 
 	// The rest is for the reader alone.
-	hub     *Hub                  // nil until adopted
-	inbox   *[inboxBytes]byte     // lent while arrived is not empty
-	arrived []byte                // of the inbox, what nobody has read yet
-	ended   error                 // what reading will return from now on
-	patient bool                  // Read waits: in the middle of a message
-	receive func(fd uintptr) bool // receiveFrom, made once
-	idle    func()                // called by rest; nil before the first read and after the last
-	isOver  func() bool           // asked when a read deadline has passed: whether that ends it
-
-	writing sync.Mutex            // guards the fields below
-	unsent  []byte                // of what is written now
-	hurried bool                  // a write deadline is set
-	failure error                 // of this write
-	send    func(fd uintptr) bool // sendTo, made once; never changes
+	patient  bool                  // Read waits: in the middle of a message
+	reading  bool                  // from before the first read until after the last: rest tells the session
+	from, to uint16                // of the inbox, what nobody has read yet
+	inbox    *[inboxBytes]byte     // lent while there is such
+	ended    error                 // what reading will return from now on
+	receive  func(fd uintptr) bool // receiveFrom, made once
 }
 
 // errNothing is what reading returns when nothing has arrived. It is temporary
@@ -85,7 +79,6 @@ func (l watchedListener) Accept() (net.Conn, error) {
 
 func watch(conn net.Conn) *watchedConn {
 	w := &watchedConn{Conn: conn, raw: descriptor(conn)}
-	w.look = w.raw
 	w.busy.Store(true)
 	return w
 }
@@ -111,8 +104,8 @@ func watched(conn net.Conn) (on net.Conn, w *watchedConn) {
 		layer, ok := beneath.(interface{ NetConn() net.Conn })
 		if !ok {
 			w := watch(conn)
-			if w.look == nil {
-				w.look = descriptor(beneath)
+			if w.raw == nil {
+				w.raw, w.below = descriptor(beneath), true
 			}
 			return w, w
 		}
@@ -134,22 +127,23 @@ func (w *watchedConn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// adopt makes it the reader's of a hub: from now on reading returns errNothing
-// instead of waiting, unless the reader is patient, and writing has an end.
-func (w *watchedConn) adopt(h *Hub) {
-	w.hub = h
-	w.receive, w.send = w.receiveFrom, w.sendTo
-}
+// adopt makes it that of a hub's connection: from now on reading returns
+// errNothing instead of waiting, unless the reader is patient, and writing has
+// an end.
+func (w *watchedConn) adopt(c *Conn) { w.conn, w.receive = c, w.receiveFrom }
+
+// direct tells whether it is read and written through raw.
+func (w *watchedConn) direct() bool { return w.raw != nil && !w.below }
 
 // Read reads what has arrived.
 func (w *watchedConn) Read(p []byte) (int, error) {
 	switch {
-	case w.hub == nil:
+	case w.conn == nil:
 		return w.Conn.Read(p)
-	case len(w.arrived) > 0:
-		n := copy(p, w.arrived)
-		w.arrived = w.arrived[n:]
-		if len(w.arrived) == 0 {
+	case w.inbox != nil:
+		n := copy(p, w.inbox[w.from:w.to])
+		w.from += uint16(n)
+		if w.from == w.to {
 			w.emptyInbox()
 		}
 		return n, nil
@@ -168,7 +162,7 @@ func (w *watchedConn) Read(p []byte) (int, error) {
 func (w *watchedConn) wait() error {
 	for w.ended == nil {
 		var err error
-		if w.raw != nil {
+		if w.direct() {
 			err = w.raw.Read(w.receive)
 		} else {
 			err = w.receiveWaiting()
@@ -176,7 +170,7 @@ func (w *watchedConn) wait() error {
 		switch {
 		case err == nil:
 			return w.ended
-		case !errors.Is(err, os.ErrDeadlineExceeded) || w.isOver():
+		case !errors.Is(err, os.ErrDeadlineExceeded) || w.conn.timeIsUp():
 			return err
 		}
 	}
@@ -187,46 +181,61 @@ func (w *watchedConn) wait() error {
 // the connection cannot be written to any more. A deadline costs a timer, and
 // nearly no write has to wait: so none is set before one does.
 func (w *watchedConn) Write(p []byte) (int, error) {
-	switch {
-	case w.hub == nil:
+	if w.conn == nil {
 		return w.Conn.Write(p)
-	case w.raw == nil:
-		w.hub.handOver()
-		_ = w.SetWriteDeadline(time.Now().Add(w.hub.cfg.WriteTimeout)) // fails only if it has ended already
+	}
+	hub := w.conn.hub
+	if !w.direct() {
+		hub.handOver()
+		_ = w.SetWriteDeadline(time.Now().Add(hub.cfg.WriteTimeout)) // fails only if it has ended already
 		return w.Conn.Write(p)
 	}
 	if !w.writing.TryLock() {
-		w.hub.handOver()
+		hub.handOver()
 		w.writing.Lock()
 	}
 	defer w.writing.Unlock()
-	w.unsent, w.failure = p, nil
-	err := w.raw.Write(w.send)
-	sent := len(p) - len(w.unsent)
-	w.unsent = nil
-	if w.hurried {
-		w.hurried = false
-		_ = w.SetWriteDeadline(time.Time{}) // fails only if it has ended already
-	}
-	return sent, cmp.Or(err, w.failure)
+	d := hub.deliveries.take(w, p)
+	defer hub.deliveries.give(d)
+	err := w.raw.Write(d.send)
+	d.end()
+	return len(p) - len(d.unsent), cmp.Or(err, d.failure)
+}
+
+// delivery is what a write needs while it is under way. Its method sendTo is
+// what sends.
+type delivery struct {
+	to      *watchedConn
+	unsent  []byte
+	hurried bool                  // a write deadline is set
+	failure error                 // what the socket said
+	send    func(fd uintptr) bool // sendTo, made once
 }
 
 // hurry bounds a write that has to wait.
-func (w *watchedConn) hurry() {
-	if !w.hurried {
-		w.hub.handOver()
-		w.hurried = true
-		_ = w.SetWriteDeadline(time.Now().Add(w.hub.cfg.WriteTimeout)) // fails only if it has ended already
+func (d *delivery) hurry() {
+	if !d.hurried {
+		d.hurried = true
+		hub := d.to.conn.hub
+		hub.handOver()
+		_ = d.to.SetWriteDeadline(time.Now().Add(hub.cfg.WriteTimeout)) // fails only if it has ended already
+	}
+}
+
+// end lets the next write have its own deadline.
+func (d *delivery) end() {
+	if d.hurried {
+		_ = d.to.SetWriteDeadline(time.Time{}) // fails only if it has ended already
 	}
 }
 
 // receiveWaiting is receiveFrom for what cannot be asked without waiting.
 func (w *watchedConn) receiveWaiting() error {
 	w.rest()
-	w.inbox = w.hub.inboxes.take()
+	w.inbox = w.conn.hub.inboxes.take()
 	n, err := w.Conn.Read(w.inbox[:])
 	w.busy.Store(true)
-	w.arrived = w.inbox[:n]
+	w.from, w.to = 0, uint16(n)
 	if n == 0 {
 		w.emptyInbox()
 		return err
@@ -236,17 +245,17 @@ func (w *watchedConn) receiveWaiting() error {
 
 func (w *watchedConn) emptyInbox() {
 	if w.inbox != nil {
-		w.hub.inboxes.give(w.inbox)
+		w.conn.hub.inboxes.give(w.inbox)
+		w.inbox = nil
 	}
-	w.inbox, w.arrived = nil, nil
 }
 
 // rest marks that everything was handled. The order matters: whoever has seen
 // busy before this is seen by idle after it.
 func (w *watchedConn) rest() {
-	if w.idle != nil {
+	if w.reading {
 		w.busy.Store(false)
-		w.idle()
+		w.conn.idle()
 	}
 }
 
@@ -260,11 +269,7 @@ func (w *watchedConn) quiet() bool {
 // buffer is lent.
 type entrance struct {
 	http.ResponseWriter
-	hub    *Hub
-	stream net.Conn
-	watch  *watchedConn
-	reader *bufio.Reader
-	lent   *bufio.Reader // the inside of reader
+	conn *Conn // as far as it is made
 }
 
 // Hijack implements http.Hijacker.
@@ -273,12 +278,13 @@ func (e *entrance) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e.stream, e.watch = watched(conn)
+	c := e.conn
+	c.stream, c.watch = watched(conn)
 	if buffered.Reader.Buffered() > 0 {
-		return e.stream, buffered, nil // Upgrade refuses clients that do not wait for its answer
+		return c.stream, buffered, nil // Upgrade refuses clients that do not wait for its answer
 	}
-	e.watch.adopt(e.hub)
-	e.reader, e.lent = new(bufio.Reader), buffered.Reader // its request was read: net/http has no more use for it
-	lend(e.reader, e.lent, e.stream)
-	return e.stream, bufio.NewReadWriter(e.reader, buffered.Writer), nil
+	c.watch.adopt(c)
+	c.reader, c.lent = new(bufio.Reader), buffered.Reader // its request was read: net/http has no more use for it
+	lend(c.reader, c.lent, c.stream)
+	return c.stream, bufio.NewReadWriter(c.reader, buffered.Writer), nil
 }

@@ -11,4 +11,4 @@ func (w *watchedConn) receiveFrom(uintptr) bool { return true }
 func (w *watchedConn) pending() bool { return false }
 
 // sendTo is never called either.
-func (w *watchedConn) sendTo(uintptr) bool { return true }
+func (d *delivery) sendTo(uintptr) bool { return true }

@@ -17,16 +17,16 @@ const canPeek = true
 // rests and returns false, and is called again when there is something.
 func (w *watchedConn) receiveFrom(fd uintptr) bool {
 	w.busy.Store(true)
-	inbox := w.hub.inboxes.take()
+	inbox := w.conn.hub.inboxes.take()
 	n, err := unix.Read(int(fd), inbox[:])
 	for errors.Is(err, unix.EINTR) {
 		n, err = unix.Read(int(fd), inbox[:])
 	}
 	if n > 0 {
-		w.inbox, w.arrived = inbox, inbox[:n]
+		w.inbox, w.from, w.to = inbox, 0, uint16(n)
 		return true
 	}
-	w.hub.inboxes.give(inbox)
+	w.conn.hub.inboxes.give(inbox)
 	switch {
 	case err == nil:
 		w.ended = io.EOF
@@ -41,17 +41,17 @@ func (w *watchedConn) receiveFrom(fd uintptr) bool {
 
 // sendTo sends what is unsent; if that has to wait it returns false, and is
 // called again when it need not.
-func (w *watchedConn) sendTo(fd uintptr) bool {
-	for len(w.unsent) > 0 {
-		n, err := syscall.Write(int(fd), w.unsent) // as package net does
+func (d *delivery) sendTo(fd uintptr) bool {
+	for len(d.unsent) > 0 {
+		n, err := syscall.Write(int(fd), d.unsent) // as package net does
 		switch {
 		case err == nil:
-			w.unsent = w.unsent[n:]
+			d.unsent = d.unsent[n:]
 		case errors.Is(err, unix.EAGAIN):
-			w.hurry()
+			d.hurry()
 			return false
 		case !errors.Is(err, unix.EINTR):
-			w.failure = err
+			d.failure = err
 			return true
 		}
 	}
@@ -60,11 +60,11 @@ func (w *watchedConn) sendTo(fd uintptr) bool {
 
 // pending tells whether data, an end or an error waits in the socket.
 func (w *watchedConn) pending() bool {
-	if w.look == nil {
+	if w.raw == nil {
 		return false
 	}
 	empty := false
-	err := w.look.Control(func(fd uintptr) {
+	err := w.raw.Control(func(fd uintptr) {
 		var one [1]byte
 		_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		for errors.Is(err, unix.EINTR) {

@@ -98,7 +98,7 @@ func (c *Conn) enqueue(opcode byte, payload []byte, always bool) (mine bool, err
 	case mine && !always:
 		c.writing = true
 		return true, nil
-	case c.queued >= c.hub.cfg.QueueMessages || c.queue != nil && c.queue.Len()+len(payload) > c.hub.cfg.QueueBytes:
+	case int(c.queued) >= c.hub.cfg.QueueMessages || c.queue != nil && c.queue.Len()+len(payload) > c.hub.cfg.QueueBytes:
 		c.end(int(wire.ClosePolicy), wire.ReasonSlowReader)
 		c.parted = true // no frame would get through
 		c.cut()

@@ -133,9 +133,9 @@ func TestAWriteThatHadToWaitHurriesNoOther(t *testing.T) {
 			ws, s := w.connect(t)
 			s.conn.Keep()
 			watch := s.conn.watch
-			watch.writing.Lock()
-			watch.hurry()
-			watch.writing.Unlock()
+			d := s.conn.hub.deliveries.take(watch, nil)
+			d.hurry()
+			d.end()
 			for range 2 {
 				if err := s.conn.Send([]byte("x")); err != nil {
 					t.Error(err)
