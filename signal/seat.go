@@ -64,14 +64,14 @@ type seat struct {
 	// The rest is guarded by registry.mu.
 	claim                // what its member said when it took the seat
 	state     seatState  //
+	greeted   bool       // accept was sent: from then on it may be told of an end
+	alone     bool       // the credentials of its accept know no address of the other one
 	owner     *member    // the connection that sits there, or did last
 	addr      netip.Addr // from which it came
-	greeted   bool       // accept was sent: from then on it may be told of an end
 	grant     *grant     // what the webhook gave; nil: nothing
 	token     string     // with which the seat is asked back; empty: it is not
 	lastToken string     // the one before it, until the client shows that it knows the new one
 	past      int64      // when the token of an earlier process was issued by which it was taken; 0: by none
-	alone     bool       // the credentials of its accept know no address of the other one
 	alarm     alarm      // here: the next Refresh; away: the end of the wait
 }
 

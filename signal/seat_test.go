@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -157,5 +158,14 @@ func TestAReplacedConnectionGetsNothing(t *testing.T) {
 	}
 	if back := s.putBack([][]byte{[]byte("candidate")}, old); back != again || budget.bytes.Load() != 0 {
 		t.Errorf("what could not be sent to the old connection goes to %p, want the new one, %p", back, again)
+	}
+}
+
+// TestARoomIsSmall holds it to the size class of the allocator that it fits:
+// the next one has 128 bytes more.
+func TestARoomIsSmall(t *testing.T) {
+	t.Parallel()
+	if size := unsafe.Sizeof(room{}); size > 768 {
+		t.Errorf("a room has %d bytes, want 768 at most", size)
 	}
 }
