@@ -228,7 +228,9 @@ func (h *Hub) add(c *Conn) bool {
 	}
 	h.running.Add(1)
 	h.count++
-	c.slot = uint8((h.swept + parts/2) % parts) // half a round from now: who has just come is there
+	// Half a round from now or more, for who has just come is there: evenly, for
+	// who came together is not to be pinged together.
+	c.slot = uint8((h.swept + parts/2 + h.count%(parts/2)) % parts)
 	h.slots[c.slot][c] = struct{}{}
 	return true
 }
