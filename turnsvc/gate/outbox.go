@@ -90,10 +90,11 @@ func (s *Stream) drain() {
 	}
 }
 
-// writeFrames writes whole frames: all in one, or each by itself where messages are
-// kept apart below.
+// writeFrames writes whole frames, over TCP all in one. Over TLS each is a record of
+// its own: coturn's clients, for one, take what a read gives for one message. Over
+// DTLS each is a datagram.
 func (s *Stream) writeFrames(frames []byte) error {
-	if !s.whole {
+	if !s.apart && !s.whole {
 		_, err := s.write(frames)
 		return err
 	}
@@ -102,7 +103,11 @@ func (s *Stream) writeFrames(frames []byte) error {
 		if err != nil || size == 0 || size > len(frames) {
 			return ErrFrame // not possible: Queue takes whole ones
 		}
-		if _, err := s.write(unpadded(frames[:size])); err != nil {
+		frame := frames[:size]
+		if s.whole {
+			frame = unpadded(frame)
+		}
+		if _, err := s.write(frame); err != nil {
 			return err
 		}
 		frames = frames[size:]

@@ -2,9 +2,11 @@ package gate
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"testing"
 )
 
@@ -47,25 +49,48 @@ func TestOutboxIsBounded(t *testing.T) {
 	}
 }
 
-// TestOutboxKeepsMessagesApart holds that where messages are kept apart below each is
-// written by itself, without padding.
+// overTLS looks like a connection with TLS.
+type overTLS struct{ net.Conn }
+
+func (overTLS) ConnectionState() tls.ConnectionState { return tls.ConnectionState{} }
+
+// TestOutboxKeepsMessagesApart holds that each frame is written by itself over TLS,
+// where some clients take a record for a message, and where messages are kept apart
+// below, there without padding. Over TCP one write has them all.
 func TestOutboxKeepsMessagesApart(t *testing.T) {
 	t.Parallel()
-	client, server := net.Pipe()
-	s := NewStream(server, nil, nil)
-	s.whole = true
-	for _, p := range [][]byte{{0x40, 0, 0, 1, 'a', 0, 0, 0}, {0x40, 0, 0, 4, 'a', 'b', 'c', 'd'}} {
-		if !s.Queue(p) {
-			t.Fatal("not taken")
-		}
+	padded, full := []byte{0x40, 0, 0, 1, 'a', 0, 0, 0}, []byte{0x40, 0, 0, 4, 'a', 'b', 'c', 'd'}
+	tcp, dtls := func(c net.Conn) *Stream { return NewStream(c, nil, nil) }, func(c net.Conn) *Stream {
+		s := NewStream(c, nil, nil)
+		s.whole = true
+		return s
 	}
-	s.Kick()
-	for _, want := range [][]byte{{0x40, 0, 0, 1, 'a'}, {0x40, 0, 0, 4, 'a', 'b', 'c', 'd'}} {
-		p := make([]byte, 100)
-		if n, err := client.Read(p); err != nil || !bytes.Equal(p[:n], want) {
-			t.Errorf("read %v, %v, want %v", p[:n], err, want)
-		}
+	for name, c := range map[string]struct {
+		over func(net.Conn) *Stream
+		want [][]byte
+	}{
+		"TCP":  {tcp, [][]byte{slices.Concat(padded, full)}},
+		"TLS":  {func(c net.Conn) *Stream { return NewStream(overTLS{c}, nil, nil) }, [][]byte{padded, full}},
+		"DTLS": {dtls, [][]byte{padded[:5], full}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, server := net.Pipe()
+			s := c.over(server)
+			for _, p := range [][]byte{padded, full} {
+				if !s.Queue(p) {
+					t.Fatal("not taken")
+				}
+			}
+			s.Kick()
+			for _, want := range c.want {
+				p := make([]byte, 100)
+				if n, err := client.Read(p); err != nil || !bytes.Equal(p[:n], want) {
+					t.Errorf("read %v, %v, want %v", p[:n], err, want)
+				}
+			}
+			_ = s.Close()
+			s.Linger()
+		})
 	}
-	_ = s.Close()
-	s.Linger()
 }

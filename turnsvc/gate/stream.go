@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -46,6 +47,7 @@ type Stream struct {
 	remote   net.Addr
 	outbox   outbox
 	whole    bool // messages are kept apart below, so they need no padding
+	apart    bool // it is TLS, of which each frame is a record
 
 	mu   sync.Mutex // guards the fields below against Close while Await is at work
 	conn net.Conn
@@ -68,7 +70,7 @@ func NewStream(conn net.Conn, refused, onClose func()) *Stream {
 	}
 	s := &Stream{
 		conn: conn, opened: time.Now(), refused: refused,
-		local: conn.LocalAddr(), remote: conn.RemoteAddr(),
+		local: conn.LocalAddr(), remote: conn.RemoteAddr(), apart: isTLS(conn),
 	}
 	s.frames = NewReader(timed{s})
 	s.closed = sync.OnceValue(func() error {
@@ -82,6 +84,12 @@ func NewStream(conn net.Conn, refused, onClose func()) *Stream {
 		return conn.Close()
 	})
 	return s
+}
+
+// isTLS reports whether a connection is a *tls.Conn, or has one in it.
+func isTLS(conn net.Conn) bool {
+	_, is := conn.(interface{ ConnectionState() tls.ConnectionState })
+	return is
 }
 
 // Hold says how to find out whether the client holds an allocation, which gives
@@ -121,6 +129,7 @@ func (s *Stream) use(conn net.Conn) error {
 	if _, s.whole = conn.(wholeMessages); s.whole {
 		s.frames = &messages{src: timed{s}}
 	}
+	s.apart = isTLS(conn)
 	s.remote = conn.RemoteAddr()
 	s.mu.Lock()
 	s.conn = conn
