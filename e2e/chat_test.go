@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
@@ -53,6 +54,24 @@ func TestTwoStrangersTalk(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestEveryPlaneCarries lets two who need the relay talk through each of the server's
+// data planes, by UDP and by TCP.
+func TestEveryPlaneCarries(t *testing.T) {
+	for _, plane := range []string{"pion", "batch", "ebpf"} {
+		t.Run(plane, func(t *testing.T) {
+			w := newTown(t, natlab.Symmetric, natlab.Symmetric, "TURN_DATAPLANE="+plane)
+			w.people(chromium, chromium)
+			w.chats("relay-udp")
+			w.part()
+			w.setNATs(natlab.UDPBlocked, natlab.UDPBlocked)
+			w.chats("relay-tcp")
+			if !strings.Contains(w.server.log.String(), "plane="+plane+" ") {
+				t.Errorf("the server took another data plane")
+			}
+		})
 	}
 }
 

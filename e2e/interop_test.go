@@ -92,13 +92,19 @@ type result struct {
 }
 
 // TestCoturnTools lets coturn's client, peer and STUN client talk to the built
-// server, and prints what came of it.
+// server, with each data plane that carries on loopback, and prints what came of it.
 func TestCoturnTools(t *testing.T) {
 	for _, tool := range []string{uclient, stunclient, echo} {
 		_, err := exec.LookPath(tool)
 		needTool(t, err)
 	}
-	r := startRelay(t)
+	for _, plane := range []string{"pion", "batch"} {
+		t.Run(plane, func(t *testing.T) { coturnTools(t, startRelay(t, plane)) })
+	}
+}
+
+func coturnTools(t *testing.T, r *relay) {
+	t.Helper()
 	results := make([]*result, 0, len(exercises()))
 	places := make(chan struct{}, 6) // the tools wait most of the time
 	var all sync.WaitGroup

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	flag.String("screenshots", "", "folder for pictures of the page; empty means none")
 	flag.Bool("recovery", false, "hold how soon a chat is back, one disaster after the other")
 	flag.Bool("everyround", false, "let Firefox meet as often as Chromium in TestTwoStrangersTalk")
+	flag.String("plane", "", "the TURN_DATAPLANE of the servers whose test wants none; empty means auto")
 	flag.Int("coldstarts", 0, "how often TestColdStart starts each page; 0 means not at all")
 	flag.Parse()
 	if *binary == "" {

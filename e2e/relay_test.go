@@ -31,8 +31,9 @@ type relay struct {
 	peer          string // the port of turnutils_peer
 }
 
-// startRelay builds the server, starts it, and waits until it is ready.
-func startRelay(t *testing.T) *relay {
+// startRelay builds the server, starts it with a data plane, and waits until it is
+// ready.
+func startRelay(t *testing.T, plane string) *relay {
 	t.Helper()
 	ports := unusedPorts(t, 4)
 	r := &relay{plain: ports[0], secure: ports[1], peer: startEcho(t)}
@@ -41,7 +42,7 @@ func startRelay(t *testing.T) *relay {
 	settings := []string{
 		"ADDR=127.0.0.1:" + ports[2], "ADMIN_ADDR=" + admin, "STATE_DIR=" + t.TempDir(),
 		"PUBLIC_IPS=127.0.0.1,::1", "DOMAIN=localhost", "TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key,
-		"TURN_SECRETS=" + relaySecret, "TURN_PEERS=any",
+		"TURN_SECRETS=" + relaySecret, "TURN_PEERS=any", "TURN_DATAPLANE=" + plane,
 		"TURN_UDP_ADDR=127.0.0.1:" + r.plain, "TURN_TCP_ADDR=127.0.0.1:" + r.plain, "TURN_TLS_ADDR=127.0.0.1:" + r.secure,
 		"TURN_MAX_ALLOCATIONS_PER_USER=2000", // all clients of the tool are one user
 	}

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"flag"
 	"net"
 	"net/http"
 	"os/exec"
@@ -50,6 +51,9 @@ func startServer(t *testing.T, on machine, admin string, settings ...string) *se
 	usual := []string{
 		"MATCH_AVOID=0", // in most tests the same two meet again and again
 		"STATE_DIR=" + t.TempDir(),
+	}
+	if plane := flag.Lookup("plane").Value.String(); plane != "" {
+		usual = append(usual, "TURN_DATAPLANE="+plane)
 	}
 	for _, setting := range append(append(usual, settings...), "ADMIN_ADDR="+admin, "LOG_LEVEL=debug") {
 		cmd.Env = append(cmd.Env, "WASMP2PCHAT_"+setting)
