@@ -167,8 +167,10 @@ func (w *world) connectsBy(path string) {
 	w.t.Helper()
 	transport := map[string]string{"direct": "", "relay-udp": "udp", "relay-tcp": "tcp", "relay-tls": "tls"}[path]
 	relayed := false
+	var pairs []string
 	for _, tab := range []*tab{w.a, w.b} {
 		c := tab.connection()
+		pairs = append(pairs, fmt.Sprintf("%s has %+v and %+v", tab.name, c.Local, c.Remote))
 		if c.Local.Type == "" || c.Remote.Type == "" {
 			w.t.Errorf("%s: no pair is selected: %+v", tab.name, c)
 		}
@@ -183,7 +185,7 @@ func (w *world) connectsBy(path string) {
 		}
 	}
 	if path != "direct" && !relayed {
-		w.t.Errorf("badge %s, but neither side uses a relay of its own", path)
+		w.t.Errorf("badge %s, but neither side uses a relay of its own: %s", path, strings.Join(pairs, ", "))
 	}
 }
 

@@ -22,11 +22,6 @@ const (
 	offerTrip  = 200 * time.Millisecond
 )
 
-// favour is how much better we make a relayed address of ours look that is there
-// before the partner's: 16 steps of the local preference (RFC 8445 §5.1.2.1), far
-// less than one of the type. So both try one relay first, and the same one.
-const favour = 16 << 8
-
 // aside is what is put aside of the partner's candidates. ICE checks one pair after
 // the other, about 60 ms apart in browsers, and those with the best priority first;
 // a check that is lost is made again when all others were made.
@@ -128,17 +123,6 @@ func (c *connection) giveAside(now time.Time) {
 	for _, candidate := range due {
 		c.add(candidate)
 	}
-}
-
-// favoured is a candidate of ours as the partner is told of it.
-func favoured(candidate string) string {
-	f := strings.Fields(candidate)
-	rank := relayRank(candidate)
-	if rank == 0 || (rank-1)>>24 != (rank-1+favour)>>24 {
-		return candidate
-	}
-	f[3] = strconv.FormatUint(rank-1+favour, 10)
-	return strings.Join(f, " ")
 }
 
 // isPrivate tells whether a candidate is one that leads to its owner only from

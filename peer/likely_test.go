@@ -133,21 +133,3 @@ func TestARelayIsCheckedWhenItMayLetUsIn(t *testing.T) {
 		t.Errorf("something is put aside until %v, want nothing", until)
 	}
 }
-
-func TestFavoured(t *testing.T) {
-	t.Parallel()
-	for candidate, want := range map[string]string{
-		"candidate:3 1 udp 50340351 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0": "candidate:3 1 udp 50344447 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0",
-		"candidate:3 1 udp 67108863 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0": "", // it would look like one of another type
-		"candidate:2 1 udp 1677729535 51.51.51.101 5000 typ srflx":                    "",
-		"candidate:1 1 udp 2113937151 10.1.0.2 5000 typ host":                         "",
-		"": "",
-	} {
-		if want == "" {
-			want = candidate
-		}
-		if got := favoured(candidate); got != want {
-			t.Errorf("favoured(%q) = %q, want %q", candidate, got, want)
-		}
-	}
-}

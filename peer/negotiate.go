@@ -311,9 +311,6 @@ func (l *link) tellSpare() {
 }
 
 func (l *link) tellCandidate(candidate wire.ICECandidate) {
-	if l.seat.role == roleOffer && !l.described() {
-		candidate.Candidate = favoured(candidate.Candidate)
-	}
 	if len(l.sent) < maxLocal {
 		l.sent = append(l.sent, candidate)
 	}
