@@ -35,7 +35,7 @@
 //	keyboard_test.go     the story without a mouse
 //	offline_test.go      the page without its server
 //	native_test.go       a browser and a terminal
-//	local_test.go        make run
+//	local_test.go        make run: two tabs of this computer, a tab and a terminal
 //	offline_test.go      a second visit, without a server and with a newer page
 //	coldstart_test.go    a first visit beside a page like the first one, by hand
 //	looks_test.go        what the page looks like, in every state and language

@@ -19,7 +19,7 @@ func TestKeyboardAlone(t *testing.T) {
 		t.Run(string(brand), func(t *testing.T) {
 			t.Parallel()
 			_, url := newLocalServer(t)
-			page := openTab(t, brand.launch(t, &thisComputer{}, habits{tellsAddresses: true}), string(brand), url)
+			page := openTab(t, brand.launch(t, &thisComputer{}, habits{}), string(brand), url)
 			page.sets()
 
 			page.tabsTo("start")

@@ -43,6 +43,41 @@ func TestTwoTabsOnLocalhost(t *testing.T) {
 	b.becomes(idle)
 }
 
+// TestTabAndTerminalOnLocalhost lets a tab and a terminal of this computer meet,
+// whose browser tells what browsers tell of themselves: of its own addresses names
+// of mDNS alone. Who has waited makes the offer, and with it chooses the path.
+func TestTabAndTerminalOnLocalhost(t *testing.T) {
+	for _, brand := range []brand{chromium, firefox} {
+		t.Run(string(brand), func(t *testing.T) {
+			url, _ := serveHere(t)
+			tab := openTab(t, brand.launch(t, &thisComputer{}, habits{}), string(brand), url)
+
+			tab.start()
+			tab.wait(`document.getElementById("note").textContent.startsWith("Nobody else is waiting yet")`)
+			tab.answersTo(openTerminal(t, &thisComputer{}, url))
+
+			waits := openTerminal(t, &thisComputer{}, url)
+			waits.prints("1 waiting")
+			tab.start()
+			tab.answersTo(waits)
+		})
+	}
+}
+
+// answersTo greets a terminal, is greeted, and leaves.
+func (tab *tab) answersTo(terminal *terminal) {
+	tab.t.Helper()
+	tab.becomes(chatting)
+	tab.shows("direct")
+	terminal.prints("direct")
+	tab.say("clicked")
+	terminal.prints("clicked")
+	terminal.say("typed")
+	tab.hears("typed")
+	tab.stop()
+	tab.becomes(idle)
+}
+
 // serveHere starts a server on this computer, for browsers on it.
 func serveHere(t *testing.T) (url string, s *server) {
 	t.Helper()

@@ -5,8 +5,10 @@ package peer
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -65,13 +67,46 @@ func newPeerConnection(base string, t tuning, config webrtc.Configuration) (*web
 	settings.SetPrflxAcceptanceMinWait(prflxWait)
 	settings.SetSCTPRTOMax(maxRTO)
 	settings.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
-	// A server on this machine is a trial: the partner is here as well, maybe
-	// with no network at all. To others, loopback candidates are of no use.
-	settings.SetIncludeLoopbackCandidate(isLoopback(base))
+	if isLoopback(base) {
+		settings.SetIncludeLoopbackCandidate(true)
+		settings.SetIPFilter(gathersHere)
+	}
 	if t.tune != nil {
 		t.tune(&settings)
 	}
 	return webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(config)
+}
+
+// gathersHere tells whether an address of ours becomes a candidate where the
+// server is on this machine. That is a trial: the partner is here as well, maybe
+// with no network at all, and then loopback addresses are all there is. Beside
+// others they do harm. pion thinks no less of them, and checks with them whatever
+// address the partner has; Firefox answers such a check, but never makes one
+// towards a loopback address, so a pair that pion nominates there is none to it.
+//
+// It is asked whenever ICE gathers, for a network may have come or gone.
+func gathersHere(ip net.IP) bool { return !ip.IsLoopback() || !hasNetwork(addressesUp()) }
+
+// hasNetwork tells whether one of our addresses is more than a loopback or
+// link-local one, of which Firefox would make no candidate either.
+func hasNetwork(addrs []net.Addr) bool {
+	return slices.ContainsFunc(addrs, func(addr net.Addr) bool {
+		prefix, err := netip.ParsePrefix(addr.String())
+		return err == nil && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast()
+	})
+}
+
+// addressesUp are our addresses on interfaces that are up: of the others pion
+// makes no candidates.
+func addressesUp() (addrs []net.Addr) {
+	interfaces, _ := net.Interfaces() // if it is not known what there is, loopback is better than nothing
+	for i := range interfaces {
+		if interfaces[i].Flags&net.FlagUp != 0 {
+			here, _ := interfaces[i].Addrs() // it may have gone since
+			addrs = append(addrs, here...)
+		}
+	}
+	return addrs
 }
 
 // isLoopback tells whether the server is on this machine.

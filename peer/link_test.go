@@ -126,7 +126,8 @@ func (r *room) sessions(i int) (list []string) {
 	return list
 }
 
-// local is a Config under which loopback addresses are candidates.
+// local is a Config of a client whose partner is on this machine, which needs no
+// network for that.
 func local() Config { return Config{URL: "http://127.0.0.1"} }
 
 // linkedChats are the chats of a room, and the links under them.
