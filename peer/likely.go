@@ -22,6 +22,14 @@ const (
 	offerTrip  = 200 * time.Millisecond
 )
 
+// relayBias is how much better the relayed addresses of who makes the first offer
+// look to the partner, and how much worse to him those of who answers: 16 steps of
+// the local preference (RFC 8445 §5.1.2.1), far less than one of the type. The one's
+// are there first. Each side knows its own priorities unchanged, so both must be told
+// of others: with one bias alone the two would rate the same pairs differently, and
+// each would settle on the other's relay.
+const relayBias = 16 << 8
+
 // aside is what is put aside of the partner's candidates. ICE checks one pair after
 // the other, about 60 ms apart in browsers, and those with the best priority first;
 // a check that is lost is made again when all others were made.
@@ -123,6 +131,24 @@ func (c *connection) giveAside(now time.Time) {
 	for _, candidate := range due {
 		c.add(candidate)
 	}
+}
+
+// biased is a candidate of ours as the partner is told of it.
+func biased(candidate string, of role) string {
+	rank, bias := relayRank(candidate), int64(0)
+	switch of {
+	case roleOffer:
+		bias = relayBias
+	case roleAnswer:
+		bias = -relayBias
+	}
+	priority := int64(rank) - 1
+	if rank == 0 || bias == 0 || priority>>24 != (priority+bias)>>24 {
+		return candidate
+	}
+	f := strings.Fields(candidate)
+	f[3] = strconv.FormatInt(priority+bias, 10)
+	return strings.Join(f, " ")
 }
 
 // isPrivate tells whether a candidate is one that leads to its owner only from

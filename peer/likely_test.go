@@ -3,6 +3,7 @@
 package peer
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -131,5 +132,27 @@ func TestARelayIsCheckedWhenItMayLetUsIn(t *testing.T) {
 	conn.giveAside(conn.aside.admitted)
 	if until := conn.asideUntil(); !until.IsZero() {
 		t.Errorf("something is put aside until %v, want nothing", until)
+	}
+}
+
+func TestBiased(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ candidate, offers, answers string }{ // the priorities; empty: as it is
+		{"candidate:3 1 udp 50340351 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0", "50344447", "50336255"},
+		{"candidate:3 1 udp 67108863 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0", "", "67104767"}, // more would look like another type
+		{"candidate:3 1 udp 50331648 51.51.51.10 5000 typ relay raddr 0.0.0.0 rport 0", "50335744", ""},
+		{"candidate:2 1 udp 1677729535 51.51.51.101 5000 typ srflx", "", ""},
+		{"candidate:1 1 udp 2113937151 10.1.0.2 5000 typ host", "", ""},
+		{"", "", ""},
+	} {
+		for of, priority := range map[role]string{roleOffer: c.offers, roleAnswer: c.answers, "": ""} {
+			want := c.candidate
+			if priority != "" {
+				want = strings.Replace(want, strings.Fields(want)[3], priority, 1)
+			}
+			if got := biased(c.candidate, of); got != want {
+				t.Errorf("biased(%q, %q) = %q, want %q", c.candidate, of, got, want)
+			}
+		}
 	}
 }

@@ -311,6 +311,7 @@ func (l *link) tellSpare() {
 }
 
 func (l *link) tellCandidate(candidate wire.ICECandidate) {
+	candidate.Candidate = biased(candidate.Candidate, l.seat.role)
 	if len(l.sent) < maxLocal {
 		l.sent = append(l.sent, candidate)
 	}
