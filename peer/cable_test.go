@@ -33,7 +33,7 @@ func newCable(t *testing.T) *cable {
 	})
 	c.tune = func(settings *webrtc.SettingEngine) {
 		settings.SetICEUDPMux(mux)
-		settings.SetICETimeouts(200*time.Millisecond, failedAfter, 50*time.Millisecond)
+		settings.SetICETimeouts(500*time.Millisecond, failedAfter, 50*time.Millisecond)
 	}
 	return c
 }
