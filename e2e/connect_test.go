@@ -29,6 +29,7 @@ func TestHowSoonTheyTalk(t *testing.T) {
 	if times == 0 {
 		t.Skip("measured by hand: make bench-connect, or -connects 10")
 	}
+	noGoal := func(_, _ time.Duration) error { return nil }
 	for _, c := range []struct {
 		name  string
 		nat   natlab.NAT
@@ -36,6 +37,8 @@ func TestHowSoonTheyTalk(t *testing.T) {
 		path  string
 		check func(warm, cold time.Duration) error
 	}{
+		{"behind two NATs", natlab.PortRestrictedCone, 0, "direct", noGoal},
+		{"relayed", natlab.Symmetric, 0, "relay-udp", noGoal},
 		{"in one network", natlab.NoNAT, 0, "direct", func(warm, cold time.Duration) error {
 			if share := float64(warm) / float64(cold); share > warmShare {
 				return fmt.Errorf("that is %.2f of what it takes cold, want %.2f at most", share, warmShare)

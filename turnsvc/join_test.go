@@ -81,9 +81,11 @@ func TestWhoeverWasInvitedIsKnownByHisAllocation(t *testing.T) {
 		t.Error("a permission for where the partner was seen was refused")
 	}
 	s.rooms.leave(g)
+	s.rooms.mu.RLock() // b, who comes next, would race
 	if n := len(s.rooms.members["room"]); n != 1 || len(s.rooms.members) != 1 {
 		t.Errorf("%d allocations in %d rooms, want that of a alone", n, len(s.rooms.members))
 	}
+	s.rooms.mu.RUnlock()
 
 	b := s.member(t, "annex", "ma")
 	b.mustAllocate()
