@@ -47,9 +47,10 @@ func TestLayers(t *testing.T) {
 		"cmd/wasmp2pchat":        {everything},
 		"e2e":                    {everything},
 		"e2e/bench":              {everything},
+		"e2e/bench/process":      {},
 		"e2e/bench/seedlike":     {},
 		"e2e/bench/seedpage":     {},
-		"e2e/relaybench":         {"internal/natlab"},
+		"e2e/relaybench":         {"internal/natlab", "e2e/bench/process"},
 		"e2e/ayame":              {}, // it shares nothing with what it tests
 
 		// What the browser client is linked with instead of what it never runs.

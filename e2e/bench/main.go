@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
 )
 
 // The names of the two servers.
@@ -63,7 +65,7 @@ func bench(ctx context.Context, w io.Writer, p plan) error {
 	if err != nil {
 		return err
 	}
-	if err := pinThreads(&at.client); err != nil {
+	if err := process.Pin(&at.client); err != nil {
 		return err
 	}
 	runtime.GOMAXPROCS(1)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/swarm"
 )
 
@@ -43,8 +44,8 @@ func (s *server) load(ctx context.Context, cfg swarm.Config) (spent, error) {
 		if s.profiles != "" {
 			failed = errors.Join(failed, s.nextProfile(cfg.Scenario, begins))
 		}
-		now, err := cpuTime(s.pid)
-		clientNow, clientErr := cpuTime(os.Getpid())
+		now, err := process.CPUTime(s.pid)
+		clientNow, clientErr := process.CPUTime(os.Getpid())
 		failed = errors.Join(failed, err, clientErr)
 		if begins {
 			began, clientBegan = now, clientNow
@@ -170,7 +171,7 @@ func (s *server) idle(ctx context.Context, into *samples, asIs, collected int) e
 func (s *server) settled(ctx context.Context) (int64, error) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	last, err := residentBytes(s.pid)
+	last, err := process.ResidentBytes(s.pid)
 	for calm, until := 0, time.Now().Add(settleTimeout); err == nil && calm < 3 && time.Now().Before(until); {
 		select {
 		case <-ctx.Done():
@@ -178,7 +179,7 @@ func (s *server) settled(ctx context.Context) (int64, error) {
 		case <-tick.C:
 		}
 		var now int64
-		now, err = residentBytes(s.pid)
+		now, err = process.ResidentBytes(s.pid)
 		if calm++; now > last+last/100 || now < last-last/100 {
 			calm = 0
 		}

@@ -13,11 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
 )
 
 // server is a server process on its own core.
@@ -54,7 +53,7 @@ func startChild(ctx context.Context, at cores, kind string, secure bool) (*serve
 		return nil, err
 	}
 	cmd.Stderr, cmd.Env = os.Stderr, append(os.Environ(), "GOMAXPROCS=1")
-	if err := startOn(&at.server, cmd); err != nil {
+	if err := process.Start(&at.server, cmd); err != nil {
 		return nil, err
 	}
 	s := &server{pid: cmd.Process.Pid, cmd: cmd, stdin: stdin, ask: stdin, out: bufio.NewScanner(stdout)}
@@ -84,7 +83,7 @@ func startProgram(ctx context.Context, at cores, bin string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := startOn(&at.server, cmd); err != nil {
+	if err := process.Start(&at.server, cmd); err != nil {
 		return nil, err
 	}
 	s := &server{pid: cmd.Process.Pid, cmd: cmd, stdin: io.NopCloser(nil), out: bufio.NewScanner(stderr)}
@@ -101,21 +100,6 @@ func startProgram(ctx context.Context, at cores, bin string) (*server, error) {
 	}
 	s.stop()
 	return nil, errors.New("the program did not start")
-}
-
-// startOn starts a command on the given cores: it inherits those of the thread
-// that forks.
-func startOn(set *unix.CPUSet, cmd *exec.Cmd) error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if err := unix.SchedSetaffinity(0, set); err != nil {
-			started <- err
-			return
-		}
-		started <- cmd.Start()
-	}()
-	return <-started
 }
 
 // profile makes a child write what it spends its CPU time on to a file, until

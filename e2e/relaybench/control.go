@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
 )
 
 const (
@@ -91,7 +93,7 @@ func (r *rig) allocations(ctx context.Context, s *server, count int) (usage, err
 func settled(ctx context.Context, pid int) (int64, error) {
 	step := time.NewTicker(settleStep)
 	defer step.Stop()
-	last, err := residentBytes(pid)
+	last, err := process.ResidentBytes(pid)
 	for calm, steps := 0, 0; err == nil && calm < settleCalm && steps < int(settleTimeout/settleStep); steps++ {
 		select {
 		case <-ctx.Done():
@@ -99,7 +101,7 @@ func settled(ctx context.Context, pid int) (int64, error) {
 		case <-step.C:
 		}
 		var now int64
-		now, err = residentBytes(pid)
+		now, err = process.ResidentBytes(pid)
 		if calm++; now > last+last/100 || now < last-last/100 {
 			calm = 0
 		}

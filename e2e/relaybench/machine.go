@@ -6,10 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -48,40 +44,6 @@ func shareCores(spread bool) (cores, error) {
 		c.server = may
 	}
 	return c, nil
-}
-
-// pinThreads puts every thread of this process on the given cores; those to
-// come inherit it.
-func pinThreads(set *unix.CPUSet) error {
-	threads, err := filepath.Glob("/proc/self/task/*")
-	if err != nil {
-		return err
-	}
-	for _, thread := range threads {
-		id, err := strconv.Atoi(filepath.Base(thread))
-		if err != nil {
-			return err
-		}
-		if err := unix.SchedSetaffinity(id, set); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("pin a thread: %w", err)
-		}
-	}
-	return nil
-}
-
-// startOn starts a command on the given cores: it inherits those of the thread
-// that forks.
-func startOn(set *unix.CPUSet, cmd *exec.Cmd) error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if err := unix.SchedSetaffinity(0, set); err != nil {
-			started <- err
-			return
-		}
-		started <- cmd.Start()
-	}()
-	return <-started
 }
 
 // wantDescriptors is enough for thousands of allocations: our program keeps

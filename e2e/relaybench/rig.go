@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 )
 
@@ -39,7 +40,7 @@ func newRig(ctx context.Context, bin string, spread bool) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pinThreads(&at.rig); err != nil {
+	if err := process.Pin(&at.rig); err != nil {
 		return nil, err
 	}
 	runtime.GOMAXPROCS(2) // on the one core: the pump holds one of them

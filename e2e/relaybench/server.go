@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
 )
 
 const (
@@ -97,7 +99,7 @@ func (r *rig) start(ctx context.Context, name string) (*server, error) {
 			s.carrier, s.cmd.Stdout = newTURN(), s.said
 		}
 		s.cmd.Stderr = s.said
-		err = startOn(&r.at.server, s.cmd)
+		err = process.Start(&r.at.server, s.cmd)
 	}
 	if err != nil {
 		_ = os.RemoveAll(files)

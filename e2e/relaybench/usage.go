@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
 )
 
 // usage is what was spent until now.
@@ -33,7 +34,7 @@ func (c cores) usageNow(pid int) (usage, error) {
 	}
 	u.busy = time.Duration(c.all)*u.at - idle
 	if pid != 0 {
-		u.server, err = cpuTime(pid)
+		u.server, err = process.CPUTime(pid)
 	}
 	return u, err
 }
@@ -77,60 +78,6 @@ func parseIdle(stat string) (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * time.Second / userHertz, nil
-}
-
-// cpuTime is the user and system time of all threads of a process, to the
-// nanosecond; /proc/PID/stat counts in hundredths of a second.
-func cpuTime(pid int) (time.Duration, error) {
-	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil || len(stats) == 0 {
-		return 0, fmt.Errorf("process %d tells no CPU time", pid)
-	}
-	var total time.Duration
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // the thread has ended
-		}
-		ran, err := parseSchedstat(string(text))
-		if err != nil {
-			return 0, err
-		}
-		total += ran
-	}
-	return total, nil
-}
-
-// parseSchedstat is how long a thread has run.
-func parseSchedstat(text string) (time.Duration, error) {
-	ran, _, _ := strings.Cut(text, " ")
-	ns, err := strconv.ParseInt(ran, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("schedstat: %w", err)
-	}
-	return time.Duration(ns), nil
-}
-
-// residentBytes is VmRSS.
-func residentBytes(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseResident(string(text))
-}
-
-func parseResident(status string) (int64, error) {
-	_, rest, _ := strings.Cut(status, "VmRSS:")
-	fields := strings.Fields(rest)
-	if len(fields) == 0 {
-		return 0, errors.New("/proc/PID/status: no VmRSS")
-	}
-	kb, err := strconv.ParseInt(fields[0], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("/proc/PID/status: %w", err)
-	}
-	return kb << 10, nil
 }
 
 // othersTime is the CPU time of all processes but those, and but the kernel's
