@@ -3,9 +3,12 @@ package turnsvc
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/mmsg"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
@@ -20,6 +23,7 @@ type batch struct {
 	porters  chan *streamPorter // that no stream has at present
 	next     atomic.Uint64      // numbers relays, to share them between the workers
 	stopping atomic.Bool
+	working  sync.WaitGroup // goroutines of workers, and of relays that have none
 }
 
 // openBatch opens all of it that can fail.
@@ -82,16 +86,15 @@ func (b *batch) run() (stop func()) {
 	if b == nil {
 		return func() {}
 	}
-	var working sync.WaitGroup
 	for _, w := range b.workers {
-		working.Go(w.work)
+		b.working.Go(w.work)
 	}
 	return func() {
 		b.stopping.Store(true)
 		if err := b.close(); err != nil {
 			b.srv.log.Debug("turn workers not closed", "err", err.Error())
 		}
-		working.Wait()
+		b.working.Wait()
 	}
 }
 
@@ -103,13 +106,38 @@ func (b *batch) close() error {
 	return errors.Join(errs...)
 }
 
-// watch lets a worker read from a relay. If that cannot be, pion does.
+// watch lets a worker read from a relay or, if that cannot be, a goroutine.
 func (b *batch) watch(r *relay) {
 	w := b.workers[b.next.Add(1)%uint64(len(b.workers))]
 	if err := w.add(r); err != nil {
 		b.srv.log.Debug("turn relay without a worker", "err", err.Error())
 		r.fall()
 	}
+}
+
+// read carries what comes to conn, which a relay has in the place of its socket, one
+// datagram after the other until it is closed. The caller is one of b.working, or the
+// reader of a door, which ends before they do.
+func (b *batch) read(r *relay, conn *net.UDPConn) {
+	b.working.Go(func() {
+		c, buf := newPorter(b.srv, 1), make([]byte, roomBefore+maxPayloadBytes+1+roomAfter)
+		var tired arrivals.Pause
+		for {
+			n, from, err := conn.ReadFromUDPAddrPort(buf[roomBefore : len(buf)-roomAfter])
+			switch {
+			case errors.Is(err, net.ErrClosed):
+				return
+			case err != nil:
+				tired.Wait(nil)
+				continue
+			}
+			tired.Reset()
+			from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+			c.begin()
+			c.fromPeer(r, from, gate.Packet{Buf: buf, Begin: roomBefore, End: roomBefore + n})
+			c.end()
+		}
+	})
 }
 
 const (
@@ -191,8 +219,8 @@ func (w *worker) of(token uint64) *relay {
 	return nil
 }
 
-// work carries until the poller is closed. If it fails instead, the relays are left
-// to pion.
+// work carries until the poller is closed. If it fails instead, each relay is read by
+// a goroutine of its own, and pion sends.
 func (w *worker) work() {
 	var err error
 	for err == nil {
@@ -238,7 +266,7 @@ func (w *worker) read(r *relay) {
 	}
 	first, end, err := w.in.Receive(r.sock, socketDatagrams)
 	if err != nil {
-		if !mmsg.IsClosed(err) { // the poller would tell of it for ever; pion pauses
+		if !mmsg.IsClosed(err) { // the poller would tell of it for ever; read pauses
 			w.drop(r)
 			r.fall()
 		}

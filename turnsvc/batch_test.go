@@ -3,7 +3,10 @@ package turnsvc
 import (
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/pion/stun/v3"
@@ -134,26 +137,49 @@ func TestEveryPlaneHoldsTheBitrate(t *testing.T) {
 	}
 }
 
-// TestPionReadsWhenAWorkerFails holds that chats go on, whoever is in them.
-func TestPionReadsWhenAWorkerFails(t *testing.T) {
+// TestChatsGoOnWhenAWorkerFails holds that they do, whoever is in them.
+func TestChatsGoOnWhenAWorkerFails(t *testing.T) {
 	t.Parallel()
 	log := new(lines)
 	s := inBatches(t, func(c *Config) { c.cores, c.Log = 1, slog.New(slog.NewTextHandler(log, nil)) })
 	ann, bob := s.dial(t, "udp", "ann"), s.dial(t, "tcp", "bob")
 	a, b := ann.mustAllocate(), bob.mustAllocate()
 	meet(t, ann, a, bob, b)
-	if err := s.batch.workers[0].poller.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s.within(t, "the relays are not left to pion", func() bool {
-		return !s.homes.at(a).batched() && !s.homes.at(b).batched()
-	})
+	s.fall(t, a, b)
 	talk(t, ann, a, bob, b)
 	carl := s.dial(t, "udp", "carl")
 	c := carl.mustAllocate()
 	meet(t, ann, a, carl, c)
 	if n := log.with("turn data plane failed"); n != 1 {
 		t.Errorf("%d lines about the failure, want 1", n)
+	}
+}
+
+// fall lets the workers fail, and waits until those relays have none.
+func (s *service) fall(t *testing.T, relays ...netip.AddrPort) {
+	t.Helper()
+	for _, w := range s.batch.workers {
+		if err := w.poller.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.within(t, "the relays still have a worker", func() bool {
+		return !slices.ContainsFunc(relays, func(at netip.AddrPort) bool { return s.homes.at(at).batched() })
+	})
+}
+
+// TestWithoutWorkersItCarriesTheSame is TestPlanesCarryTheSame when the workers have
+// failed.
+func TestWithoutWorkersItCarriesTheSame(t *testing.T) {
+	t.Parallel()
+	for _, where := range []struct{ listen, public string }{{"127.0.0.1:0", "127.0.0.1"}, {":0", "::1"}} {
+		t.Run("relays at "+where.public, func(t *testing.T) {
+			t.Parallel()
+			want := newStage(t, PlanePion, where.listen, where.public).play(4)
+			s := newStage(t, PlaneBatch, where.listen, where.public)
+			s.srv.fall(t, slices.Collect(maps.Values(s.relays))...)
+			compare(t, PlaneBatch, want, s.play(4))
+		})
 	}
 }
 

@@ -28,15 +28,18 @@ type door struct {
 	sock           *mmsg.Socket // to whose clients data goes out, with PlaneBatch by UDP
 	stream         *gate.Stream // or by this
 
-	ended bool   // ReadFrom has returned an error: pion has left
-	order *order // what pion does now; nil: nothing that is answered
-	next  *order // waits for a nonce of pion's
-	nonce pionNonce
+	ended   bool   // ReadFrom has returned an error: pion has left
+	order   *order // what pion does now; nil: nothing that is answered
+	next    *order // waits for a nonce of pion's
+	parting *order // goes before next
+	nonce   pionNonce
 
 	turn sync.Mutex // held by the reader while pion acts on an order
 
-	mu   sync.Mutex                // guards held; never held while calling
-	held map[netip.AddrPort]*grant // by client, until pion has forgotten the allocation
+	mu   sync.Mutex                // guards the fields below; never held while calling
+	held map[netip.AddrPort]*grant // by client, until pion has forgotten the allocation, or parted has it
+	// parted are allocations that were closed, by id, until pion has forgotten them.
+	parted map[string]*grant
 }
 
 // pionNonce is the nonce that pion wants to see in our orders. Ours to clients
@@ -52,7 +55,7 @@ const pionNonceAge = 30 * time.Minute
 // open lets pion read from conn until that is closed. The caller waits for
 // s.doors.
 func (s *Server) open(conn net.PacketConn) error {
-	d := &door{PacketConn: conn, srv: s, held: map[netip.AddrPort]*grant{}}
+	d := &door{PacketConn: conn, srv: s, held: map[netip.AddrPort]*grant{}, parted: map[string]*grant{}}
 	if holder, ok := conn.(interface{ Hold(func() bool) }); ok {
 		holder.Hold(d.holds)
 	}
@@ -80,7 +83,7 @@ func (s *Server) open(conn net.PacketConn) error {
 func (d *door) ReadFrom(p []byte) (int, net.Addr, error) {
 	d.done()
 	for {
-		if o := d.next; o != nil {
+		if o := d.coming(); o != nil {
 			if n, ok := d.give(o, p); ok {
 				return n, o.from, nil
 			}
@@ -156,7 +159,7 @@ func (d *door) give(o *order, p []byte) (n int, ok bool) {
 		o.asked, d.nonce = true, pionNonce{asked: time.Now()}
 		return write(p, stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest))
 	}
-	d.next = nil
+	d.took(o)
 	no := refuse(stun.CodeServerError) // not possible: pion has not answered
 	if fresh {
 		no = refuse(stun.CodeBadRequest) // it would not fit
@@ -168,7 +171,9 @@ func (d *door) give(o *order, p []byte) (n int, ok bool) {
 	}
 	if !ok {
 		d.forgo(o)
-		d.refuse(o.request, no, o.user.key)
+		if !o.ours {
+			d.refuse(o.request, no, o.user.key)
+		}
 	}
 	return n, ok
 }
@@ -249,6 +254,9 @@ func (d *door) WriteTo(p []byte, addr net.Addr) (int, error) {
 		o.accept(time.Now())
 	}
 	d.endTurn(o)
+	if o.ours {
+		return len(p), nil
+	}
 	d.forward(o, m)
 	return len(p), nil
 }
@@ -270,6 +278,7 @@ func (d *door) deleted(from, _ net.Addr, _, id, _ string) {
 	client := gate.AddrPort(from)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	delete(d.parted, id)
 	if g := d.held[client]; g != nil && g.id == id {
 		delete(d.held, client)
 	}
@@ -311,6 +320,9 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 	d.hold(g)
 	r.belongTo(g, d.srv.kernel.drop, func() {
 		g.ending.Store(true)
+		if r.sock != nil {
+			d.part(g)
+		}
 		d.srv.rooms.leave(g)
 		d.srv.giveBack(g)
 	})

@@ -93,7 +93,7 @@ func (g *grant) close() {
 	g.ending.Store(true)
 	g.door.turn.Unlock()
 	if r := g.relay.Load(); r != nil {
-		_ = r.Close() // upon which pion forgets the allocation
+		_ = r.Close() // upon which pion forgets the allocation, if need be when the door tells it
 	}
 }
 

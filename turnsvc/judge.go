@@ -17,6 +17,7 @@ type order struct {
 	grant   *grant          // whom it is about; of Allocate the new one
 	attrs   []stun.Setter   // what pion gets
 	ends    bool            // it ends the allocation
+	ours    bool            // no client has asked
 	asked   bool            // pion was asked for a nonce because of it
 	turn    bool            // it is pion's turn: door.turn is held
 	forgone bool            // the grant of an Allocate was given back

@@ -160,12 +160,19 @@ func TestLateNewsOfAnOldAllocation(t *testing.T) {
 	t.Parallel()
 	client := netip.MustParseAddrPort("192.0.2.1:5000")
 	from := net.UDPAddrFromAddrPort(client)
-	d := &door{held: map[netip.AddrPort]*grant{}}
-	d.hold(&grant{id: "1", client: client})
+	d := &door{held: map[netip.AddrPort]*grant{}, parted: map[string]*grant{}}
+	first := &grant{id: "1", client: client}
+	d.hold(first)
 	next := &grant{id: "2", client: client}
 	d.hold(next)
+	if d.part(first); d.at(client) != next {
+		t.Error("the leave of the first allocation took the next one")
+	}
 	if d.deleted(from, nil, "", "1", ""); d.at(client) != next {
 		t.Error("the end of the first allocation took the next one")
+	}
+	if o := d.coming(); o != nil {
+		t.Error("pion is to forget what it has deleted, and would take the next one for it")
 	}
 	if d.deleted(from, nil, "", "2", ""); d.holds() {
 		t.Error("an allocation is held after all were deleted")

@@ -25,7 +25,8 @@ import (
 //	 on the left comes 4 on the right
 //
 // A lane is the goroutine in which pion reads from a door; what is no data it gives
-// to pion. A worker is a goroutine for many relays. Each has a porter of its own.
+// to pion. A worker is a goroutine for many relays; if it fails, each of them has one
+// of its own (batch.read). Each has a porter of its own.
 //
 // A datagram lies from stage 1 to the end in the memory of who has received it
 // (mmsg.Receiver, or the arena of a lane), which is not used again before. Headers

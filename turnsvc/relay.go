@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,9 +20,9 @@ import (
 //
 //	relay A ──to public:B──▶ inner:B ─▶ relay B, which reads it as from public:A
 //
-// With PlaneBatch its socket is read by a worker, and the goroutine of pion waits
-// for the end. With PlanePion, or if a worker fails, that goroutine reads; it costs
-// no memory per packet.
+// With PlaneBatch its socket is read by a worker or, if that fails, by a goroutine of
+// its own, and pion by none: see parting. With PlanePion pion reads, which costs no
+// memory per packet.
 type relay struct {
 	conn   atomic.Pointer[net.UDPConn] // nil: the socket is sock
 	sock   *mmsg.Socket
@@ -31,10 +32,8 @@ type relay struct {
 	closed func() error
 	gone   atomic.Bool // is closed, or about to be
 
-	turned chan struct{} // closed when pion has to look: there is a conn, or the end
-	once   sync.Once     // closes it
-	worker *worker       // that reads from sock; nil: none does
-	slot   uint32        // there
+	worker *worker // that reads from sock; nil: none does
+	slot   uint32  // there
 
 	routes  routes
 	in, out bucket // from peers, and to them
@@ -46,7 +45,7 @@ type relay struct {
 // newRelay is one with a conn or a sock.
 func (h *relays) newRelay(conn *net.UDPConn, sock *mmsg.Socket, port uint16) *relay {
 	h.taken.Add(1)
-	r := &relay{sock: sock, port: port, home: h, turned: make(chan struct{})}
+	r := &relay{sock: sock, port: port, home: h}
 	r.conn.Store(conn)
 	r.closed = sync.OnceValue(r.release)
 	return r
@@ -83,18 +82,14 @@ func (r *relay) release() (err error) {
 	if conn := r.conn.Load(); conn != nil {
 		err = conn.Close()
 	}
-	r.turn()
 	r.home.taken.Add(-1)
 	return err
 }
 
-// turn lets pion look.
-func (r *relay) turn() { r.once.Do(func() { close(r.turned) }) }
-
-// batched reports whether a worker reads, and not pion.
+// batched reports whether datagrams are carried many at a time.
 func (r *relay) batched() bool { return r.conn.Load() == nil }
 
-// fall leaves reading to pion, for a worker cannot.
+// fall lets a goroutine of its own read, for a worker cannot.
 func (r *relay) fall() {
 	conn, err := r.sock.Conn()
 	if err != nil {
@@ -108,7 +103,7 @@ func (r *relay) fall() {
 	if r.gone.Load() {
 		_ = conn.Close()
 	}
-	r.turn()
+	r.home.homes.batch.read(r, conn)
 }
 
 // WriteTo sends to a peer. A datagram that the wall or the meter holds back is
@@ -138,18 +133,18 @@ func (r *relay) sendTo(p []byte, to netip.AddrPort) error {
 	return err
 }
 
-// ReadFrom receives from a peer what the wall and the meter let through, or waits
-// for the end. The address is shared between calls: nobody may change it. Only Close
-// makes it fail: upon an error pion deletes the allocation, at a moment which
-// lastMoments forbids.
+// ReadFrom receives from a peer what the wall and the meter let through. The address
+// is shared between calls: nobody may change it. Only Close makes it fail: upon an
+// error pion deletes the allocation, at a moment which lastMoments forbids.
+//
+// With PlaneBatch it does not return, and ends the goroutine that asks: that is the
+// one which pion has for each allocation to read and do nothing else. With the buffer
+// that it reads into it is a third of what an idle allocation takes.
 func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
-	if r.batched() {
-		<-r.turned
+	if r.sock != nil {
+		runtime.Goexit()
 	}
-	if conn := r.conn.Load(); conn != nil {
-		return r.receive(conn, p)
-	}
-	return 0, nil, net.ErrClosed
+	return r.receive(r.conn.Load(), p)
 }
 
 func (r *relay) receive(conn *net.UDPConn, p []byte) (int, net.Addr, error) {
@@ -220,8 +215,8 @@ func (r *relay) bound() netip.AddrPort { return netip.AddrPortFrom(r.home.bound,
 // LocalAddr is where the socket is bound.
 func (r *relay) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(r.bound()) }
 
-// Close closes the socket, upon which pion forgets the allocation. It may be
-// called again and again.
+// Close closes the socket, upon which pion forgets the allocation, at once or when
+// its door tells it. It may be called again and again.
 func (r *relay) Close() error { return r.closed() }
 
 // SetDeadline does nothing, as the two below: nobody sets one.
