@@ -14,7 +14,8 @@
 //
 // From the rounds down to the system calls:
 //
-//	main.go       what to measure, and the rounds
+//	main.go       what to measure, and for how long
+//	rounds.go     the rounds
 //	bout.go       a round of one server
 //	load.go       the loads
 //	control.go    memory, and what an allocation costs

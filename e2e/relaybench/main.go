@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// runTimeout bounds a run, whatever is asked for: a round that would end in the
-// reserve does not begin.
+// runTimeout bounds a run, whatever is asked for. The last part of it is for what
+// comes after the measuring: the rig is removed, and the tables are written.
 const (
 	runTimeout = 10 * time.Minute
-	runReserve = 10 * time.Second
+	runReserve = 25 * time.Second
 )
 
 func main() {
@@ -33,12 +33,13 @@ func main() {
 	spread := flag.Bool("spread", false, "let the server use all cores, that of the generator too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	ctx, cancel := context.WithTimeout(ctx, runTimeout)
+	end := time.Now().Add(runTimeout)
+	ctx, cancel := context.WithDeadline(ctx, end)
 	var err error
 	if *relayIP != "" {
 		err = forward(ctx, *relayIP, os.Stdin, os.Stdout)
 	} else {
-		err = bench(ctx, os.Stdout, os.Stderr, *bin, *spread, plan{
+		err = bench(ctx, end.Add(-runReserve), os.Stdout, os.Stderr, *bin, *spread, plan{
 			rounds: min(max(1, *rounds), 20), servers: list(*servers), groups: list(*only),
 		})
 	}
@@ -88,8 +89,8 @@ func (p plan) check() error {
 	return nil
 }
 
-// bench plays the rounds and prints what came out.
-func bench(ctx context.Context, w, progress io.Writer, bin string, spread bool, p plan) (err error) {
+// bench plays the rounds until then at most, and prints what came out.
+func bench(ctx context.Context, until time.Time, w, progress io.Writer, bin string, spread bool, p plan) (err error) {
 	if err := p.check(); err != nil {
 		return err
 	}
@@ -104,33 +105,19 @@ func bench(ctx context.Context, w, progress io.Writer, bin string, spread bool, 
 	}
 	fmt.Fprintf(w, "%d rounds; server on %d of %d cores, generator and peer on one; %d flows; %d idle allocations; %s\n\n", p.rounds, r.at.server.Count(), r.at.all, flowCount, r.idle, runtime.Version())
 	found := results{}
-	err = p.play(ctx, r, found, progress) // what was found before it failed is worth a look
+	measuring, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	notice, err := p.play(measuring, func(ctx context.Context, round int, name string) error {
+		b := &bout{rig: r, plan: p, name: name, round: round, into: found, progress: progress}
+		return b.play(ctx)
+	}, progress) // what was found before it failed is worth a look
 	found.subtractRouting()
 	found.print(w, p.servers)
 	if missed := found.judge(w); missed > 0 {
 		fmt.Fprintf(w, "%d goals MISSED\n", missed)
 	}
+	fmt.Fprint(w, notice)
 	return err
-}
-
-// play plays the rounds, as many as there is time for.
-func (p plan) play(ctx context.Context, r *rig, into results, progress io.Writer) error {
-	began := time.Now()
-	for round := range p.rounds {
-		spent := time.Since(began)
-		if round > 0 && spent+spent/time.Duration(round) > runTimeout-runReserve {
-			fmt.Fprintf(progress, "%s  no time for more than %d rounds\n", spent.Round(time.Second), round)
-			return nil
-		}
-		for _, name := range p.servers {
-			fmt.Fprintf(progress, "%s  round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, p.rounds, name)
-			b := &bout{rig: r, plan: p, name: name, round: round, into: into, progress: progress}
-			if err := b.play(ctx); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
-	}
-	return nil
 }
 
 // print writes all tables.
