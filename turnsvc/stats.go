@@ -12,11 +12,13 @@ import (
 // allocations, and for reservations until somebody comes for them.
 type PortUse struct{ Size, Taken int }
 
-// Stats is a snapshot of what the server did. Allocations, BudgetSpent and what
-// says "now" are gauges, the others only grow.
+// Stats is a snapshot of what the server did. Allocations, what is of the
+// budget or a limit, and what says "now" are gauges, the others only grow.
 type Stats struct {
 	Allocations      int    // live now
+	AllocationsLimit int    // MaxAllocations
 	AllocationsTotal uint64 // made since the start
+	Connections      int    // over TCP and TLS, now
 
 	Introduced uint64 // sides of rooms that were told of their partner: Introduce
 
@@ -37,6 +39,7 @@ type Stats struct {
 
 	DroppedBitrate uint64 // datagrams over MaxBitrate, or over a quarter of it when the budget runs out
 	BudgetSpent    int64  // bytes of MonthlyBudget that this month has cost until now
+	BudgetLimit    int64  // MonthlyBudget; 0: none
 	BudgetUnsaved  uint64 // times that BudgetFile could not be written
 
 	// What the relay sockets carried. In is from peers to clients, Out from
@@ -110,7 +113,9 @@ func (s *Server) Stats() Stats {
 	carried, in, out := s.carried()
 	return Stats{
 		Allocations:      s.quota.count(),
+		AllocationsLimit: s.cfg.MaxAllocations,
 		AllocationsTotal: c.made.Load(),
+		Connections:      s.crowd.Len(),
 		Introduced:       c.introduced.Load(),
 
 		AuthFailures:  c.auth.Load(),
@@ -128,6 +133,7 @@ func (s *Server) Stats() Stats {
 
 		DroppedBitrate: c.bitrate.Load(),
 		BudgetSpent:    c.spent.Load(),
+		BudgetLimit:    s.cfg.MonthlyBudget,
 		BudgetUnsaved:  c.unsaved.Load(),
 
 		RelayedBytesIn:    in.Bytes,

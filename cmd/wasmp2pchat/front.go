@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
@@ -176,15 +175,6 @@ func (f *front) warnings() []string {
 		}
 	}
 	return list
-}
-
-// daysLeft is how long the certificate is good; 0: there is none.
-func (f *front) daysLeft() float64 {
-	until := f.certificate.Status().NotAfter
-	if until.IsZero() {
-		return 0
-	}
-	return time.Until(until).Hours() / 24
 }
 
 // url is where people find the page.

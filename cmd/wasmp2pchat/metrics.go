@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"strconv"
 	"time"
 
@@ -15,126 +16,143 @@ import (
 
 // metrics turns what the services count into what Prometheus reads. The
 // services know nothing of it, and no label grows with the visitors.
-func metrics(lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front) *prometheus.Registry {
+// docs/operations.md has the list, generated.
+func metrics(state *readiness, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m := metricSet{registry}
-
-	m.gauge("match_connections", "WebSockets open on /matchmaking.", func() int { return lobby.Stats().Connected })
-	m.gauge("match_waiting", "Visitors who wait for a partner.", func() int { return lobby.Stats().Waiting })
-	m.gauge("match_standby", "Pages that are connected to /matchmaking and have not asked for a partner.", func() int { return lobby.Stats().Standby })
-	m.counter("match_pairs_total", "Pairs that were told of one another.", nil, func() uint64 { return lobby.Stats().Matches })
-	m.counter("match_timeouts_total", "Visitors for whom nobody came.", nil, func() uint64 { return lobby.Stats().Timeouts })
-	m.counter("match_reports_total", "Reports that count.", nil, func() uint64 { return lobby.Stats().Reports })
-	m.counter("match_reoffers_total", "Visitors offered again because their partner did not come into the room.", nil, func() uint64 { return lobby.Stats().Reoffers })
-	m.counter("match_warmed_total", "WAITING messages with ICE servers, to prepare a connection with.", nil, func() uint64 { return lobby.Stats().Warmed })
-	m.gauge("match_bans", "Bans that hold.", func() int { return lobby.Stats().Bans })
-	for reason := range lobby.Stats().Refusals {
-		m.counter("match_refused_total", "ERROR messages on /matchmaking.", prometheus.Labels{"reason": reason}, func() uint64 { return lobby.Stats().Refusals[reason] })
-	}
-	registry.MustRegister(waits)
-	f.metrics(m)
-
-	m.gauge("signal_connections", "WebSockets open on /signaling.", func() int { return rooms.Stats().Connected })
-	m.gauge("signal_rooms", "Rooms with somebody in them.", func() int { return rooms.Stats().Rooms })
-	m.gauge("signal_standby", "WebSockets on /signaling whose clients have no room yet.", func() int { return rooms.Stats().Standby })
-	m.counter("signal_standby_evicted_total", "WebSockets that stood by and gave way to others of their address.", nil, func() uint64 { return rooms.Stats().Evicted })
-	m.counter("signal_accepted_total", "Seats given.", nil, func() uint64 { return rooms.Stats().Accepted })
-	m.counter("signal_rejected_total", "Seats refused.", nil, func() uint64 { return rooms.Stats().Rejected })
-	m.counter("signal_resumed_total", "Members that came back to their seat.", nil, func() uint64 { return rooms.Stats().Resumed })
-	m.counter("signal_rebuilt_total", "Members that came back to a seat that they had before this server started.", nil, func() uint64 { return rooms.Stats().Rebuilt })
-	m.counter("signal_absent_total", "Rooms to which the second member of a match did not come.", nil, func() uint64 { return rooms.Stats().Absent })
-	m.counter("signal_refreshes_total", "Times that a member was sent fresh ICE servers.", nil, func() uint64 { return rooms.Stats().Refreshes })
-	m.counter("signal_webhook_failures_total", "Webhook calls without a good answer.", nil, func() uint64 { return rooms.Stats().WebhookFailures })
-	m.counter("signal_webhook_dropped_total", "Reports to the disconnect webhook that were not made.", nil, func() uint64 { return rooms.Stats().WebhookDropped })
-	m.counter("signal_relayed_total", "Messages from one member for the other.", nil, func() uint64 { return rooms.Stats().Relayed })
-	m.counter("signal_hidden_total", "Candidates that were not passed on, because their sender hides its addresses.", nil, func() uint64 { return rooms.Stats().Hidden })
-	m.counter("signal_faults_total", "Connections closed for what they said.", nil, func() uint64 { return rooms.Stats().Faults })
-
-	m.gauge("ws_connections", "WebSockets open in all.", func() int { return guard.Stats().Open })
-	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("origin"), func() uint64 { return guard.Stats().RefusedOrigin })
-	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("per_ip"), func() uint64 { return guard.Stats().RefusedPerAddr })
-	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("rate"), func() uint64 { return guard.Stats().RefusedRate })
-	m.counter("ws_refused_total", "WebSockets refused before the upgrade.", refused("full"), func() uint64 { return guard.Stats().RefusedTotal })
-
-	m.relay(relay)
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildInfo(client), state.metrics(),
+		matchMetrics(lobby), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay),
+	)
+	registry.MustRegister(f.metrics()...)
 	return registry
 }
 
-// relay is what turnsvc counts.
-func (m metricSet) relay(relay *turnsvc.Server) {
-	m.gauge("turn_allocations", "TURN allocations that live.", func() int { return relay.Stats().Allocations })
-	m.counter("turn_allocations_total", "TURN allocations made.", nil, func() uint64 { return relay.Stats().AllocationsTotal })
-	m.counter("turn_introduced_total", "Visitors whose partner the relay was told of because they had credentials before the match.", nil, func() uint64 { return relay.Stats().Introduced })
-	m.counter("turn_auth_failures_total", "TURN requests with a bad credential.", nil, func() uint64 { return relay.Stats().AuthFailures })
-	m.counter("turn_refused_total", "What the relay refused.", refused("quota"), func() uint64 { return relay.Stats().RefusedQuota })
-	m.counter("turn_refused_total", "What the relay refused.", refused("ports"), func() uint64 { return relay.Stats().RefusedPorts })
-	m.counter("turn_refused_total", "What the relay refused.", refused("peer"), func() uint64 { return relay.Stats().RefusedPeer })
-	m.counter("turn_refused_total", "What the relay refused.", refused("frame"), func() uint64 { return relay.Stats().RefusedFrames })
-	m.counter("turn_refused_total", "What the relay refused.", refused("budget"), func() uint64 { return relay.Stats().RefusedBudget })
-	m.counter("turn_refused_total", "What the relay refused.", refused("stranger"), func() uint64 { return relay.Stats().Silenced })
-	m.counter("turn_refused_total", "What the relay refused.", refused("bitrate"), func() uint64 { return relay.Stats().DroppedBitrate })
-	for code := range relay.Stats().Refused {
-		m.counter("turn_errors_total", "Error answers by code; 401 and 438 are in the ordinary course of things.",
-			prometheus.Labels{"code": strconv.Itoa(code)}, func() uint64 { return relay.Stats().Refused[code] })
-	}
-	family := func(name string) prometheus.Labels { return prometheus.Labels{"family": name} }
-	for name, use := range map[string]func() turnsvc.PortUse{
-		"ipv4": func() turnsvc.PortUse { return relay.Stats().PortsIPv4 },
-		"ipv6": func() turnsvc.PortUse { return relay.Stats().PortsIPv6 },
-	} {
-		m.gaugeOf("turn_ports", "Relay ports that there are, TURN_RELAY_PORTS; 0 of a family without a public address.", family(name), func() int { return use().Size })
-		m.gaugeOf("turn_ports_taken", "Relay ports that are bound.", family(name), func() int { return use().Taken })
-	}
-	m.counter("turn_ports_exhausted_total", "Allocations refused with 508 because no relay port was left: widen TURN_RELAY_PORTS.", nil, func() uint64 { return relay.Stats().RefusedPorts })
-	m.gauge("turn_urls_withheld", "URLs of this relay that clients are not told because they were not reached; the log says why.", func() int { return relay.Stats().URLsWithheld })
-	m.gauge("turn_budget_spent_bytes", "Relayed bytes of this month that count for TURN_MONTHLY_BUDGET.", func() int { return int(relay.Stats().BudgetSpent) })
-	for plane := range relay.Stats().Carried {
-		m.carried(plane, func() turnsvc.Carried { return relay.Stats().Carried[plane] })
-	}
+// buildInfo is 1, and says in its labels what runs.
+func buildInfo(client string) prometheus.Collector {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "1; the labels say which build this is.",
+		ConstLabels: prometheus.Labels{"version": buildVersion(), "client": client, "goversion": runtime.Version()},
+	})
+	info.Set(1)
+	return info
 }
 
-// carried is what a data plane has carried.
-func (m metricSet) carried(plane turnsvc.DataPlane, now func() turnsvc.Carried) {
-	way := func(direction string) prometheus.Labels {
-		return prometheus.Labels{"direction": direction, "plane": plane.String()}
-	}
-	const bytes, packets = "turn_relayed_bytes_total", "turn_relayed_packets_total"
-	m.counter(bytes, "Bytes relayed, by data plane.", way("to_client"), func() uint64 { return now().In.Bytes })
-	m.counter(bytes, "Bytes relayed, by data plane.", way("to_peer"), func() uint64 { return now().Out.Bytes })
-	m.counter(packets, "Datagrams relayed, by data plane.", way("to_client"), func() uint64 { return now().In.Packets })
-	m.counter(packets, "Datagrams relayed, by data plane.", way("to_peer"), func() uint64 { return now().Out.Packets })
+// metrics are what /readyz says.
+func (r *readiness) metrics() prometheus.Collector {
+	t := newTable(r.notReady)
+	t.gauge("ready", "1 if /readyz says that this server can serve.", func(why string) int { return oneIf(why == "") })
+	t.gauge("draining", "1 if this server stops: nobody new is served.", func(why string) int { return oneIf(why == draining) })
+	return t
 }
 
-func refused(reason string) prometheus.Labels { return prometheus.Labels{"reason": reason} }
+func oneIf(so bool) int {
+	if so {
+		return 1
+	}
+	return 0
+}
+
+func matchMetrics(lobby *match.Lobby) prometheus.Collector {
+	t := newTable(lobby.Stats)
+	t.gauge("match_connections", "WebSockets open on /matchmaking.", func(s match.Stats) int { return s.Connected })
+	t.gauge("match_waiting", "Visitors who wait for a partner.", func(s match.Stats) int { return s.Waiting })
+	t.gauge("match_standby", "Pages that are connected to /matchmaking and have not asked for a partner.", func(s match.Stats) int { return s.Standby })
+	t.counter("match_pairs_total", "Pairs that were told of one another.", func(s match.Stats) uint64 { return s.Matches })
+	t.counter("match_timeouts_total", "Visitors for whom nobody came.", func(s match.Stats) uint64 { return s.Timeouts })
+	t.counter("match_reports_total", "Reports that count.", func(s match.Stats) uint64 { return s.Reports })
+	t.counter("match_reoffers_total", "Visitors offered again because their partner did not come into the room.", func(s match.Stats) uint64 { return s.Reoffers })
+	t.counter("match_warmed_total", "WAITING messages with ICE servers, to prepare a connection with.", func(s match.Stats) uint64 { return s.Warmed })
+	t.gauge("match_bans", "Bans that hold.", func(s match.Stats) int { return s.Bans })
+	t.counters("match_refused_total", "ERROR messages on /matchmaking.", "reason", func(s match.Stats) map[string]uint64 { return s.Refusals })
+	return t
+}
+
+func signalMetrics(rooms *signal.Rooms) prometheus.Collector {
+	t := newTable(rooms.Stats)
+	t.gauge("signal_connections", "WebSockets open on /signaling.", func(s signal.Stats) int { return s.Connected })
+	t.gauge("signal_rooms", "Rooms with somebody in them.", func(s signal.Stats) int { return s.Rooms })
+	t.gauge("signal_standby", "WebSockets on /signaling whose clients have no room yet.", func(s signal.Stats) int { return s.Standby })
+	t.counter("signal_standby_evicted_total", "WebSockets that stood by and gave way to others of their address.", func(s signal.Stats) uint64 { return s.Evicted })
+	t.counter("signal_accepted_total", "Seats given.", func(s signal.Stats) uint64 { return s.Accepted })
+	t.counter("signal_rejected_total", "Seats refused.", func(s signal.Stats) uint64 { return s.Rejected })
+	t.counter("signal_resumed_total", "Members that came back to their seat.", func(s signal.Stats) uint64 { return s.Resumed })
+	t.counter("signal_rebuilt_total", "Members that came back to a seat that they had before this server started.", func(s signal.Stats) uint64 { return s.Rebuilt })
+	t.counter("signal_absent_total", "Rooms to which the second member of a match did not come.", func(s signal.Stats) uint64 { return s.Absent })
+	t.counter("signal_refreshes_total", "Times that a member was sent fresh ICE servers.", func(s signal.Stats) uint64 { return s.Refreshes })
+	t.counter("signal_webhook_failures_total", "Webhook calls without a good answer.", func(s signal.Stats) uint64 { return s.WebhookFailures })
+	t.counter("signal_webhook_dropped_total", "Reports to the disconnect webhook that were not made.", func(s signal.Stats) uint64 { return s.WebhookDropped })
+	t.counter("signal_relayed_total", "Messages from one member for the other.", func(s signal.Stats) uint64 { return s.Relayed })
+	t.counter("signal_hidden_total", "Candidates that were not passed on, because their sender hides its addresses.", func(s signal.Stats) uint64 { return s.Hidden })
+	t.counter("signal_faults_total", "Connections closed for what they said.", func(s signal.Stats) uint64 { return s.Faults })
+	return t
+}
+
+func guardMetrics(guard *wsconn.Guard) prometheus.Collector {
+	t := newTable(guard.Stats)
+	t.gauge("ws_connections", "WebSockets open in all.", func(s wsconn.GuardStats) int { return s.Open })
+	t.counters("ws_refused_total", "WebSockets refused before the upgrade.", "reason", func(s wsconn.GuardStats) map[string]uint64 {
+		return map[string]uint64{"origin": s.RefusedOrigin, "per_ip": s.RefusedPerAddr, "rate": s.RefusedRate, "full": s.RefusedTotal}
+	})
+	return t
+}
+
+func relayMetrics(relay *turnsvc.Server) prometheus.Collector {
+	t := newTable(relay.Stats)
+	t.gauge("turn_allocations", "TURN allocations that live.", func(s turnsvc.Stats) int { return s.Allocations })
+	t.gauge("turn_allocations_limit", "TURN allocations that may live at once: TURN_MAX_ALLOCATIONS, or fewer where descriptors are few.", func(s turnsvc.Stats) int { return s.AllocationsLimit })
+	t.gauge("turn_connections", "Connections to TURN over TCP and TLS, those of the public port included.", func(s turnsvc.Stats) int { return s.Connections })
+	t.counter("turn_allocations_total", "TURN allocations made.", func(s turnsvc.Stats) uint64 { return s.AllocationsTotal })
+	t.counter("turn_introduced_total", "Visitors whose partner the relay was told of because they had credentials before the match.", func(s turnsvc.Stats) uint64 { return s.Introduced })
+	t.counter("turn_auth_failures_total", "TURN requests with a bad credential.", func(s turnsvc.Stats) uint64 { return s.AuthFailures })
+	t.counters("turn_refused_total", "What the relay refused.", "reason", func(s turnsvc.Stats) map[string]uint64 {
+		return map[string]uint64{
+			"quota": s.RefusedQuota, "ports": s.RefusedPorts, "peer": s.RefusedPeer, "frame": s.RefusedFrames,
+			"budget": s.RefusedBudget, "stranger": s.Silenced, "bitrate": s.DroppedBitrate,
+		}
+	})
+	t.counters("turn_errors_total", "Error answers by code; 401 and 438 are in the ordinary course of things.", "code", func(s turnsvc.Stats) map[string]uint64 {
+		byCode := make(map[string]uint64, len(s.Refused))
+		for code, n := range s.Refused {
+			byCode[strconv.Itoa(code)] = n
+		}
+		return byCode
+	})
+	t.gauges("turn_ports", "Relay ports that there are, TURN_RELAY_PORTS; 0 of a family without a public address.", "family", func(s turnsvc.Stats) map[string]int {
+		return map[string]int{"ipv4": s.PortsIPv4.Size, "ipv6": s.PortsIPv6.Size}
+	})
+	t.gauges("turn_ports_taken", "Relay ports that are bound.", "family", func(s turnsvc.Stats) map[string]int {
+		return map[string]int{"ipv4": s.PortsIPv4.Taken, "ipv6": s.PortsIPv6.Taken}
+	})
+	t.counter("turn_ports_exhausted_total", "Allocations refused with 508 because no relay port was left: widen TURN_RELAY_PORTS.", func(s turnsvc.Stats) uint64 { return s.RefusedPorts })
+	t.gauge("turn_urls_withheld", "URLs of this relay that clients are not told because they were not reached; the log says why.", func(s turnsvc.Stats) int { return s.URLsWithheld })
+	t.gauge("turn_budget_spent_bytes", "Relayed bytes of this month that count for TURN_MONTHLY_BUDGET.", func(s turnsvc.Stats) int { return int(s.BudgetSpent) })
+	t.gauge("turn_budget_limit_bytes", "TURN_MONTHLY_BUDGET; 0: none.", func(s turnsvc.Stats) int { return int(s.BudgetLimit) })
+	t.counter("turn_budget_save_failures_total", "Times that what was spent could not be written to STATE_DIR.", func(s turnsvc.Stats) uint64 { return s.BudgetUnsaved })
+	carried(t, "turn_relayed_bytes_total", "Bytes relayed, by data plane.", func(c turnsvc.Carried) (in, out uint64) { return c.In.Bytes, c.Out.Bytes })
+	carried(t, "turn_relayed_packets_total", "Datagrams relayed, by data plane.", func(c turnsvc.Carried) (in, out uint64) { return c.In.Packets, c.Out.Packets })
+	return t
+}
+
+// carried adds what each data plane has carried each way.
+func carried(t *table[turnsvc.Stats], name, help string, of func(turnsvc.Carried) (in, out uint64)) {
+	t.add(prometheus.CounterValue, name, help, []string{"direction", "plane"}, func(s turnsvc.Stats, is sample) {
+		for plane, carried := range s.Carried {
+			in, out := of(carried)
+			is(float64(in), "to_client", plane.String())
+			is(float64(out), "to_peer", plane.String())
+		}
+	})
+}
 
 // waitTimes is how long visitors wait for a partner.
 type waitTimes struct{ prometheus.Histogram }
 
 func newWaitTimes() waitTimes {
 	return waitTimes{prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: "wasmp2pchat", Name: "match_wait_seconds", Help: "Time from a visitor's request, or the end of his cool-down, to his match.",
+		Namespace: namespace, Name: "match_wait_seconds", Help: "Time from a visitor's request, or the end of his cool-down, to his match.",
 		Buckets: []float64{.01, .1, .5, 1, 2, 5, 10, 20, 30, 60, 120},
 	})}
 }
 
 func (w waitTimes) observe(d time.Duration) { w.Observe(d.Seconds()) }
-
-type metricSet struct{ registry *prometheus.Registry }
-
-func (m metricSet) gauge(name, help string, read func() int) { m.gaugeOf(name, help, nil, read) }
-
-func (m metricSet) gaugeOf(name, help string, labels prometheus.Labels, read func() int) {
-	m.measure(name, help, labels, func() float64 { return float64(read()) })
-}
-
-func (m metricSet) measure(name, help string, labels prometheus.Labels, read func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Namespace: "wasmp2pchat", Name: name, Help: help, ConstLabels: labels}, read))
-}
-
-func (m metricSet) counter(name, help string, labels prometheus.Labels, read func() uint64) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(
-		prometheus.CounterOpts{Namespace: "wasmp2pchat", Name: name, Help: help, ConstLabels: labels},
-		func() float64 { return float64(read()) }))
-}

@@ -78,7 +78,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), page)), log.With("svc", "web"))
-	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
+	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(state, page.Version(), lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return listenHint(err, "ADMIN_ADDR")
 	}

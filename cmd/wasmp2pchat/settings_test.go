@@ -179,7 +179,7 @@ func TestGeneratedDocuments(t *testing.T) {
 		fmt.Fprintf(&table, "| %s | %s | %s |\n", strings.TrimPrefix(s.name, prefix), defaults(s), strings.ReplaceAll(s.help, "|", `\|`))
 	}
 	golden(t, "../../configs/env.example", func(string) string { return example.String() })
-	golden(t, "../../docs/settings.md", func(old string) string { return between(old, table.String()) })
+	golden(t, "../../docs/settings.md", func(old string) string { return between(old, "settings", table.String()) })
 }
 
 // defaults is what a setting is when nobody sets it.
@@ -197,9 +197,9 @@ func codeOrNothing(s string) string {
 	return "`" + s + "`"
 }
 
-// between replaces what stands between the two marks of a document.
-func between(document, text string) string {
-	const from, to = "<!-- settings: generated -->\n", "<!-- /settings -->"
+// between replaces what stands between the two marks of a part of a document.
+func between(document, part, text string) string {
+	from, to := "<!-- "+part+": generated -->\n", "<!-- /"+part+" -->"
 	before, rest, ok := strings.Cut(document, from)
 	_, after, ok2 := strings.Cut(rest, to)
 	if !ok || !ok2 {
@@ -223,7 +223,7 @@ func golden(t *testing.T, path string, generate func(old string) string) {
 		return
 	}
 	if string(old) != want {
-		t.Errorf("%s is not what the settings say: go test ./cmd/wasmp2pchat -update", path)
+		t.Errorf("%s is not what the program says: go test ./cmd/wasmp2pchat -update", path)
 	}
 }
 

@@ -20,6 +20,9 @@ type readiness struct {
 	warnings func() []string // what an operator ought to mend, though the server serves
 }
 
+// draining is what /readyz says from the first stage's end to the last's.
+const draining = "draining"
+
 func newReadiness(warnings func() []string) *readiness { return &readiness{warnings: warnings} }
 
 func (r *readiness) set(reason string) { r.reason.Store(&reason) }
@@ -59,7 +62,7 @@ func runStages(ctx context.Context, state *readiness, log *slog.Logger, stages [
 	state.set("")
 
 	<-ctx.Done()
-	state.set("draining")
+	state.set(draining)
 	log.Info("stopping", "cause", context.Cause(ctx).Error())
 	var first error
 	for i, s := range stages {
