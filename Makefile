@@ -10,16 +10,21 @@ SDKVERSION := 2025.1.1
 SDKSHA512  := 31e1a94366f7e058f10890a876f3a82af8b139a4e5d4653097adb1d5a1894bc9722374c8cfdb4125ce6bee1e0325edcec84e45d516cad446e89c2a49fe73827b
 AXEVERSION := 4.14.1
 AXESHA512  := 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+GRAFANAVERSION := 11.6.0
+GRAFANASHA512  := fa42e55d57fd4fb4eae865f5f498c24c6369c84d9ad7722c778247638c08e9f9359858ab6ebdb20c2d3d0dd1898c2bdca0361590fc0abe7b6e0d120f85e20184
+TSCVERSION := 5.8.3
+TSCSHA512  := a757625ba4ea2fd2f4ee7371bd130cee130cc387395cea3fd626cbe1a0081a6480b7db254c4d57830e4a5aea1fdae4cebc283d058ed9462f86685fbbb1f80f79
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
-TAGS      := netns,browser,interop,load,proxies
+TAGS      := netns,browser,interop,load,proxies,monitoring
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 AXE       := $(TOOLS)/axe-core-$(AXEVERSION).js
+GRAFANA   := $(TOOLS)/grafana-$(GRAFANAVERSION)-$(TSCVERSION)/node_modules
 JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies monitoring browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -34,7 +39,7 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page wasm/standin
 
 # ---- what CI runs ----
 
-test: check js uncut reproducible load interop netns proxies browser ## everything CI runs; installs what is missing
+test: check js uncut reproducible load interop netns proxies monitoring browser ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -77,6 +82,9 @@ netns: system/lab ## real NATs and the program in the kernel, in network namespa
 
 proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
 	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
+
+monitoring: client system/node system/prometheus $(GRAFANA)/@grafana/schema $(GRAFANA)/typescript ## Debian's Prometheus with the files of configs: each alert, and each query of the dashboard; and Grafana's types for it
+	$(GO) test -count=1 -tags monitoring -run 'TestAlerts|TestPrometheusAnswers|TestDashboardIsGrafanas' -v ./cmd/wasmp2pchat -grafana $(GRAFANA)
 
 browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two browsers behind two NATs (root), accessibility (axe-core), and others' client: the Ayame SDK
 	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK) -axe $(AXE)
@@ -145,6 +153,23 @@ $(SDK): | system/npm
 $(AXE): | system/npm
 	$(call npm,axe-core,axe-core,$(AXEVERSION),$(AXESHA512),axe.min.js)
 
+# npmtree takes a package, its name in a tarball, its version and its checksum,
+# for a folder with all of it.
+define npmtree
+	@command -v npm >/dev/null || exit 0; set -e; mkdir -p $@.new; \
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	npm pack --silent --no-update-notifier --cache "$$dir/cache" --pack-destination "$$dir" $(1)@$(3) >/dev/null; \
+	echo "$(4)  $$dir/$(2)-$(3).tgz" | sha512sum --check --quiet; \
+	tar -xzf "$$dir/$(2)-$(3).tgz" --strip-components=1 -C $@.new; \
+	rm -rf $@; mv $@.new $@
+endef
+
+$(GRAFANA)/@grafana/schema: | system/npm
+	$(call npmtree,@grafana/schema,grafana-schema,$(GRAFANAVERSION),$(GRAFANASHA512))
+
+$(GRAFANA)/typescript: | system/npm
+	$(call npmtree,typescript,typescript,$(TSCVERSION),$(TSCSHA512))
+
 # apt installs Debian packages if a command is missing and we are root; others
 # are told what to install, and tests skip (or fail, with CI=true).
 define apt
@@ -157,7 +182,7 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/clang system/npm system/coturn system/lab system/chromium system/firefox system/proxies
+.PHONY: system/node system/clang system/npm system/coturn system/lab system/chromium system/firefox system/proxies system/prometheus
 system/node: ; $(call apt,node,nodejs)
 system/clang: ; $(call apt,clang-19 llvm-strip-19,clang-19 llvm-19) # as turnsvc/dataplane/ebpf/generate.go has it: another one makes other bytes
 system/npm: ; $(call apt,npm,npm)
@@ -165,4 +190,5 @@ system/coturn: ; $(call apt,turnutils_uclient,coturn)
 system/lab: ; $(call apt,ip nft,iproute2 nftables)
 system/chromium: ; $(call apt,chromium,chromium fonts-dejavu-core)
 system/proxies: ; $(call apt,nginx haproxy caddy,nginx libnginx-mod-stream haproxy caddy)
+system/prometheus: ; $(call apt,prometheus promtool,prometheus) # its service is not needed, and may be off
 system/firefox: ; $(call apt,firefox-esr certutil,firefox-esr libnss3-tools)

@@ -10,6 +10,7 @@ import (
 // TestMain lets the scripts in testdata run this test binary as wasmp2pchat.
 func TestMain(m *testing.M) {
 	flag.Bool("update", false, "write the generated files anew")
+	flag.String("grafana", "", "folder with the npm packages @grafana/schema and typescript; empty means none")
 	testscript.Main(m, map[string]func(){"wasmp2pchat": main})
 }
 
