@@ -29,6 +29,8 @@ type config struct {
 	Domain         string          `env:"DOMAIN"                                      help:"public name of this server: alone it is enough for HTTPS and TURN over TLS, with a certificate of Let's Encrypt, to whose terms you agree by setting it"`
 	RoomSecret     secret          `env:"ROOM_SECRET"                                 help:"signs room ids and resume tokens, and hashes who is banned; unset: generated in STATE_DIR"`
 
+	EnvFile string `env:"ENV_FILE" help:"a file with further settings, NAME=value, which SIGHUP reads again; the environment wins over it; also --env-file"`
+
 	Log struct {
 		Level  slog.Level `env:"LEVEL"  envDefault:"info" help:"debug, info, warn or error"`
 		Format logFormat  `env:"FORMAT" envDefault:"text" help:"text or json"`

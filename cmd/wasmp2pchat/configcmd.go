@@ -10,12 +10,13 @@ import (
 
 // configCommand prints every setting, its value and where that came from.
 func configCommand(w world) error {
-	fs := flags(w, "config", "[--format=table|env|json]")
+	fs := flags(w, "config", "[--format=table|env|json] [--env-file=FILE]")
+	environ := withEnvFileFlag(fs, w.environ)
 	format := fs.String("format", "table", "table, env or json")
 	if err := fs.Parse(w.args); err != nil {
 		return err
 	}
-	_, list, err := loadConfig(w.environ)
+	_, list, err := loadConfig(environ())
 	if err != nil {
 		return err
 	}
@@ -33,9 +34,9 @@ func configCommand(w world) error {
 
 func writeTable(w io.Writer, list []setting) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tVALUE\tSOURCE\tMEANING")
+	fmt.Fprintln(table, "NAME\tVALUE\tSOURCE\tDEFAULT\tMEANING")
 	for _, s := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.name, orDash(s.text()), s.source, s.help)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.name, orDash(s.text()), s.from(), orDash(s.fallback), s.help)
 	}
 	return table.Flush()
 }
@@ -48,7 +49,7 @@ func writeEnv(w io.Writer, list []setting, isSet func(setting) bool) error {
 		if isSet(s) {
 			mark = ""
 		}
-		if _, err := fmt.Fprintf(w, "# %s\n%s%s=%s\n\n", s.help, mark, s.name, s.text()); err != nil {
+		if _, err := fmt.Fprintf(w, "# %s\n%s%s=%s\n\n", s.help, mark, s.name, quote(s.text())); err != nil {
 			return err
 		}
 	}
@@ -61,11 +62,12 @@ func writeJSON(w io.Writer, list []setting) error {
 		Value   string `json:"value"`
 		Source  string `json:"source"`
 		Default string `json:"default"`
+		Live    bool   `json:"live"` // SIGHUP changes it while the server serves
 		Meaning string `json:"meaning"`
 	}
 	rows := make([]row, len(list))
 	for i, s := range list {
-		rows[i] = row{s.name, s.text(), s.source, s.fallback, s.help}
+		rows[i] = row{s.name, s.text(), s.from(), s.fallback, s.live, s.help}
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -77,4 +79,12 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// from is where a value came from, and what it won over.
+func (s setting) from() string {
+	if s.over != "" {
+		return s.source + ", over " + s.over
+	}
+	return s.source
 }

@@ -15,11 +15,12 @@ func credentialsCommand(w world) error {
 	user := fs.String("user", "operator", "what the username says after its expiry")
 	ttl := fs.Duration("ttl", 0, "lifetime; the default is TURN_CREDENTIAL_TTL")
 	asJSON := fs.Bool("json", false, "print JSON")
+	environ := withEnvFileFlag(fs, w.environ)
 	check := fs.Bool("check", false, "check the credential that follows")
 	if err := fs.Parse(w.args); err != nil {
 		return err
 	}
-	cfg, _, err := loadConfig(w.environ)
+	cfg, _, err := loadConfig(environ())
 	if err != nil {
 		return err
 	}

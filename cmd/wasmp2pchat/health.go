@@ -17,10 +17,12 @@ const healthTimeout = 3 * time.Second
 // healthCommand asks the server of the same settings whether it is ready. It
 // is what the image's HEALTHCHECK runs.
 func healthCommand(ctx context.Context, w world) error {
-	if err := flags(w, "health", "").Parse(w.args); err != nil {
+	fs := flags(w, "health", "[--env-file=FILE]")
+	environ := withEnvFileFlag(fs, w.environ)
+	if err := fs.Parse(w.args); err != nil {
 		return err
 	}
-	cfg, _, err := loadConfig(w.environ)
+	cfg, _, err := loadConfig(environ())
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,12 @@ import (
 const drainTimeout = 30 * time.Second
 
 func serveCommand(ctx context.Context, w world) error {
-	if err := flags(w, "serve", "(settings are environment variables)").Parse(w.args); err != nil {
+	fs := flags(w, "serve", "[--env-file=FILE] (settings are environment variables)")
+	environ := withEnvFileFlag(fs, w.environ)
+	if err := fs.Parse(w.args); err != nil {
 		return err
 	}
+	w.environ = environ()
 	cfg, _, err := loadConfig(w.environ)
 	if err != nil {
 		return err

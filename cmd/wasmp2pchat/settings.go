@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,7 +23,9 @@ type setting struct {
 	secured  string // default with TLS, if that is another
 	help     string
 	value    reflect.Value
+	live     bool   // SIGHUP changes it while the server serves
 	source   string // "default", "environment", or the file it was read from
+	over     string // the file of ENV_FILE, if the environment wins over it
 }
 
 // text is the value as it would be written; secrets are masked.
@@ -78,7 +79,7 @@ func settingsOf(group reflect.Value, prefix string) (list []setting) {
 		if name, ok := field.Tag.Lookup("env"); ok {
 			list = append(list, setting{
 				name: prefix + name, fallback: field.Tag.Get("envDefault"), secured: field.Tag.Get("tlsDefault"),
-				help: field.Tag.Get("help"), value: value, source: "default",
+				help: field.Tag.Get("help"), live: field.Tag.Get("live") != "", value: value, source: "default",
 			})
 		} else {
 			list = append(list, settingsOf(value, prefix+field.Tag.Get("envPrefix"))...)
@@ -101,20 +102,20 @@ func (f faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// loadConfig reads the settings from an environment such as os.Environ. The
-// error lists every fault at once.
+// loadConfig reads the settings from an environment such as os.Environ, and from
+// the file of ENV_FILE. The error lists every fault at once.
 func loadConfig(environ []string) (*config, []setting, error) {
 	c := new(config)
 	list := c.settings()
-	given, wrong := given(environ, list)
+	all, wrong := gather(environ, list)
 	values := map[string]string{}
 	for i, s := range list {
-		text, source, err := s.read(given)
+		text, source, err := all[s.name].read(s.name)
 		switch {
 		case err != nil:
 			wrong = append(wrong, err)
 		case source != "":
-			list[i].source = source
+			list[i].source, list[i].over = source, all[s.name].over
 			if err := tryAlone(s, text); err != nil {
 				wrong = append(wrong, err)
 			} else {
@@ -135,59 +136,110 @@ func loadConfig(environ []string) (*config, []setting, error) {
 	return c, list, nil
 }
 
-// secure gives settings that nobody has set the default that they have with TLS.
+// secure gives settings the default that they have with TLS, and those that nobody
+// has set that value.
 func secure(list []setting, values map[string]string) {
-	for _, s := range list {
-		if s.source == "default" && s.secured != "" {
+	for i, s := range list {
+		if s.secured == "" {
+			continue
+		}
+		list[i].fallback = s.secured
+		if s.source == "default" {
 			values[s.name] = s.secured
 		}
 	}
 }
 
-// given is the part of an environment that is meant for us; names that nobody
-// knows are faults.
-func given(environ []string, list []setting) (map[string]string, faults) {
-	known := map[string]bool{}
-	for _, s := range list {
-		known[s.name] = true
-		if s.isSecret() {
-			known[s.name+"_FILE"] = true
-		}
-	}
-	ours, wrong := map[string]string{}, faults{}
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		switch {
-		case !strings.HasPrefix(name, prefix):
-		case known[name]:
-			ours[name] = value
-		default:
-			wrong = append(wrong, fmt.Errorf("%s: no such setting; did you mean %s?", name, closest(name, slices.Sorted(maps.Keys(known)))))
-		}
-	}
-	return ours, wrong
+// given is what was given for a setting, and where.
+type given struct {
+	text   string
+	isPath bool   // of a file that has it
+	source string // "environment", or the file of ENV_FILE
+	over   string // that file, if it says something else than the environment
 }
 
-// read is what was given for a setting and where; an empty source is nowhere.
-func (s setting) read(given map[string]string) (text, source string, err error) {
-	text, ok := given[s.name]
-	path, inFile := given[s.name+"_FILE"]
-	switch {
-	case ok && inFile:
-		return "", "", fmt.Errorf("%s: also given as %s_FILE; want one of them", s.name, s.name)
-	case inFile:
-		raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
-		if err != nil {
-			return "", "", fmt.Errorf("%s_FILE: %w", s.name, err)
-		}
-		return strings.TrimSpace(string(raw)), path, nil
-	case ok && text == "" && (s.value.Type() == reflect.TypeFor[listenAddr]() || s.value.Type() == reflect.TypeFor[[]listenAddr]()):
-		return "off", "environment", nil
-	case ok && text != "":
-		return text, "environment", nil
-	default:
-		return "", "", nil
+// gather is what an environment has for us, and the file that it names; names
+// that nobody knows are faults. The environment wins.
+func gather(environ []string, list []setting) (all map[string]given, wrong faults) {
+	entries := make([]envEntry, len(environ))
+	for i, entry := range environ {
+		entries[i].name, entries[i].value, _ = strings.Cut(entry, "=")
 	}
+	all, wrong = sift(entries, "environment", list)
+	path := all[envFile].text
+	if path == "" {
+		return all, wrong
+	}
+	entries, err := readEnvFile(path)
+	if err != nil {
+		return all, append(wrong, fmt.Errorf("%s: %w", envFile, err))
+	}
+	more, faulty := sift(entries, path, list)
+	wrong = append(wrong, faulty...)
+	for name, g := range more {
+		won, wins := all[name]
+		switch {
+		case name == envFile:
+			wrong = append(wrong, fmt.Errorf("%s: stands in %s; want it in the environment", envFile, path))
+		case !wins:
+			all[name] = g
+		case won.text != g.text || won.isPath != g.isPath:
+			won.over = path
+			all[name] = won
+		}
+	}
+	return all, wrong
+}
+
+// sift keeps what is meant for us, by the names of the settings.
+func sift(entries []envEntry, source string, list []setting) (all map[string]given, wrong faults) {
+	known := map[string]setting{}
+	for _, s := range list {
+		known[s.name] = s
+		if s.isSecret() {
+			known[s.name+"_FILE"] = s
+		}
+	}
+	all = map[string]given{}
+	for _, e := range entries {
+		s, isKnown := known[e.name]
+		g := given{text: e.value, isPath: e.name != s.name, source: source}
+		if e.value == "" && s.mayBeOff() {
+			g.text = "off"
+		}
+		switch before := all[s.name]; {
+		case !strings.HasPrefix(e.name, prefix):
+		case !isKnown:
+			wrong = append(wrong, fmt.Errorf("%s: no such setting; did you mean %s?", e.name, closest(e.name, slices.Sorted(maps.Keys(known)))))
+		case g.text == "":
+		case before.text != "" && before.isPath != g.isPath:
+			wrong = append(wrong, fmt.Errorf("%s: also given as %s_FILE; want one of them", s.name, s.name))
+		default:
+			all[s.name] = g
+		}
+	}
+	return all, wrong
+}
+
+// mayBeOff tells whether an empty value means something: that a listener is off.
+func (s setting) mayBeOff() bool {
+	if !s.value.IsValid() {
+		return false
+	}
+	t := s.value.Type()
+	return t == reflect.TypeFor[listenAddr]() || t == reflect.TypeFor[[]listenAddr]()
+}
+
+// read is the text that was given, and where; a secret's may be in a file.
+func (g given) read(name string) (text, source string, err error) {
+	if !g.isPath {
+		return g.text, g.source, nil
+	}
+	raw, err := readOperatorsFile(g.text)
+	if err != nil {
+		return "", "", fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	return strings.TrimSpace(string(raw)), g.text, nil
 }
 
 // tryAlone reads one value, so that a fault has a name.
