@@ -511,6 +511,26 @@ func TestSignalingLost(t *testing.T) {
 	}
 }
 
+// TestTheRoomIsEnded tells both that the room was ended, while they can still
+// talk: their chat ends. A bye without that reason may be wrong, and ends nothing
+// that works.
+func TestTheRoomIsEnded(t *testing.T) {
+	noLeaks(t)
+	r := newRoom(t)
+	chats, _ := linkedChats(t, r, [2]*prepared{})
+	for _, s := range r.seats {
+		s.in <- `{"type":"bye"}`
+	}
+	chatter(t, chats, "after a bye ")
+	for _, s := range r.seats {
+		s.in <- `{"type":"bye","reason":"room-ended"}`
+	}
+	for _, c := range chats {
+		awaitEvent(t, c, EventLeft)
+	}
+	part(chats)
+}
+
 // TestOffersWithoutEnd answers a partner who offers again and again, but not
 // for ever, and talks on.
 func TestOffersWithoutEnd(t *testing.T) {

@@ -60,7 +60,7 @@ func newNegotiation() negotiation {
 func (l *link) hear(text string) error {
 	switch typeOf(text) {
 	case wire.SignalBye:
-		return l.bye()
+		return l.bye(text)
 	case wire.SignalOffer, wire.SignalAnswer:
 		d := new(wire.Description)
 		if unmarshal(text, d) != nil {

@@ -1,6 +1,10 @@
 package peer
 
-import "time"
+import (
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
 
 // This file is what the link is told by others than its connections: by the seat,
 // the network and the page.
@@ -66,9 +70,12 @@ func (l *link) refreshed() {
 }
 
 // bye acts on the server's word that the partner has left. It says so also
-// when it is the server that ends: then only he knows.
-func (l *link) bye() error {
-	if l.carrier() == nil || l.current.dead() {
+// when it is the server that ends: then only he knows. A room that was ended by
+// who runs the server ends the chat, whatever still carries it.
+func (l *link) bye(text string) error {
+	var said wire.Bye
+	ended := unmarshal(text, &said) == nil && said.Reason == wire.ByeEnded
+	if ended || l.carrier() == nil || l.current.dead() {
 		return ErrPartnerGone
 	}
 	l.gone = true

@@ -27,8 +27,11 @@ const (
 	ExtEarly   = "early"   // what one says before the other one has come is kept for him, if he announced it too
 )
 
-// ByeAbsent is the Reason of a Bye: the other one of a match has not come.
-const ByeAbsent = "partner-absent"
+// The Reasons of a Bye that is not because the other one has left.
+const (
+	ByeAbsent = "partner-absent" // the other one of a match has not come
+	ByeEnded  = "room-ended"     // by who runs the server: the chat is over, whether it needs the server or not
+)
 
 // The reasons of a Reject.
 const (
@@ -72,7 +75,7 @@ type Accept struct {
 // Bye tells who stays that the other one has left; then the server closes.
 type Bye struct {
 	Type   string `json:"type"`
-	Reason string `json:"reason,omitempty"` // ByeAbsent, or nothing, as Ayame has it
+	Reason string `json:"reason,omitempty"` // one of the Bye constants, or nothing, as Ayame has it
 }
 
 // Refresh gives ICE servers with fresh credentials, some time before those
