@@ -38,14 +38,17 @@ type absence struct {
 // held.
 func (s *seat) farewell() farewell {
 	f := s.room.farewell(s.owner.conn)
-	f.silent = s.standalone
+	f.silent = s.standalone && !s.room.stopped
 	return f
 }
 
 // farewell says what has ended a room. registry.mu is held.
 func (rm *room) farewell(conn *wsconn.Conn) farewell {
-	if rm.absent {
+	switch {
+	case rm.absent:
 		return farewell{conn: conn, why: wire.ByeAbsent, reason: wire.ReasonAbsent}
+	case rm.stopped:
+		return farewell{conn: conn, why: wire.ByeEnded, reason: wire.ReasonLeft}
 	}
 	return farewell{conn: conn, reason: wire.ReasonLeft}
 }

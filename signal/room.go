@@ -19,7 +19,9 @@ type room struct {
 	taken   int       // seats that were given
 	over    bool      // somebody has left: nobody enters any more
 	absent  bool      // it is over because the second member did not come
+	stopped bool      // it is over because of Rooms.End
 	ended   bool      // Config.Ended was told
+	made    int64     // when its first member came: Unix time, milliseconds
 	expires time.Time // until when its id admits
 	alarm   alarm     // until the second member came: commitWithin; over: when it is forgotten
 }
@@ -141,7 +143,7 @@ func (r *registry) hush(rm *room) {
 
 // build makes a room for a first member. r.mu is held.
 func (r *registry) build(door admission, id string, now time.Time) *room {
-	rm := &room{id: id, alias: door.alias, named: door.expires.IsZero()}
+	rm := &room{id: id, alias: door.alias, named: door.expires.IsZero(), made: now.UnixMilli()}
 	if !rm.named {
 		rm.alias, rm.expires = id, now.Add(time.Until(door.expires)) // by our clock from now on, whoever sets it
 	}
