@@ -45,6 +45,10 @@ type Ban struct {
 	Name    string         `json:"name"`    // what the banned one is told, to name it when he appeals
 	Kind    string         `json:"kind"`    // BanDevice or BanAddress
 	Reasons map[string]int `json:"reasons"` // of the reports that led to it, by reason
+	// Operator is a ban that no report has led to, and Reason what was written
+	// beside it.
+	Operator bool   `json:"operator,omitempty"`
+	Reason   string `json:"reason,omitempty"`
 	Since   time.Time      `json:"since"`
 	Until   time.Time      `json:"until"`
 }
@@ -151,12 +155,12 @@ func (b *Bans) judge(p Party, peoplePerAddr int, now time.Time) (v verdict) {
 	if b.empty() {
 		return v
 	}
-	suspects := b.suspectsOf(p, peoplePerAddr)
+	suspects := b.suspectsOf(p, max(peoplePerAddr, 1)) // the operator's bans hold for addresses that nothing else counts for
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range suspects {
 		r := cmp.Or(b.culprits.find(s.mark, now), b.suspects.find(s.mark, now))
-		if r == nil {
+		if r == nil || s.kind == BanAddress && peoplePerAddr == 0 && !r.Ban.Operator {
 			continue
 		}
 		if r.Ban.Until.After(now) && r.Ban.Until.After(v.until) {

@@ -69,6 +69,8 @@ type Lobby struct {
 	meetings  *meetings
 	standby   *standby
 
+	draining atomic.Bool // nobody is matched any more
+
 	visitors atomic.Int64
 	matches  atomic.Uint64
 	timeouts atomic.Uint64

@@ -30,6 +30,8 @@ type visitor struct {
 	alone   atomic.Bool   // his partner has not come: to be offered again
 	told    atomic.Uint64 // the numbers of the last WAITING message
 
+	asker atomic.Pointer[Ticket] // for others than the reader: what the ticket is, or would have been; of its fields only Party
+
 	room   string // that he was told of last; guarded by meetings.mu
 	closed bool   // guarded by meetings.mu
 }
@@ -74,6 +76,12 @@ func (v *visitor) ask(request wire.MatchRequest) {
 		User: request.UserID, Device: request.Device, Addr: v.conn.Addr(),
 		Hides: slices.Contains(request.Ext, wire.ExtRelayOnly),
 	}
+	ticket := &Ticket{Party: party, Tags: request.Tags, Since: now, Visitor: v}
+	v.asker.Store(ticket) // who bans him or drains sees him, or he is refused below
+	if l.draining.Load() {
+		v.refuse(wire.MatchMessage{Reason: wire.ErrorShuttingDown})
+		return
+	}
 	if wait := l.turnstile.offer(party.Addr, now); wait > 0 {
 		v.refuse(wire.MatchMessage{Reason: wire.ErrorTooFast, Wait: seconds(wait)})
 		return
@@ -89,7 +97,7 @@ func (v *visitor) ask(request wire.MatchRequest) {
 	}
 	v.conn.Keep()
 	v.request = request
-	v.ticket = &Ticket{Party: party, Tags: request.Tags, Since: now, Visitor: v}
+	v.ticket = ticket
 	if slices.Contains(request.Ext, wire.ExtWarm) {
 		v.warm = new(prepared)
 		v.prepare()
@@ -180,6 +188,10 @@ func (v *visitor) rest() {
 // again takes a visitor back whose partner has not come: to be offered before
 // all others, on the connection that he has.
 func (v *visitor) again() {
+	if v.lobby.draining.Load() {
+		v.refuse(wire.MatchMessage{Reason: wire.ErrorShuttingDown})
+		return
+	}
 	v.conn.Keep()
 	v.told.Store(0)
 	v.enter()   // he counts, but is not sent away again

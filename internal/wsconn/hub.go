@@ -76,6 +76,7 @@ type Hub struct {
 
 	mu      sync.Mutex // guards the fields below; never held while sending
 	closing bool
+	paused  bool
 	count   int
 	swept   int // the part that was swept last
 	slots   [parts]map[*Conn]struct{}
@@ -107,7 +108,7 @@ func (h *Hub) Len() int {
 // makes of it. It returns at once: the connection has a goroutine of its own.
 // Without a Guard before it, only the same host is allowed as origin.
 func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, open func(*Conn) Session) {
-	if h.isClosing() {
+	if h.refuses() {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, wire.ReasonShutdown, http.StatusServiceUnavailable)
 		return
@@ -213,10 +214,31 @@ func (h *Hub) close() {
 	}
 }
 
-func (h *Hub) isClosing() bool {
+func (h *Hub) refuses() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.closing
+	return h.closing || h.paused
+}
+
+// Pause refuses new connections, as a hub does that closes, or takes that back.
+// Those that are open stay.
+func (h *Hub) Pause(on bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paused = on
+}
+
+// Sessions lists what the service has made of the connections that are open.
+func (h *Hub) Sessions() []Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := make([]Session, 0, h.count)
+	for _, slot := range h.slots {
+		for c := range slot {
+			list = append(list, c.session)
+		}
+	}
+	return list
 }
 
 // add makes a connection known, unless the hub is closing.
