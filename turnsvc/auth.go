@@ -82,6 +82,7 @@ func (d *door) identify(r *request, username, realm string) (*user, error) {
 		if key.Check(r.Message) != nil {
 			continue
 		}
+		d.srv.count.secrets[min(i, CountedSecrets-1)].Add(1)
 		u := &user{member: readMember(credential.Claims, secrets[i]), key: key, expired: expired}
 		return u, d.entitled(r, u)
 	}

@@ -22,6 +22,10 @@ type Stats struct {
 
 	Introduced uint64 // sides of rooms that were told of their partner: Introduce
 
+	// AuthBySecret counts the requests that were signed rightly, by which of the
+	// secrets, the newest first; those after the last are counted with it. When one
+	// grows no more, nobody has a credential of that secret.
+	AuthBySecret  [CountedSecrets]uint64
 	AuthFailures  uint64 // requests with a credential that is wrong, expired or another user's
 	RefusedQuota  uint64 // Allocate over a limit, or while draining
 	RefusedBudget uint64 // Allocate after MonthlyBudget was spent
@@ -54,11 +58,15 @@ type Stats struct {
 // Carried is what a data plane has carried.
 type Carried struct{ In, Out dataplane.Traffic }
 
+// CountedSecrets is how many secrets are told apart by Stats.
+const CountedSecrets = 4
+
 // counters are the living form of Stats.
 type counters struct {
 	made, auth, quota, ports, peers, frames atomic.Uint64
 	silenced, budget, bitrate, unsaved      atomic.Uint64
 	introduced                              atomic.Uint64
+	secrets                                 [CountedSecrets]atomic.Uint64
 	refused                                 refusals
 	spent                                   atomic.Int64 // bytes of this month, when there is a budget
 	user, kernel                            bothWays
@@ -111,6 +119,10 @@ func (s *Server) InUse(client netip.Addr) (all, ofAddr int) {
 func (s *Server) Stats() Stats {
 	c := &s.count
 	carried, in, out := s.carried()
+	var bySecret [CountedSecrets]uint64
+	for i := range bySecret {
+		bySecret[i] = c.secrets[i].Load()
+	}
 	return Stats{
 		Allocations:      s.quota.count(),
 		AllocationsLimit: s.cfg.MaxAllocations,
@@ -118,6 +130,7 @@ func (s *Server) Stats() Stats {
 		Connections:      s.crowd.Len(),
 		Introduced:       c.introduced.Load(),
 
+		AuthBySecret:  bySecret,
 		AuthFailures:  c.auth.Load(),
 		RefusedQuota:  c.quota.Load(),
 		RefusedBudget: c.budget.Load(),

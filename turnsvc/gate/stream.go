@@ -92,6 +92,18 @@ func isTLS(conn net.Conn) bool {
 	return is
 }
 
+// Transport is how the client comes, when Await has returned: tcp, tls or dtls.
+func (s *Stream) Transport() string {
+	switch {
+	case s.whole:
+		return "dtls"
+	case s.apart:
+		return "tls"
+	default:
+		return "tcp"
+	}
+}
+
 // Hold says how to find out whether the client holds an allocation, which gives
 // it HeldIdleTimeout. Call it before the first ReadFrom.
 func (s *Stream) Hold(held func() bool) { s.held = held }
