@@ -71,19 +71,20 @@ func (d *door) identify(r *request, username, realm string) (*user, error) {
 	if realm != d.srv.cfg.Realm {
 		return nil, errRealm
 	}
-	secrets := *d.srv.secrets.Load()
-	credential, err := Verifier{Secrets: secrets, Now: d.srv.cfg.now}.Check(username)
+	secrets, now := d.srv.secrets.now.Load(), d.srv.cfg.now()
+	credential, err := Verifier{Secrets: secrets.list, Now: d.srv.cfg.now}.Check(username)
 	expired := errors.Is(err, ErrExpired)
 	if err != nil && !expired {
 		return nil, err
 	}
 	for i, password := range credential.Passwords {
+		retired, serves := secrets.retiredAt(i, now)
 		key := stun.NewLongTermIntegrity(username, realm, password)
-		if key.Check(r.Message) != nil {
+		if !serves || key.Check(r.Message) != nil {
 			continue
 		}
 		d.srv.count.secrets[min(i, CountedSecrets-1)].Add(1)
-		u := &user{member: readMember(credential.Claims, secrets[i]), key: key, expired: expired}
+		u := &user{member: readMember(credential.Claims, secrets.list[i]), key: key, expired: expired || retired}
 		return u, d.entitled(r, u)
 	}
 	return nil, errPassword

@@ -190,6 +190,21 @@ func TestSecretsAreRotated(t *testing.T) {
 	if _, got := s.dial(t, "udp", "dan").allocate(); got != stun.CodeUnauthorized {
 		t.Errorf("Allocate with a secret that was taken away = %d, want 401", got)
 	}
+	// The chats of before go on: a browser signs for an allocation with the
+	// credential that it was made with.
+	if err := s.SetSecrets([]string{"newest"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := code(before.do(stun.MethodRefresh)); got != 0 {
+		t.Errorf("Refresh with a secret that was taken away = %d, want success", got)
+	}
+	if got := code(before.do(stun.MethodAllocate, attr(stun.AttrRequestedTransport, 17, 0, 0, 0))); got != stun.CodeUnauthorized {
+		t.Errorf("a second Allocate with a secret that was taken away = %d, want 401", got)
+	}
+	s.clock.advance(maxOverstay)
+	if got := code(before.do(stun.MethodRefresh)); got != stun.CodeUnauthorized {
+		t.Errorf("Refresh a day after its secret was taken away = %d, want 401", got)
+	}
 	if s.SetSecrets(nil) == nil || s.SetSecrets([]string{""}) == nil {
 		t.Error("SetSecrets takes none, or an empty one")
 	}

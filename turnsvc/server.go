@@ -16,7 +16,7 @@ import (
 type Server struct {
 	cfg       Config
 	log       *slog.Logger
-	secrets   atomic.Pointer[[]string] // newest first
+	secrets   keyring
 	quota     *quota
 	nonces    *nonces
 	strangers *gate.Limiter
@@ -55,7 +55,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		rooms:     newRooms(),
 		offer:     newOffer(),
 	}
-	s.secrets.Store(&cfg.Secrets)
+	s.secrets.set(cfg.Secrets, cfg.now())
 	if s.budget, err = openBudget(cfg, &s.count); err != nil {
 		return nil, err
 	}
@@ -139,19 +139,6 @@ func (s *Server) greet(ctx context.Context, stream *gate.Stream) {
 		s.log.Error("turn connection without a server", "err", err.Error())
 	}
 }
-
-// SetSecrets changes the secrets while the server serves, newest first: credentials
-// of those that stay go on being good. It is an error to have none.
-func (s *Server) SetSecrets(secrets []string) error {
-	if len(secrets) == 0 || slices.Contains(secrets, "") {
-		return errNoSecret
-	}
-	secrets = slices.Clone(secrets)
-	s.secrets.Store(&secrets)
-	return nil
-}
-
-var errNoSecret = errors.New("no secret, or an empty one")
 
 func (s *Server) giveBack(g *grant) { s.quota.giveBack(g.owner, g.source()) }
 
