@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
 // Config is what Listen needs to know.
@@ -29,6 +30,9 @@ type Config struct {
 	// done without when somebody has them or the system does not let us.
 	UDPAddrs         []string
 	TCPAddr, TLSAddr string
+	// Sockets opens those addresses; nil: a net.ListenConfig. Relayed transport
+	// addresses are none of its business.
+	Sockets gate.Opener
 	// Streams are further places that connections come from.
 	Streams []Stream
 	// TLS is required with TLSAddr. TLS 1.2 is the least whatever it says; DTLS
@@ -123,6 +127,9 @@ func (c Config) withDefaults() Config {
 	c.cores = or(c.cores, runtime.GOMAXPROCS(0))
 	c.MaxBitrate = or(c.MaxBitrate, DefaultBitrate)
 	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
+	if c.Sockets == nil {
+		c.Sockets = new(net.ListenConfig)
+	}
 	c.CredentialTTL = or(c.CredentialTTL, 10*time.Minute)
 	if c.Offered == nil {
 		c.Offered = func() {}

@@ -61,7 +61,7 @@ func (s *Server) listenUDP(ctx context.Context) error {
 		if address == "" {
 			continue
 		}
-		udp, err := gate.ListenUDP(ctx, address, s.cfg.cores, s.refuseFrame)
+		udp, err := gate.ListenUDP(ctx, s.cfg.Sockets, address, s.cfg.cores, s.refuseFrame)
 		switch {
 		case err == nil:
 			s.udp = append(s.udp, udp)
@@ -75,8 +75,7 @@ func (s *Server) listenUDP(ctx context.Context) error {
 }
 
 func (s *Server) listenTCP(ctx context.Context, address string, opening gate.Opening) (*gate.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
+	l, err := s.cfg.Sockets.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +85,7 @@ func (s *Server) listenTCP(ctx context.Context, address string, opening gate.Ope
 }
 
 func (s *Server) listenDTLS(ctx context.Context, crowd *arrivals.Crowd) (*gate.Listener, error) {
-	flows, err := gate.ListenFlows(ctx, s.cfg.TLSAddr, s.refuseFrame)
+	flows, err := gate.ListenFlows(ctx, s.cfg.Sockets, s.cfg.TLSAddr, s.refuseFrame)
 	if err != nil {
 		return nil, err
 	}

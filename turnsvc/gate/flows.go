@@ -31,8 +31,8 @@ type ends struct {
 
 // ListenFlows opens Flows. The function refused is called for every datagram that
 // belongs to no connection and begins none; nil is allowed.
-func ListenFlows(ctx context.Context, address string, refused func()) (*Flows, error) {
-	conn, err := listenPacket(ctx, net.ListenConfig{}, address)
+func ListenFlows(ctx context.Context, opener Opener, address string, refused func()) (*Flows, error) {
+	conn, err := listenPacket(ctx, opener, address)
 	if err != nil {
 		return nil, err
 	}

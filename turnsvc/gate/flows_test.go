@@ -18,7 +18,7 @@ func listenFlows(t *testing.T) *flowsTest {
 	t.Helper()
 	f := new(flowsTest)
 	var err error
-	f.Flows, err = ListenFlows(t.Context(), "127.0.0.1:0", func() { f.refused.Add(1) })
+	f.Flows, err = ListenFlows(t.Context(), &net.ListenConfig{}, "127.0.0.1:0", func() { f.refused.Add(1) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 // every address, over both families; a connected client takes no other answer.
 func TestSocketAnswersFromTheAddressThatWasAsked(t *testing.T) {
 	t.Parallel()
-	list, err := ListenUDP(t.Context(), ":0", 1, nil)
+	list, err := ListenUDP(t.Context(), &net.ListenConfig{}, ":0", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestDatagramsMakeNoGarbage(t *testing.T) {
 // answered returns a function that asks a socket and answers.
 func answered(t testing.TB, address string) func() {
 	t.Helper()
-	list, err := ListenUDP(t.Context(), address, 1, nil)
+	list, err := ListenUDP(t.Context(), &net.ListenConfig{}, address, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"syscall"
 )
 
 // Sockets listen on the same UDP address, one a core. Where the kernel shares
@@ -11,11 +12,19 @@ import (
 // there is only one.
 type Sockets []*Datagrams
 
-// ListenUDP opens up to n Sockets. The function refused is called for every
-// datagram that was dropped; nil is allowed.
-func ListenUDP(ctx context.Context, address string, n int, refused func()) (Sockets, error) {
-	var lc net.ListenConfig
-	first, err := listenPacket(ctx, lc, address)
+// An Opener opens sockets as a [net.ListenConfig] does, which is one; another may
+// hand over those that a service manager has opened before.
+type Opener interface {
+	// Listen opens a listener of the network "tcp".
+	Listen(ctx context.Context, network, address string) (net.Listener, error)
+	// ListenPacket opens a socket of the network "udp", a *net.UDPConn.
+	ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error)
+}
+
+// ListenUDP has an Opener open a socket, and opens up to n Sockets with it. The
+// function refused is called for every datagram that was dropped; nil is allowed.
+func ListenUDP(ctx context.Context, opener Opener, address string, n int, refused func()) (Sockets, error) {
+	first, err := listenPacket(ctx, opener, address)
 	if err != nil {
 		return nil, err
 	}
@@ -28,9 +37,12 @@ func ListenUDP(ctx context.Context, address string, n int, refused func()) (Sock
 	if err := share(first); err != nil {
 		return nil, errors.Join(err, list.Close())
 	}
-	lc.Control = shareBefore
+	lc := &net.ListenConfig{Control: shareBefore}
 	for len(list) < n {
 		conn, err := listenPacket(ctx, lc, first.LocalAddr().String())
+		if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EADDRINUSE) {
+			break // somebody with more rights has opened the first one: it has to do alone
+		}
 		if err != nil {
 			return nil, errors.Join(err, list.Close())
 		}
@@ -39,8 +51,8 @@ func ListenUDP(ctx context.Context, address string, n int, refused func()) (Sock
 	return list, nil
 }
 
-func listenPacket(ctx context.Context, lc net.ListenConfig, address string) (*net.UDPConn, error) {
-	conn, err := lc.ListenPacket(ctx, "udp", address)
+func listenPacket(ctx context.Context, opener Opener, address string) (*net.UDPConn, error) {
+	conn, err := opener.ListenPacket(ctx, "udp", address)
 	if err != nil {
 		return nil, err
 	}

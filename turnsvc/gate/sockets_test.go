@@ -37,7 +37,7 @@ func TestSocketsShareTheClients(t *testing.T) {
 		t.Skip("one socket is all that this system can do")
 	}
 	const clients, each = 64, 5
-	list, err := ListenUDP(t.Context(), "127.0.0.1:0", 2, nil)
+	list, err := ListenUDP(t.Context(), &net.ListenConfig{}, "127.0.0.1:0", 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,12 +98,12 @@ func dialUDP(t testing.TB, addr net.Addr) net.Conn {
 // second one, although Sockets share theirs.
 func TestSocketsNoticeAnother(t *testing.T) {
 	t.Parallel()
-	list, err := ListenUDP(t.Context(), "127.0.0.1:0", 2, nil)
+	list, err := ListenUDP(t.Context(), &net.ListenConfig{}, "127.0.0.1:0", 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = list.Close() })
-	if again, err := ListenUDP(t.Context(), list.LocalAddr().String(), 2, nil); err == nil {
+	if again, err := ListenUDP(t.Context(), &net.ListenConfig{}, list.LocalAddr().String(), 2, nil); err == nil {
 		t.Error("ListenUDP on an address that is taken succeeded")
 		_ = again.Close()
 	}
