@@ -91,6 +91,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/oklog/ulid/":         {"signal"},
 		"github.com/coder/websocket":     {"peer", "e2e", "e2e/ayame", "e2e/bench/seedlike", "e2e/bench/seedpage"}, // clients, and a server beside ours: not the library that ours is made with
 		"github.com/caarlos0/env/":       {"cmd/wasmp2pchat"},
+		"github.com/coreos/go-systemd/":  {"cmd/wasmp2pchat"},
 		"github.com/prometheus/":         {"cmd/wasmp2pchat"},
 		"golang.org/x/crypto/":           {"internal/edge/certs"},
 		"github.com/andybalholm/brotli":  {"wasm/build", "e2e"}, // e2e: a page beside ours, for a measurement

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,7 @@ import (
 // front is what the world sees of the server: its addresses, its certificate,
 // and the public port, through which page, WebSockets and TURN come in.
 type front struct {
+	sockets     *sockets
 	addresses   *address.Keeper
 	certificate *certs.Keeper // nil: no TLS
 	door        *edge.Door    // of ADDR
@@ -40,8 +42,11 @@ type frontEvents struct {
 
 // openFront finds the addresses, reads the certificate if there is one, and
 // listens.
-func openFront(ctx context.Context, cfg *config, tell frontEvents, log *slog.Logger) (f *front, err error) {
+func openFront(ctx context.Context, cfg *config, passed []*os.File, tell frontEvents, log *slog.Logger) (f *front, err error) {
 	f = &front{domain: cfg.Domain, publicPort: cfg.PublicPort}
+	if f.sockets, err = inheritSockets(passed); err != nil {
+		return nil, err
+	}
 	if f.addresses, err = findAddresses(ctx, cfg, tell.moved, log.With("svc", "address")); err != nil {
 		return nil, err
 	}
@@ -49,13 +54,13 @@ func openFront(ctx context.Context, cfg *config, tell frontEvents, log *slog.Log
 		return nil, err
 	}
 	log = log.With("svc", "front")
-	if f.door, f.addr, err = openDoor(ctx, cfg, cfg.Addr, f.tlsConfig(), log); err != nil {
+	if f.door, f.addr, err = openDoor(ctx, cfg, f.sockets, cfg.Addr, f.tlsConfig(), log); err != nil {
 		return nil, listenHint(err, "ADDR")
 	}
 	if f.certificate == nil || cfg.RedirectAddr == "" {
 		return f, nil
 	}
-	f.plain, _, err = openDoor(ctx, cfg, cfg.RedirectAddr, nil, log)
+	f.plain, _, err = openDoor(ctx, cfg, f.sockets, cfg.RedirectAddr, nil, log)
 	if err != nil { // nobody is kept from chatting, and certificates come without it too
 		log.Warn("http is not redirected to https", "err", err.Error(), "hint", listenAdvice(err, "REDIRECT_ADDR")+" or to off")
 		return f, nil
@@ -66,9 +71,8 @@ func openFront(ctx context.Context, cfg *config, tell frontEvents, log *slog.Log
 }
 
 // openDoor listens on an address.
-func openDoor(ctx context.Context, cfg *config, at listenAddr, secure *tls.Config, log *slog.Logger) (*edge.Door, net.Addr, error) {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", string(at))
+func openDoor(ctx context.Context, cfg *config, sockets *sockets, at listenAddr, secure *tls.Config, log *slog.Logger) (*edge.Door, net.Addr, error) {
+	listener, err := sockets.Listen(ctx, "tcp", string(at))
 	if err != nil {
 		return nil, nil, err
 	}

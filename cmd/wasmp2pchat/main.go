@@ -19,7 +19,7 @@ func main() {
 	signal.Notify(hangup, syscall.SIGHUP)
 	err := run(ctx, world{
 		args: os.Args[1:], environ: os.Environ(), hangup: hangup,
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, manager: serviceManager(),
 	})
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -40,6 +40,7 @@ type world struct {
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
+	manager manager
 }
 
 // run is the program: it does what the arguments say.

@@ -31,7 +31,7 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, o
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
 		Secrets: secrets, CredentialTTL: cfg.TURN.CredentialTTL,
 		UDPAddrs: udpAddrs(cfg), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: tlsAddr(cfg, f),
-		Streams: []turnsvc.Stream{f.stream()}, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
+		Sockets: f.sockets, Streams: []turnsvc.Stream{f.stream()}, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
 		PublicIPs: f.publicIPs(), RelayPorts: cfg.TURN.RelayPorts,
 		MaxConns: share.turnConns, MaxAllocations: share.allocations,
 		MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,

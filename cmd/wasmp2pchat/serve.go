@@ -42,7 +42,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		return err
 	}
 	var relay *turnsvc.Server
-	front, err := openFront(ctx, cfg, frontEvents{
+	front, err := openFront(ctx, cfg, w.manager.passed, frontEvents{
 		moved:   func(now address.Addresses) { advertise(relay, now, log.With("svc", "turn")) },
 		renewed: func() { relay.Recheck() },
 	}, log)
@@ -81,12 +81,13 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), page)), log.With("svc", "web"))
-	admin, err := listenHTTP(ctx, cfg.AdminAddr, adminHandler(state, metrics(state, page.Version(), lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
+	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, page.Version(), lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
-		return listenHint(err, "ADMIN_ADDR")
+		return err
 	}
 	log.Info("serving", "url", front.url(), "admin", admin.url(), "version", buildVersion(), "client", page.Version())
 	return runStages(ctx, state, log, []stage{
+		{"manager", w.manager.serve(func() { _, _, _ = lobby.Stats(), rooms.Stats(), relay.Stats() })},
 		{"matchmaking", lobby.Serve},
 		{"signaling", rooms.Serve},
 		{"web", web.serve},

@@ -30,17 +30,17 @@ type httpServer struct {
 	server   *http.Server
 }
 
-// listenHTTP opens a listener of its own; an empty address is off.
-func listenHTTP(ctx context.Context, addr listenAddr, handler http.Handler, log *slog.Logger) (*httpServer, error) {
-	if addr == "" {
-		return &httpServer{}, nil
+// openAdmin opens the listener of ADMIN_ADDR, if that is on. It is the last one of
+// the server: a socket that was passed and is left over is a fault.
+func openAdmin(ctx context.Context, cfg *config, sockets *sockets, handler http.Handler, log *slog.Logger) (*httpServer, error) {
+	if cfg.AdminAddr == "" {
+		return &httpServer{}, sockets.allTaken()
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", string(addr))
+	listener, err := sockets.Listen(ctx, "tcp", string(cfg.AdminAddr))
 	if err != nil {
-		return nil, err
+		return nil, listenHint(err, "ADMIN_ADDR")
 	}
-	return newHTTPServer(listener, handler, log), nil
+	return newHTTPServer(listener, handler, log), sockets.allTaken()
 }
 
 func newHTTPServer(listener net.Listener, handler http.Handler, log *slog.Logger) *httpServer {
