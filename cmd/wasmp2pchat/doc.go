@@ -3,6 +3,7 @@
 // directly.
 //
 //	wasmp2pchat [serve]       the server (default)
+//	wasmp2pchat init          sets a machine up: .env, systemd or compose, firewall
 //	wasmp2pchat chat URL      a peer in the terminal
 //	wasmp2pchat loadtest URL  many peers, and how the server copes
 //	wasmp2pchat credentials   mint or check TURN credentials

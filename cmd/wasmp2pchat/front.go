@@ -57,10 +57,10 @@ func openFront(ctx context.Context, cfg *config, passed []*os.File, tell frontEv
 	if f.door, f.addr, err = openDoor(ctx, cfg, f.sockets, cfg.Addr, f.tlsConfig(), log); err != nil {
 		return nil, listenHint(err, "ADDR")
 	}
-	if f.certificate == nil || cfg.RedirectAddr == "" {
+	if cfg.redirectAddr() == "" {
 		return f, nil
 	}
-	f.plain, _, err = openDoor(ctx, cfg, f.sockets, cfg.RedirectAddr, nil, log)
+	f.plain, _, err = openDoor(ctx, cfg, f.sockets, cfg.redirectAddr(), nil, log)
 	if err != nil { // nobody is kept from chatting, and certificates come without it too
 		log.Warn("http is not redirected to https", "err", err.Error(), "hint", listenAdvice(err, "REDIRECT_ADDR")+" or to off")
 		return f, nil

@@ -114,9 +114,10 @@ func (p *progressPrinter) end() {
 	}
 }
 
-// isTerminal tells whether somebody looks at what is written.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+// isTerminal tells whether somebody looks at what is written, or types what is
+// read.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

@@ -56,6 +56,8 @@ func run(ctx context.Context, w world) error {
 		return chatCommand(ctx, w)
 	case "loadtest":
 		return loadtestCommand(ctx, w)
+	case "init":
+		return initCommand(ctx, w)
 	case "credentials":
 		return credentialsCommand(w)
 	case "config":
@@ -75,6 +77,7 @@ func run(ctx context.Context, w world) error {
 const usage = `wasmp2pchat lets two strangers chat, browser to browser.
 
   wasmp2pchat [serve]        the server (default)
+  wasmp2pchat init           sets a machine up: .env, systemd or compose, firewall
   wasmp2pchat chat URL       a peer in the terminal
   wasmp2pchat loadtest URL   many peers, and how the server copes
   wasmp2pchat credentials    mint or check TURN credentials

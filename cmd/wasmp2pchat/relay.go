@@ -30,7 +30,7 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, o
 	settings := turnsvc.Config{
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
 		Secrets: secrets, CredentialTTL: cfg.TURN.CredentialTTL,
-		UDPAddrs: udpAddrs(cfg), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: tlsAddr(cfg, f),
+		UDPAddrs: udpAddrs(cfg), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: cfg.turnTLSAddr(),
 		Sockets: f.sockets, Streams: []turnsvc.Stream{f.stream()}, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
 		PublicIPs: f.publicIPs(), RelayPorts: cfg.TURN.RelayPorts,
 		MaxConns: share.turnConns, MaxAllocations: share.allocations,

@@ -24,6 +24,7 @@ type setting struct {
 	help     string
 	value    reflect.Value
 	live     bool   // SIGHUP changes it while the server serves
+	raw      string // as it was written; empty: it was not
 	source   string // "default", "environment", or the file it was read from
 	over     string // the file of ENV_FILE, if the environment wins over it
 }
@@ -115,7 +116,7 @@ func loadConfig(environ []string) (*config, []setting, error) {
 		case err != nil:
 			wrong = append(wrong, err)
 		case source != "":
-			list[i].source, list[i].over = source, all[s.name].over
+			list[i].source, list[i].raw, list[i].over = source, text, all[s.name].over
 			if err := tryAlone(s, text); err != nil {
 				wrong = append(wrong, err)
 			} else {

@@ -14,7 +14,7 @@ import (
 // for DOMAIN; nil: neither is set, and there is no TLS. Renewed is called when
 // there is another one.
 func openCertificate(cfg *config, addresses func() []netip.Addr, renewed func(), log *slog.Logger) (*certs.Keeper, error) {
-	if cfg.TLS.CertFile == "" && cfg.Domain == "" {
+	if !cfg.hasTLS() {
 		return nil, nil
 	}
 	keeper, err := certs.New(certs.Config{
@@ -32,15 +32,6 @@ func openCertificate(cfg *config, addresses func() []netip.Addr, renewed func(),
 	default:
 		return nil, &hinted{err: err, hint: "set " + prefix + "DOMAIN, " + prefix + "TLS_ACME_CA, " + prefix + "TLS_ACME_CA_ROOT and " + prefix + "STATE_DIR so that a certificate can be had, or leave DOMAIN away"}
 	}
-}
-
-// tlsAddr is where TURN over TLS listens besides the public port: nowhere
-// without a certificate.
-func tlsAddr(cfg *config, f *front) string {
-	if f.certificate == nil {
-		return ""
-	}
-	return string(cfg.TURN.TLSAddr)
 }
 
 // acmeURL is the directory of a certificate authority.
