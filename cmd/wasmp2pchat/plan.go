@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -131,7 +130,7 @@ func (s setting) planned() (*planned, error) {
 		}
 		p.Name, p.Value = s.name+"_FILE", abs
 	}
-	quoted, err := quote(p.Value)
+	quoted, err := everywhere(p.Value)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
@@ -139,15 +138,13 @@ func (s setting) planned() (*planned, error) {
 	return p, nil
 }
 
-// quote writes a value so that systemd, Docker Compose and a shell read the same.
-func quote(value string) (string, error) {
-	switch {
-	case regexp.MustCompile(`^[A-Za-z0-9_./:,@%+=-]*$`).MatchString(value):
-		return value, nil
-	case strings.ContainsAny(value, "'\\\n\r"):
+// everywhere writes a value so that systemd, Docker Compose and a shell read the
+// same.
+func everywhere(value string) (string, error) {
+	if strings.ContainsAny(value, "'\\\n\r") {
 		return "", errors.New("want a value without ' and \\, which systemd, Docker and shells read differently")
 	}
-	return "'" + value + "'", nil
+	return quote(value), nil
 }
 
 // useCertificate looks at a certificate of the operator's own: that the two files
