@@ -1,6 +1,7 @@
 // Package mmsg moves many UDP datagrams with one system call: recvmmsg and
 // sendmmsg, and UDP_SEGMENT (udp(7)) for runs of datagrams of one size to one
-// address. It exists because package net and x/net allocate for every datagram.
+// address; and it makes sockets by which the kernel sends with less work (Dial). It
+// exists because package net and x/net allocate for every datagram.
 //
 // It promises that nothing is allocated, and nothing waits, on the way of a
 // datagram; that a Socket is never used after its Close, whoever holds it; and

@@ -37,6 +37,12 @@ func (n *Name) AddrPort() (netip.AddrPort, uint32) { return n.addr, 0 }
 // Listen is for Linux.
 func Listen(netip.AddrPort, int) (*Socket, error) { return nil, Supported() }
 
+// Dial is for Linux.
+func Dial(netip.AddrPort, netip.AddrPort, int) (*Socket, error) { return nil, Supported() }
+
+// Current is for Linux.
+func (*Socket) Current() bool { return false }
+
 // Wrap is for Linux.
 func Wrap(*net.UDPConn) (*Socket, error) { return nil, Supported() }
 

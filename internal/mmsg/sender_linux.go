@@ -94,7 +94,8 @@ func (s *Sender) plain(fd uintptr) bool {
 func (s *Sender) Free() int { return cap(s.segments) - len(s.segments) }
 
 // Add sends p to an address upon the next Flush, with control messages such as the
-// address to send from; nil: none. There must be room: Free.
+// address to send from; nil: none. A Socket of Dial knows both by itself. There must
+// be room: Free.
 func (s *Sender) Add(sock *Socket, to *Name, control, p []byte) {
 	n := int32(len(s.segments))
 	s.segments = append(s.segments, segment{p: p, next: -1})
@@ -169,6 +170,9 @@ func (s *Sender) put(m *message, iovs int) int {
 	}
 	h := &s.headers[s.fill].hdr
 	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&m.to.raw)), m.to.size
+	if m.sock.connected() {
+		h.Name, h.Namelen, m.control = nil, 0, nil
+	}
 	h.Iov = &s.iovs[first]
 	h.SetIovlen(iovs - first)
 	s.control(h, m)

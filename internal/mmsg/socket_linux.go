@@ -20,46 +20,66 @@ type Socket struct {
 	six bool
 	raw syscall.RawConn // of the net.UDPConn; nil: its own
 
+	source netip.Addr     // of Dial: where the way to peer begins
+	peer   netip.AddrPort // of Dial: where all goes
+
 	mu sync.RWMutex // held while fd is used, so that no other socket has its number by then
 	fd int          // its own; -1 after Close
 }
 
 // Listen opens a Socket of its own at an address, with buffers as large as we may
-// make them up to bufferBytes.
+// make them up to bufferBytes. It has the port for itself, but for Sockets of Dial.
 func Listen(addr netip.AddrPort, bufferBytes int) (*Socket, error) {
 	s := &Socket{six: addr.Addr().Is6()}
-	family := unix.AF_INET
-	if s.six {
-		family = unix.AF_INET6
-	}
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := newSocket(s.six)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return nil, err
 	}
 	if err := s.bind(fd, addr); err != nil {
 		_ = unix.Close(fd) // of no use to anybody
 		return nil, err
 	}
-	for _, o := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, o[0], bufferBytes) != nil {
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, o[1], bufferBytes) // with smaller ones it works as well
-		}
+	if addr.Addr().IsUnspecified() { // else no other address is in its way
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) // or Dial will fail
 	}
+	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, bufferBytes)
+	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, bufferBytes)
 	s.fd = fd
 	return s, nil
 }
 
+func newSocket(six bool) (fd int, err error) {
+	family := unix.AF_INET
+	if six {
+		family = unix.AF_INET6
+	}
+	fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	return fd, os.NewSyscallError("socket", err)
+}
+
 func (s *Socket) bind(fd int, addr netip.AddrPort) error {
-	var name unix.Sockaddr = &unix.SockaddrInet4{Port: int(addr.Port())}
 	if s.six {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
 			return os.NewSyscallError("setsockopt", err)
 		}
-		name = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
-	} else {
-		name.(*unix.SockaddrInet4).Addr = addr.Addr().As4()
 	}
-	return os.NewSyscallError("bind", unix.Bind(fd, name))
+	return os.NewSyscallError("bind", unix.Bind(fd, sockaddr(addr, s.six)))
+}
+
+// sockaddr is addr for a socket of IPv6, where IPv4 is mapped, or of IPv4.
+func sockaddr(addr netip.AddrPort, six bool) unix.Sockaddr {
+	if six {
+		return &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	}
+	return &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().Unmap().As4()}
+}
+
+// setBuffer makes a buffer as large as we may, beyond the limits of the system if
+// we are root.
+func setBuffer(fd, force, ask, bytes int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, bytes) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ask, bytes) // with a smaller one it works as well
+	}
 }
 
 // Wrap is the socket of conn, which goes on to belong to who has it.
@@ -133,14 +153,8 @@ func (s *Socket) Conn() (*net.UDPConn, error) {
 
 // SendTo sends one datagram.
 func (s *Socket) SendTo(p []byte, to netip.AddrPort) error {
-	var name unix.Sockaddr = &unix.SockaddrInet4{Port: int(to.Port())}
-	if s.six {
-		name = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
-	} else {
-		name.(*unix.SockaddrInet4).Addr = to.Addr().Unmap().As4()
-	}
 	var failed error
-	if err := s.use(func(fd uintptr) { failed = unix.Sendto(int(fd), p, unix.MSG_DONTWAIT, name) }); err != nil {
+	if err := s.use(func(fd uintptr) { failed = unix.Sendto(int(fd), p, unix.MSG_DONTWAIT, sockaddr(to, s.six)) }); err != nil {
 		return err
 	}
 	return os.NewSyscallError("sendto", failed)
