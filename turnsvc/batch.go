@@ -21,7 +21,8 @@ type batch struct {
 	workers  []*worker
 	lanes    map[*gate.Datagrams]*gate.Batch
 	porters  chan *streamPorter // that no stream has at present
-	next     atomic.Uint64      // numbers relays, to share them between the workers
+	outlets  *outlets
+	next     atomic.Uint64 // numbers relays, to share them between the workers
 	stopping atomic.Bool
 	working  sync.WaitGroup // goroutines of workers, and of relays that have none
 }
@@ -31,7 +32,7 @@ func (s *Server) openBatch() (err error) {
 	if err := mmsg.Supported(); err != nil {
 		return err
 	}
-	b := &batch{srv: s, lanes: map[*gate.Datagrams]*gate.Batch{}, porters: make(chan *streamPorter, idlePorters)}
+	b := &batch{srv: s, lanes: map[*gate.Datagrams]*gate.Batch{}, porters: make(chan *streamPorter, idlePorters), outlets: newOutlets(s)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -89,12 +90,22 @@ func (b *batch) run() (stop func()) {
 	for _, w := range b.workers {
 		b.working.Go(w.work)
 	}
+	done := make(chan struct{})
+	working.Go(func() { b.outlets.run(done) })
 	return func() {
 		b.stopping.Store(true)
+		close(done)
 		if err := b.close(); err != nil {
 			b.srv.log.Debug("turn workers not closed", "err", err.Error())
 		}
 		b.working.Wait()
+	}
+}
+
+// shut closes what sends for a relay that is gone.
+func (b *batch) shut(r *relay) {
+	if b != nil {
+		b.outlets.drop(r)
 	}
 }
 

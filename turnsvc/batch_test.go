@@ -30,9 +30,17 @@ func inBatches(t testing.TB, change func(*Config)) *service {
 }
 
 // TestBatchPathMakesNoGarbage sends datagrams through the whole service and back:
-// by channels, by indications, from relay to relay and to a stream.
+// by channels, by indications, from relay to relay and to a stream; through outlets and
+// without.
 func TestBatchPathMakesNoGarbage(t *testing.T) {
-	s := inBatches(t, nil)
+	for _, after := range []uint64{10, 1 << 20} {
+		testGarbage(t, after)
+	}
+}
+
+func testGarbage(t *testing.T, outletAfter uint64) {
+	t.Helper()
+	s := inBatches(t, func(c *Config) { c.outletAfter = outletAfter })
 	ann, bob, cat := s.dial(t, "udp", "ann"), s.dial(t, "udp", "bob"), s.dial(t, "tcp", "cat")
 	atAnn, atBob, atCat := ann.mustAllocate(), bob.mustAllocate(), cat.mustAllocate()
 	conn, peer := newPeer(t)
@@ -94,6 +102,10 @@ func TestBatchPathMakesNoGarbage(t *testing.T) {
 		if n := testing.AllocsPerRun(200, round); n != 0 {
 			t.Errorf("a round trip %s makes %v allocations, want 0", name, n)
 		}
+	}
+	// To ann, to bob, and for each of ann and cat to the peer.
+	if n, want := s.batch.outlets.count(), map[bool]int{true: 4}[outletAfter == 10]; n != want {
+		t.Errorf("%d outlets are open, want %d", n, want)
 	}
 }
 

@@ -93,6 +93,7 @@ type Config struct {
 
 	kernel      dataplane.Opener // of PlaneEBPF; nil: ours
 	reopenAfter time.Duration    // 0: reopenAfter
+	outletAfter uint64           // datagrams in a second; 0: outletDatagrams
 
 	now   func() time.Time // the time that credentials see; nil: time.Now
 	cores int              // how many UDP sockets share the clients; zero: GOMAXPROCS
@@ -126,6 +127,7 @@ func (c Config) withDefaults() Config {
 	c.MaxConns = or(c.MaxConns, 2*c.MaxAllocations)
 	c.cores = or(c.cores, runtime.GOMAXPROCS(0))
 	c.MaxBitrate = or(c.MaxBitrate, DefaultBitrate)
+	c.outletAfter = or(c.outletAfter, outletDatagrams)
 	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
 	if c.Sockets == nil {
 		c.Sockets = new(net.ListenConfig)

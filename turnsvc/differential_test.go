@@ -90,7 +90,7 @@ func newStage(t *testing.T, plane DataPlane, listen, public string) *stage {
 	}
 	s.srv = serve(t, func(c *Config) {
 		c.DataPlane, c.UDPAddrs, c.MaxBitrate, c.PublicIPs = plane, []string{listen}, NoLimit, []netip.Addr{ip}
-		c.MonthlyBudget = 1 << 40
+		c.MonthlyBudget, c.outletAfter = 1<<40, 3 // so that most goes through outlets
 	})
 	if s.srv.userSpace != plane {
 		t.Skipf("no %v on this machine", plane)
@@ -212,6 +212,9 @@ func (s *stage) play(seed uint64) map[string][]string {
 		}
 		ends += s.mark()
 		s.collect(flows, ends)
+	}
+	if b := s.srv.batch; b != nil && b.outlets.count() == 0 {
+		s.t.Error("batch has opened no outlets")
 	}
 	s.srv.stopped(s.t) // then all is counted
 	now := s.srv.Stats()

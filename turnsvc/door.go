@@ -316,6 +316,7 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 	g.ends = time.Now().Add(minLifetime) // until accept knows better
 	if d.in != nil {
 		g.reply = d.in.Reply(d.order.from)
+		g.outlet = r.outletHome(g)
 	}
 	d.hold(g)
 	r.belongTo(g, d.srv.kernel.drop, func() {

@@ -56,6 +56,7 @@ type grant struct {
 	ending atomic.Bool           // is being deleted: no request may touch it
 	relay  atomic.Pointer[relay] // nil until pion has asked for it
 	reply  gate.Reply            // how to send to the client, with PlaneBatch by UDP
+	outlet *outlet               // the same while much goes there; nil: never
 
 	partner atomic.Pointer[netip.Addr] // to whom its holder was introduced; nil: to nobody
 	joined  atomic.Pointer[string]     // the room that its own was joined to; nil: to none

@@ -27,6 +27,7 @@ import (
 // A lane is the goroutine in which pion reads from a door; what is no data it gives
 // to pion. A worker is a goroutine for many relays; if it fails, each of them has one
 // of its own (batch.read). Each has a porter of its own.
+// Where much goes, it goes by a connected socket: an outlet.
 //
 // A datagram lies from stage 1 to the end in the memory of who has received it
 // (mmsg.Receiver, or the arena of a lane), which is not used again before. Headers
@@ -132,7 +133,9 @@ func (c *porter) send(r *relay, peer netip.AddrPort, p gate.Packet) {
 // judged is the verdict about a channel's peer.
 func (c *porter) judged(r *relay, route *route) *verdict {
 	if route.out.epoch != r.home.homes.epoch.Load()+1 {
+		before := route.out.outlet
 		route.out = r.judge(route.peer)
+		route.out.outlet = r.outletTo(&route.out, before)
 	}
 	return &route.out
 }
@@ -171,7 +174,7 @@ func (c *porter) toPeer(r *relay, v *verdict, p gate.Packet) {
 		c.toClient(v.other, r.relayed(), p, true)
 		return
 	}
-	c.out.Add(r.sock, &v.to, nil, p.Bytes())
+	c.out.Add(v.outlet.socket(c.now, r.sock), &v.to, nil, p.Bytes())
 }
 
 // fromPeer carries a payload that has come to the socket of r.
@@ -231,7 +234,7 @@ func (c *porter) toClient(r *relay, peer netip.AddrPort, p gate.Packet, near boo
 // deliver queues a message for the client of an allocation.
 func (c *porter) deliver(g *grant, p gate.Packet) {
 	if g.door.sock != nil {
-		c.out.Add(g.door.sock, &g.reply.Name, g.reply.Control, p.Bytes())
+		c.out.Add(g.outlet.socket(c.now, g.door.sock), &g.reply.Name, g.reply.Control, p.Bytes())
 		return
 	}
 	end := p.End

@@ -76,6 +76,7 @@ func (r *relay) release() (err error) {
 		r.worker.drop(r)
 	}
 	r.gone.Store(true) // from here on fall closes what it has made
+	r.home.homes.batch.shut(r)
 	if r.sock != nil {
 		err = r.sock.Close()
 	}

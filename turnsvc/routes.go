@@ -47,6 +47,8 @@ type verdict struct {
 	to    mmsg.Name // where a datagram to the peer goes
 	near  bool      // which is another relay of this server
 	other *relay    // that one, if it can be handed datagrams; else nil
+
+	outlet *outlet // of a channel, to a peer elsewhere; else nil
 }
 
 // permit lets addresses through until then, and forgets what is over at now.

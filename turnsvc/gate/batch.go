@@ -106,6 +106,7 @@ func (b *Batch) From() net.Addr {
 type Reply struct {
 	Name    mmsg.Name
 	Control []byte
+	From    netip.AddrPort // that address; invalid if it is not known
 }
 
 // Reply is that for an address that ReadFrom or From has returned.
@@ -116,12 +117,12 @@ func (b *Batch) Reply(client net.Addr) Reply {
 	}
 	d := b.home
 	if d.routes == nil || from.Zone == "" {
-		return Reply{Name: mmsg.NewName(AddrPort(from), b.sock.Six(), index(from.Zone))}
+		return Reply{Name: mmsg.NewName(AddrPort(from), b.sock.Six(), index(from.Zone)), From: d.Asked(client)}
 	}
 	local, _ := netip.ParseAddr(from.Zone) // always valid: addr has written it
 	control := d.routes.from(local)
 	defer d.routes.done(control)
-	return Reply{Name: mmsg.NewName(AddrPort(from), b.sock.Six(), 0), Control: bytes.Clone(*control)}
+	return Reply{Name: mmsg.NewName(AddrPort(from), b.sock.Six(), 0), Control: bytes.Clone(*control), From: d.Asked(client)}
 }
 
 // Unpadded is a message as it is on a datagram: ChannelData without its padding.

@@ -29,11 +29,11 @@ func ListenUDP(ctx context.Context, opener Opener, address string, n int, refuse
 		return nil, err
 	}
 	list := Sockets{NewDatagrams(first, refused)}
-	if !canShare || n < 2 {
+	if !canShare {
 		return list, nil
 	}
 	// The first one takes the address for itself, so that a second program on it
-	// is noticed, and shares it then.
+	// is noticed, and shares it then: with others, and with Sockets of mmsg.Dial.
 	if err := share(first); err != nil {
 		return nil, errors.Join(err, list.Close())
 	}
