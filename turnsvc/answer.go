@@ -22,6 +22,11 @@ func (d *door) answer(r *request, class stun.MessageClass, key []byte, attrs ...
 		return
 	}
 	_, _ = d.PacketConn.WriteTo(m.Raw, r.from) // the client asks again, or is gone
+	if class == stun.ClassErrorResponse {
+		d.saw(r, true, codeOf(m))
+		return
+	}
+	d.saw(r, true, 0)
 }
 
 // refuse answers a request with an error, or with silence. A key means that

@@ -88,6 +88,10 @@ type Config struct {
 	// Offered is called when URLs has changed, by one goroutine of Serve; it must
 	// not wait. Nil is allowed.
 	Offered func()
+	// Saw is told of each request that has come and, once more, of each that was
+	// answered, by the goroutine that handles it: it must not wait. Data never
+	// comes by here. Nil is allowed.
+	Saw func(Sight)
 	// Log receives what happens; nil: nobody does.
 	Log *slog.Logger
 
@@ -135,6 +139,9 @@ func (c Config) withDefaults() Config {
 	c.CredentialTTL = or(c.CredentialTTL, 10*time.Minute)
 	if c.Offered == nil {
 		c.Offered = func() {}
+	}
+	if c.Saw == nil {
+		c.Saw = func(Sight) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -122,12 +122,16 @@ func (d *door) admit(message []byte, from net.Addr) (pass bool) {
 	switch {
 	case !ok:
 		d.srv.refuseFrame()
+		return false
 	case r.Type.Class != stun.ClassRequest:
 		d.srv.refuseFrame() // an answer to nothing we asked, or nothing that a client indicates
-	case r.Type.Method == stun.MethodBinding:
+		return false
+	}
+	d.saw(r, false, 0)
+	switch r.Type.Method {
+	case stun.MethodBinding:
 		d.bound(r)
-	case r.Type.Method == stun.MethodAllocate, r.Type.Method == stun.MethodRefresh,
-		r.Type.Method == stun.MethodCreatePermission, r.Type.Method == stun.MethodChannelBind:
+	case stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind:
 		d.take(r)
 	default:
 		d.srv.refuseFrame() // unknown methods are met with silence: RFC 8489 §6.3

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -41,6 +42,30 @@ func enlarge(conn *net.UDPConn) {
 	if setOption(raw, unix.SO_SNDBUFFORCE, socketBufferBytes) != nil {
 		_ = conn.SetWriteBuffer(socketBufferBytes)
 	}
+}
+
+// Buffers are the bytes that the kernel gives a socket of ours for what comes in
+// and what goes out, when it is asked for wanted of each. 0: that is not known.
+func Buffers(ctx context.Context) (wanted, receive, send int) {
+	var lc net.ListenConfig
+	sock, err := lc.ListenPacket(ctx, "udp", "127.0.0.1:0")
+	if err != nil {
+		return socketBufferBytes, 0, 0
+	}
+	defer func() { _ = sock.Close() }() // it was looked at
+	conn := sock.(*net.UDPConn)         // as ListenPacket promises for "udp"
+	enlarge(conn)
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return socketBufferBytes, 0, 0
+	}
+	// The kernel says twice what it was asked for: socket(7).
+	return socketBufferBytes, getOption(raw, unix.SO_RCVBUF) / 2, getOption(raw, unix.SO_SNDBUF) / 2
+}
+
+func getOption(raw syscall.RawConn, option int) (value int) {
+	_ = raw.Control(func(fd uintptr) { value, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, option) }) // 0: not known
+	return value
 }
 
 func setOption(raw syscall.RawConn, option, value int) error {
