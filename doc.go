@@ -23,6 +23,10 @@
 //	                  at which addresses clients reach us: found, compared, kept true
 //	internal/durable  small files that are whole whatever happens
 //	internal/mmsg     many datagrams for one system call
+//	internal/doctor   why a server does not work, and what mends it
+//	internal/witness  what the server saw of somebody who asks that
+//	internal/turnclient
+//	                  a small client of STUN and TURN
 //	internal/thrift   memory that a calm server gives back
 //	match             the waiting pool and its WebSocket
 //	match/pooltest    what every waiting pool promises, as tests

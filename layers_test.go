@@ -32,6 +32,9 @@ func TestLayers(t *testing.T) {
 		"internal/edge/certs":    {"internal/durable"},
 		"internal/swarm":         {},
 		"internal/thrift":        {},
+		"internal/turnclient":    {},
+		"internal/witness":       {},
+		"internal/doctor":        {"wire", "internal/turnclient", "internal/witness"},
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
@@ -85,11 +88,11 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/pion/turn/":          {"turnsvc"},
 		"github.com/pion/dtls/":          {"turnsvc/gate"},
 		"github.com/pires/go-proxyproto": {"turnsvc/gate", "internal/edge"},
-		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address", "e2e/relaybench"}, // address: an agent of its own, one binding request, no TURN; relaybench: a client that owns its sockets, for any server
+		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address", "internal/turnclient", "internal/doctor", "e2e/relaybench"}, // address: an agent of its own, one binding request, no TURN; turnclient: a client for what diagnoses, doctor: names its requests; relaybench: a client that owns its sockets, for any server
 		"github.com/pion/webrtc/":        {"peer", "e2e/bench/seedpage"},
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
 		"github.com/oklog/ulid/":         {"signal"},
-		"github.com/coder/websocket":     {"peer", "e2e", "e2e/ayame", "e2e/bench/seedlike", "e2e/bench/seedpage"}, // clients, and a server beside ours: not the library that ours is made with
+		"github.com/coder/websocket":     {"peer", "internal/doctor", "e2e", "e2e/ayame", "e2e/bench/seedlike", "e2e/bench/seedpage"}, // clients, and a server beside ours: not the library that ours is made with
 		"github.com/caarlos0/env/":       {"cmd/wasmp2pchat"},
 		"github.com/coreos/go-systemd/":  {"cmd/wasmp2pchat"},
 		"github.com/prometheus/":         {"cmd/wasmp2pchat"},

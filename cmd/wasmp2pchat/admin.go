@@ -15,8 +15,8 @@ import (
 )
 
 // adminHandler answers on ADMIN_ADDR: is the process alive, can it serve, what
-// has it done, and who is banned.
-func adminHandler(state *readiness, registry *prometheus.Registry, bans *match.Bans, log *slog.Logger) http.Handler {
+// has it done, who is banned, and what doctor asks.
+func adminHandler(state *readiness, registry *prometheus.Registry, bans *match.Bans, facts http.Handler, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "alive\n") // the client has gone
@@ -29,6 +29,7 @@ func adminHandler(state *readiness, registry *prometheus.Registry, bans *match.B
 		_, _ = io.WriteString(w, strings.Join(append([]string{"ready"}, state.warnings()...), "\nwarning: ")+"\n") // the client has gone
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /api/doctor", facts)
 	mux.HandleFunc("GET /api/bans", func(w http.ResponseWriter, _ *http.Request) { listBans(w, bans) })
 	mux.HandleFunc("DELETE /api/bans/{name}", func(w http.ResponseWriter, r *http.Request) { liftBan(w, r.PathValue("name"), bans, log) })
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

@@ -9,6 +9,7 @@
 //	wasmp2pchat credentials   mint or check TURN credentials
 //	wasmp2pchat config        the effective settings
 //	wasmp2pchat health        is the server on this machine ready?
+//	wasmp2pchat doctor [URL]  why does it not work, and what mends it?
 //	wasmp2pchat version       what was built
 //
 // It is configured by environment variables that begin with WASMP2PCHAT_;

@@ -40,7 +40,7 @@ func TestBansAreListedAndLifted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := adminHandler(new(readiness), prometheus.NewRegistry(), bans, slog.New(slog.DiscardHandler))
+	admin := adminHandler(new(readiness), prometheus.NewRegistry(), bans, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	ask := func(method, path string) *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()
 		admin.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, nil))

@@ -22,13 +22,17 @@ func main() {
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, manager: serviceManager(),
 	})
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "wasmp2pchat:", err)
-		if hint, ok := errors.AsType[*hinted](err); ok {
-			fmt.Fprintln(os.Stderr, "wasmp2pchat: hint:", hint.hint)
-		}
-		os.Exit(1)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
 	}
+	code, silent := exitCode(err)
+	if !silent {
+		fmt.Fprintln(os.Stderr, "wasmp2pchat:", err)
+	}
+	if hint, ok := errors.AsType[*hinted](err); ok {
+		fmt.Fprintln(os.Stderr, "wasmp2pchat: hint:", hint.hint)
+	}
+	os.Exit(code)
 }
 
 // world is what the program sees of the outside, so that a test can be it.
@@ -64,6 +68,8 @@ func run(ctx context.Context, w world) error {
 		return configCommand(w)
 	case "health":
 		return healthCommand(ctx, w)
+	case "doctor":
+		return doctorCommand(ctx, w)
 	case "version":
 		return versionCommand(w)
 	case "help":
@@ -83,6 +89,7 @@ const usage = `wasmp2pchat lets two strangers chat, browser to browser.
   wasmp2pchat credentials    mint or check TURN credentials
   wasmp2pchat config         the effective settings
   wasmp2pchat health         is the server on this machine ready?
+  wasmp2pchat doctor [URL]   why does it not work, and what mends it?
   wasmp2pchat version        what was built
 
 Settings are environment variables: wasmp2pchat config lists them.

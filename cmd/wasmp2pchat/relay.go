@@ -9,23 +9,25 @@ import (
 	"slices"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/witness"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
 // openRelay opens the relay, and mints for the URLs by which clients can come to
 // it.
-func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, state *readiness, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
+func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, state *readiness, seen *witness.Witness, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
 	credentials = newMint(turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL})
 	relay, err = listenRelay(ctx, cfg, secrets, f, func() {
 		credentials.setURLs(relay.URLs())
 		state.relayIsOffered()
-	}, log)
+	}, watch(seen), log)
 	return relay, credentials, err
 }
 
 // listenRelay opens the relay as the settings say, and behind the public port.
-// Offered is called when clients can come by other URLs than before.
-func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, offered func(), log *slog.Logger) (*turnsvc.Server, error) {
+// Offered is called when clients can come by other URLs than before, saw with what
+// comes.
+func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, offered func(), saw func(turnsvc.Sight), log *slog.Logger) (*turnsvc.Server, error) {
 	share := shareDescriptors(cfg.TURN.MaxAllocations)
 	settings := turnsvc.Config{
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
@@ -38,7 +40,7 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, o
 		MaxBitrate: cfg.TURN.MaxBitrate, MonthlyBudget: int64(cfg.TURN.MonthlyBudget), BudgetFile: budgetFile(cfg),
 		DataPlane: cfg.TURN.DataPlane,
 		Peers:     cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
-		DrainTimeout: drainTimeout, Offered: offered, Log: log,
+		DrainTimeout: drainTimeout, Offered: offered, Saw: saw, Log: log,
 	}
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
 		settings.TLS.NextProtos = nil // TURN has none

@@ -10,6 +10,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/witness"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
@@ -49,9 +50,9 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	state := newReadiness(front.warnings)
+	state, seen := newReadiness(front.warnings), new(witness.Witness)
 	var credentials *mint
-	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, log.With("svc", "turn")); err != nil {
+	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, seen, log.With("svc", "turn")); err != nil {
 		return err
 	}
 
@@ -80,8 +81,8 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
-	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), page)), log.With("svc", "web"))
-	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, page.Version(), lobby, waits, rooms, relay, guard, front), bans, log.With("svc", "admin")), log.With("svc", "admin"))
+	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), page)), log.With("svc", "web"))
+	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, page.Version(), lobby, waits, rooms, relay, guard, front), bans, facts(cfg, state, front, relay), log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,13 @@ func newHTTPServer(listener net.Listener, handler http.Handler, log *slog.Logger
 }
 
 // routes is what answers where on the public port.
-func routes(lobby, rooms, check http.Handler, page *wasm.Page) http.Handler {
+func routes(lobby, rooms, check, probes http.Handler, page *wasm.Page) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /matchmaking", lobby)
 	mux.Handle("GET /signaling", rooms)
 	mux.Handle("GET /check/servers", check)
+	mux.Handle("/doctor/probes", probes)
+	mux.Handle("/doctor/probes/", probes)
 	mux.Handle("GET /.ok", empty())
 	mux.Handle("GET /version", versionHandler(page))
 	mux.Handle("/", page)

@@ -1,0 +1,285 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Facts is what a server knows of itself, and tells on its own machine only.
+type Facts struct {
+	Version     string       `json:"version"`
+	Now         time.Time    `json:"now"`
+	NotReady    string       `json:"not_ready,omitempty"` // why; empty: it serves
+	Warnings    []string     `json:"warnings,omitempty"`
+	PublicIPs   []netip.Addr `json:"public_ips"` // that clients are told
+	Descriptors Descriptors  `json:"descriptors"`
+	Ports       Ports        `json:"ports"`
+	Buffers     Buffers      `json:"buffers"`
+	DataPlane   DataPlane    `json:"data_plane"`
+	URLs        []OwnURL     `json:"urls"`
+}
+
+// Descriptors is how many files the process may open, and what that leaves for.
+type Descriptors struct {
+	Limit       int `json:"limit"`      // 0: not known
+	WebSockets  int `json:"websockets"` // 0: nothing bounds them
+	Allocations int `json:"allocations"`
+	Wanted      int `json:"wanted"` // allocations, by the settings
+}
+
+// Ports are those of relayed addresses.
+type Ports struct {
+	First   uint16 `json:"first"`
+	Last    uint16 `json:"last"`
+	Taken   int    `json:"taken"`
+	Refused uint64 `json:"refused"` // allocations, because none was left
+}
+
+// Buffers are the bytes that the kernel gives sockets; 0: not known.
+type Buffers struct {
+	Wanted  int `json:"wanted"`
+	Receive int `json:"receive"`
+	Send    int `json:"send"`
+}
+
+// DataPlane is what carries datagrams.
+type DataPlane struct {
+	Asked string `json:"asked"`
+	Taken string `json:"taken"`
+}
+
+// OwnURL is a URL by which the server has asked itself.
+type OwnURL struct {
+	URL    string `json:"url"`
+	OK     bool   `json:"ok"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Host is the machine of the server, which doctor runs on.
+type Host struct {
+	Facts   func(context.Context) (*Facts, error) // asks the server that runs
+	Own     []netip.Addr                          // addresses of the machine
+	Listens []Listen                              // where the server listens, by its settings
+	Proxied bool                                  // the name may lead to a proxy elsewhere
+}
+
+// Listen is a place where the server listens.
+type Listen struct {
+	Setting string // its name
+	Network string // "tcp" or "udp"
+	Addr    string
+}
+
+const (
+	fewDescriptors = 1024 // the default of most systems; below it a few dozen visitors are too many
+	fewPorts       = 200  // some 30 people who connect at the same moment
+)
+
+// examineHost looks at what only the machine itself knows. Answers says that the
+// program has answered at its public port.
+func (x *exam) examineHost(ctx context.Context, answers bool) *Facts {
+	if x.cfg.Host == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	facts, err := x.cfg.Host.Facts(ctx)
+	if err != nil {
+		x.sheet.add(judgeNoFacts(err, answers))
+		if !answers {
+			x.sheet.add(tryPorts(ctx, x.cfg.Host.Listens)...)
+		}
+		return nil
+	}
+	x.sheet.add(judgeFacts(facts)...)
+	return facts
+}
+
+func judgeNoFacts(err error, answers bool) Check {
+	c := Check{ID: "server", Subject: "ADMIN_ADDR", Status: Warn, Seen: "the server does not say how it is: " + dialText(err)}
+	c.Fix = setting + "ADMIN_ADDR=127.0.0.1:9090"
+	if !answers {
+		c.fail(NotReady, "the server does not run: "+dialText(err), "sudo systemctl start wasmp2pchat; journalctl -u wasmp2pchat   says why it has stopped")
+	}
+	return c
+}
+
+// tryPorts looks why a server that does not run could not start.
+func tryPorts(ctx context.Context, list []Listen) (checks []Check) {
+	for _, l := range list {
+		var lc net.ListenConfig
+		var err error
+		if l.Network == "udp" {
+			var sock net.PacketConn
+			if sock, err = lc.ListenPacket(ctx, l.Network, l.Addr); err == nil {
+				_ = sock.Close() // it can be had
+			}
+		} else {
+			var sock net.Listener
+			if sock, err = lc.Listen(ctx, l.Network, l.Addr); err == nil {
+				_ = sock.Close() // it can be had
+			}
+		}
+		if c, bad := judgeListen(l, err); bad {
+			checks = append(checks, c)
+		}
+	}
+	return checks
+}
+
+func judgeListen(l Listen, err error) (c Check, bad bool) {
+	c = Check{ID: "port", Subject: l.Addr + "/" + l.Network}
+	_, port, _ := net.SplitHostPort(l.Addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		c.fail(PortTaken, "another program listens there, so the server cannot", fmt.Sprintf("stop it (sudo ss -lnp 'sport = :%s' names it), or set %s%s to another address", port, setting, l.Setting))
+	case errors.Is(err, syscall.EACCES):
+		c.fail(NotReady, "ports below 1024 are not for this user", "sudo setcap cap_net_bind_service=+ep $(command -v wasmp2pchat)   (or AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit)")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		c.fail(NotReady, "this machine has no such address", setting+l.Setting+"=:"+port)
+	}
+	return c, c.Status == Fail
+}
+
+// judgeFacts is what the server says of itself.
+func judgeFacts(f *Facts) []Check {
+	list := []Check{judgeReady(f)}
+	for _, text := range f.Warnings {
+		list = append(list, judgeWarning(text))
+	}
+	for _, u := range f.URLs {
+		c := Check{ID: "urls", Subject: u.URL, Status: OK, Seen: "the server reaches itself"}
+		switch {
+		case !u.OK:
+			c.Status, c.Seen = Warn, "visitors are not told of it: "+u.Reason
+			c.Fix = "let the machine reach itself there: sudo nft insert rule inet filter input iif lo accept; or correct " + setting + "PUBLIC_IPS"
+		case u.Reason != "":
+			c.Seen = u.Reason
+		}
+		list = append(list, c)
+	}
+	return append(list, judgeDescriptors(f.Descriptors), judgePorts(f.Ports), judgeBuffers(f.Buffers), judgePlane(f.DataPlane))
+}
+
+func judgeReady(f *Facts) Check {
+	c := Check{ID: "server", Subject: "/readyz", Status: OK, Seen: "ready"}
+	switch {
+	case strings.Contains(strings.ToLower(f.NotReady), "redis"):
+		c.fail(RedisDown, f.NotReady, redisLine)
+	case f.NotReady != "":
+		c.fail(NotReady, f.NotReady, "wait a moment; if it stays so: journalctl -u wasmp2pchat")
+	}
+	return c
+}
+
+const redisLine = "sudo systemctl start redis-server; redis-cli -u <the URL in the settings> ping   must answer PONG"
+
+// judgeWarning is what /readyz warns of: its text says what mends it.
+func judgeWarning(text string) Check {
+	c := Check{ID: "server", Subject: "/readyz", Status: Warn, Seen: text, Fix: text}
+	if _, fix, found := strings.Cut(text, ": set "); found {
+		c.Fix = "set " + fix
+	}
+	switch {
+	case strings.Contains(strings.ToLower(text), "redis"):
+		c.Cause, c.Fix = RedisDown, redisLine
+	case strings.HasPrefix(text, "DNS of"):
+		c.Cause = DNSElsewhere
+	case strings.HasPrefix(text, "certificate"):
+		c.Cause = TLSExpired
+	case strings.Contains(text, "PUBLIC_IPS"):
+		c.Cause = WrongPublicIP
+	}
+	return c
+}
+
+func judgeDescriptors(d Descriptors) Check {
+	c := Check{ID: "descriptors", Subject: "RLIMIT_NOFILE", Status: OK}
+	c.Seen = fmt.Sprintf("%d, which are %d WebSockets and %d allocations", d.Limit, d.WebSockets, d.Allocations)
+	switch {
+	case d.Limit == 0:
+		c.Status, c.Seen = Skip, "not known"
+	case d.Limit < fewDescriptors:
+		c.fail(DescriptorsFew, c.Seen, descriptorLine)
+	case d.Allocations < d.Wanted:
+		c.Status, c.Cause, c.Fix = Warn, DescriptorsFew, descriptorLine
+		c.Seen += fmt.Sprintf(" of the %d that are wanted", d.Wanted)
+	}
+	return c
+}
+
+func judgePorts(p Ports) Check {
+	size := int(p.Last) - int(p.First) + 1
+	c := Check{ID: "ports", Subject: fmt.Sprintf("%d-%d/udp", p.First, p.Last), Status: OK, Seen: fmt.Sprintf("%d of %d relay ports are taken", p.Taken, size)}
+	switch {
+	case p.Refused > 0, 5*p.Taken > 4*size:
+		c.Status = Fail
+		c.Seen += fmt.Sprintf(", %d allocations were refused for want of one", p.Refused)
+	case size < fewPorts:
+		c.Status = Warn
+	default:
+		return c
+	}
+	c.Cause, c.Fix = PortsFew, setting+"TURN_RELAY_PORTS=49152-65535   and: "+openPort(netip.IPv4Unspecified(), "udp", "49152-65535")
+	return c
+}
+
+func judgeBuffers(b Buffers) Check {
+	c := Check{ID: "buffers", Subject: "net.core.rmem_max, wmem_max", Status: OK}
+	c.Seen = fmt.Sprintf("%d kB in, %d kB out", b.Receive>>10, b.Send>>10)
+	switch {
+	case b.Receive == 0 || b.Send == 0:
+		c.Status, c.Seen = Skip, "not known"
+	case b.Receive < b.Wanted || b.Send < b.Wanted:
+		c.Status, c.Cause = Warn, BuffersSmall
+		c.Seen += fmt.Sprintf(", of %d: at 60,000 packets a second some are lost", b.Wanted>>10)
+		c.Fix = fmt.Sprintf("sudo sysctl -w net.core.rmem_max=%d net.core.wmem_max=%d   (and the same two lines in /etc/sysctl.d/60-wasmp2pchat.conf; then restart)", b.Wanted, b.Wanted)
+	}
+	return c
+}
+
+func judgePlane(p DataPlane) Check {
+	c := Check{ID: "data-plane", Subject: "TURN_DATAPLANE=" + p.Asked, Status: OK, Seen: p.Taken}
+	if p.Asked != "auto" && p.Asked != p.Taken {
+		c.Status, c.Cause = Warn, DataPlaneFell
+		c.Seen = p.Taken + " has taken its place"
+		c.Fix = "journalctl -u wasmp2pchat | grep 'data plane'   says why; for ebpf: sudo setcap cap_bpf,cap_net_admin,cap_net_bind_service=+ep $(command -v wasmp2pchat)"
+	}
+	return c
+}
+
+// judgeAddress is whether the name leads to this machine.
+func judgeAddress(host string, addrs []netip.Addr, h *Host, f *Facts) Check {
+	c := Check{ID: "address", Subject: host, Status: OK, Seen: "leads to this machine"}
+	own := slices.Clone(h.Own)
+	if f != nil {
+		own = append(own, f.PublicIPs...)
+	}
+	ours := func(ip netip.Addr) bool { return slices.Contains(own, ip) }
+	away := slices.DeleteFunc(slices.Clone(addrs), ours)
+	here := slices.DeleteFunc(slices.Clone(own), func(ip netip.Addr) bool { return isInner(ip) })
+	switch {
+	case len(away) == 0:
+	case h.Proxied:
+		c.Status, c.Seen = Skip, "a proxy may be there: "+setting+"TRUSTED_PROXIES"
+	case len(here) == 0 && !slices.ContainsFunc(own, func(ip netip.Addr) bool { return ip.IsPrivate() }):
+		c.Status, c.Seen = Skip, "this machine knows no address of its own that others reach"
+	case len(here) == 0 && f == nil:
+		c.Status, c.Seen = Skip, "this machine is behind NAT, and the server does not say as what it is known outside"
+	default:
+		right := "the address of this machine"
+		if len(here) > 0 {
+			right = join(here)
+		}
+		c.fail(DNSElsewhere, fmt.Sprintf("leads to %s, and this machine is %s", join(away), join(own)),
+			fmt.Sprintf("set the %s to %s instead of %s; if a proxy is there, name it in %sTRUSTED_PROXIES", record(host, away[0]), right, away[0], setting))
+	}
+	return c
+}
