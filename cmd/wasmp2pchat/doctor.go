@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/doctor"
@@ -106,7 +105,7 @@ func examinesHost(cfg *doctor.Config, w world, admin string) error {
 		admin = "http://" + reachableText(string(settings.AdminAddr))
 	}
 	cfg.URL = ownURL(settings)
-	cfg.Host = &doctor.Host{Facts: askFacts(admin), Own: ownAddresses(settings), Listens: listening(settings), Proxied: proxiedElsewhere(settings)}
+	cfg.Host = &doctor.Host{Facts: askFacts(admin), Own: ownAddresses(), Public: settings.PublicIPs, Listens: listening(settings), Proxied: proxiedElsewhere(settings)}
 	return nil
 }
 
@@ -138,9 +137,8 @@ func reachableText(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// ownAddresses are those of the interfaces, and those of the settings.
-func ownAddresses(cfg *config) []netip.Addr {
-	list := slices.Clone(cfg.PublicIPs)
+// ownAddresses are those of the interfaces.
+func ownAddresses() (list []netip.Addr) {
 	addrs, _ := net.InterfaceAddrs() // without them the settings count
 	for _, addr := range addrs {
 		if prefix, err := netip.ParsePrefix(addr.String()); err == nil && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast() {

@@ -104,8 +104,8 @@ func (c *Check) judgeDirect(d direct, relayed netip.AddrPort, w *ways, ports [2]
 	told := fmt.Sprintf("relayed addresses are %v, and the name leads to %s", relayed.Addr(), join(w.addrs))
 	is := func(ip netip.Addr) bool { return ip.Is4() == relayed.Addr().Is4() }
 	right := relayed.Addr()
-	if at := slices.IndexFunc(w.addrs, is); at >= 0 {
-		right = w.addrs[at]
+	if at := slices.IndexFunc(w.right, is); at >= 0 {
+		right = w.right[at]
 	}
 	open := fmt.Sprintf("%d-%d", ports[0], ports[1])
 	switch {
@@ -114,13 +114,13 @@ func (c *Check) judgeDirect(d direct, relayed netip.AddrPort, w *ways, ports [2]
 	case d.in:
 		c.fail(UDPOneWay, "a packet of ours came in, the answer did not come back", openWayBack(open))
 	case d.tried && !ours:
-		c.fail(WrongPublicIP, "nothing arrives there: "+told, publicIPs(right))
+		c.fail(WrongPublicIP, "nothing arrives there: "+told, publicIPs(w.right))
 	case d.tried:
 		c.fail(RelayPortsBlocked, "a packet of ours to a relay port has not arrived", openPort(relayed.Addr(), "udp", open))
 	case !ours && isInner(relayed.Addr()) && !isInner(right):
-		c.fail(WrongPublicIP, told, publicIPs(right))
+		c.fail(WrongPublicIP, told, publicIPs(w.right))
 	case !ours && right != relayed.Addr():
-		c.Status, c.Cause, c.Seen, c.Fix = Warn, WrongPublicIP, told+"; it could not be tried: "+d.skipped, publicIPs(right)
+		c.Status, c.Cause, c.Seen, c.Fix = Warn, WrongPublicIP, told+"; it could not be tried: "+d.skipped, publicIPs(w.right)
 	default:
 		c.Status, c.Seen = Skip, "not tried: "+d.skipped
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // addresses finds where the name of the server leads.
-func (x *exam) addresses(ctx context.Context) []netip.Addr {
+func (x *exam) addresses(ctx context.Context, f *Facts) []netip.Addr {
 	if ip, ok := x.target.literal(); ok {
 		x.sheet.add(Check{ID: "dns", Subject: x.target.host, Status: Skip, Seen: "an address, not a name"})
 		return []netip.Addr{ip}
@@ -24,19 +24,24 @@ func (x *exam) addresses(ctx context.Context) []netip.Addr {
 	}
 	slices.SortFunc(list, compareFamily)
 	list = slices.Compact(list)
-	x.sheet.add(judgeDNS(x.target.host, list, err)...)
+	var right []netip.Addr
+	if f != nil {
+		right = f.PublicIPs
+	}
+	x.sheet.add(judgeDNS(x.target.host, list, err, right)...)
 	return list[:min(len(list), maxAddresses)]
 }
 
 // compareFamily puts IPv4 before IPv6.
 func compareFamily(a, b netip.Addr) int { return a.Compare(b) }
 
-// judgeDNS is what the records of a name mean.
-func judgeDNS(host string, list []netip.Addr, err error) []Check {
+// judgeDNS is what the records of a name mean. Right are those that it ought to
+// have, if they are known.
+func judgeDNS(host string, list []netip.Addr, err error, right []netip.Addr) []Check {
 	if len(list) == 0 {
 		c := Check{
 			ID: "dns", Subject: host, Status: Fail, Cause: DNSMissing, Seen: "no A or AAAA record",
-			Fix: host + ". 300 IN A <address of your server>   (at the one who keeps your domain)",
+			Fix: records(host, right),
 		}
 		var lookup *net.DNSError
 		if errors.As(err, &lookup) && !lookup.IsNotFound {

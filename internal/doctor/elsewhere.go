@@ -4,8 +4,7 @@ package doctor
 // host, or because another program has the port on the right one.
 type hints struct {
 	host   string
-	onHost bool // doctor runs on the server's machine
-	own    bool // the address is one of this machine
+	onHost bool // the address is one of this machine
 	stun   bool // STUN of this program's kind is answered at the same address
 	others bool // this program answers at another address of the name
 	cert   bool // what answers has a good certificate for the name
@@ -20,9 +19,9 @@ func (h hints) cause() Cause {
 	switch {
 	case !h.named:
 		return PortTaken
-	case h.onHost && h.own, !h.onHost && h.stun:
+	case h.onHost, h.stun:
 		return PortTaken
-	case h.onHost, h.others:
+	case h.others:
 		return DNSElsewhere
 	case h.cert: // who has it had the name to get it with
 		return PortTaken

@@ -20,6 +20,7 @@ type endpoint struct {
 	url     iceURL // of what visitors are told; else made up
 	at      netip.AddrPort
 	offered bool // visitors are told of it
+	main    bool // the first port of its transport, which visitors ought to be told of
 }
 
 // family is that of the address, in words.
@@ -76,11 +77,14 @@ func (x *exam) expected(w *watching, told []endpoint) (list []endpoint) {
 		tcp = slices.DeleteFunc(slices.Clone(w.welcome.TCP), func(port uint16) bool { return port != turnPort })
 	}
 	for _, ip := range x.reachable {
-		for _, port := range udp[:min(len(udp), maxURLs)] {
-			list = append(list, endpoint{url: iceURL{transport: "udp", port: port}, at: netip.AddrPortFrom(ip, port)})
+		for i, port := range udp[:min(len(udp), maxURLs)] {
+			list = append(list, endpoint{url: iceURL{transport: "udp", port: port}, at: netip.AddrPortFrom(ip, port), main: i == 0})
 		}
 		for _, port := range tcp {
-			list = append(list, endpoint{url: iceURL{transport: "tcp", port: port}, at: netip.AddrPortFrom(ip, port)})
+			list = append(list, endpoint{url: iceURL{transport: "tcp", port: port}, at: netip.AddrPortFrom(ip, port), main: true})
+		}
+		if w != nil && slices.Contains(w.welcome.TLS, turnsPort) {
+			list = append(list, endpoint{url: iceURL{transport: "tls", host: x.target.host, port: turnsPort}, at: netip.AddrPortFrom(ip, turnsPort)})
 		}
 	}
 	return slices.DeleteFunc(list, func(e endpoint) bool {
@@ -96,14 +100,14 @@ type dialled struct {
 	shook error               // of the handshake
 }
 
-func (e endpoint) dial(ctx context.Context) (d dialled) {
+func (x *exam) dial(ctx context.Context, e endpoint) (d dialled) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	network := "tcp"
 	if e.url.transport == "udp" {
 		network = "udp"
 	}
-	if d.conn, d.err = new(net.Dialer).DialContext(ctx, network, e.at.String()); d.err != nil || e.url.transport != "tls" {
+	if d.conn, d.err = new(net.Dialer).DialContext(ctx, network, x.at(e.at).String()); d.err != nil || e.url.transport != "tls" {
 		return d
 	}
 	secure := tls.Client(d.conn, tlsConfig(e.url.host))
@@ -131,7 +135,7 @@ func (x *exam) bind(ctx context.Context, e endpoint, w *watching) *binding {
 	b := &binding{endpoint: e, track: &track{watching: w}}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	if b.dialed = e.dial(ctx); b.dialed.err != nil || b.dialed.shook != nil {
+	if b.dialed = x.dial(ctx, e); b.dialed.err != nil || b.dialed.shook != nil {
 		return b
 	}
 	c := turnclient.New(b.dialed.conn, turnclient.Config{Transaction: b.track.transaction})
@@ -170,12 +174,14 @@ func judgeUDP(at netip.AddrPort, refused bool, v view) (status Status, cause Cau
 
 // ways are what is known of the server when its endpoints are judged.
 type ways struct {
-	addrs  []netip.Addr    // of the name
-	bound  []*binding      // what answered STUN
-	roots  *x509.CertPool  // as in Config
-	v6dead bool            // the page does not answer at an IPv6 address of the name
-	clocks bool            // a clock is an hour off
-	told   map[string]bool // transport and family of which visitors are told, "udp IPv4"
+	addrs  []netip.Addr        // of the name
+	bound  []*binding          // what answered STUN
+	roots  *x509.CertPool      // as in Config
+	v6dead bool                // the page does not answer at an IPv6 address of the name
+	clocks bool                // a clock is an hour off
+	right  []netip.Addr        // those of addrs at which the page answers
+	told   map[string]bool     // transport and family of which visitors are told, "udp IPv4"
+	hosts  map[netip.Addr]bool // addresses of which they are told
 }
 
 // answers reports whether STUN has answered at an address.
@@ -214,7 +220,7 @@ func judgeBinding(b *binding, w *ways) []Check {
 		}
 		return []Check{c}
 	}
-	if !b.offered && w.told[kindOf(b.endpoint)] {
+	if !b.offered && w.told[kindOf(b.endpoint)] && !(b.main && w.hosts[b.at.Addr()]) {
 		return nil // those that visitors are told of count
 	}
 	c.judgeSilence(b.endpoint, b.dialed, b.err, b.track.view(), w)
@@ -229,7 +235,7 @@ func (c *Check) judgeSilence(e endpoint, d dialled, err error, v view, w *ways) 
 		c.Status, c.Seen = Skip, "this machine has no IPv6"
 		return
 	case moved:
-		c.fail(WrongPublicIP, fmt.Sprintf("nobody answers at %v, of which visitors are told; %v answers, where the name leads", at, other), publicIPs(other))
+		c.fail(WrongPublicIP, fmt.Sprintf("nobody answers at %v, of which visitors are told; %v answers, where the name leads", at, other), publicIPs(w.right))
 		return
 	case d.err != nil && e.url.transport != "udp":
 		c.fail(TCPBlocked, dialText(d.err), openPort(at, "tcp", portText(e.at)))
@@ -247,8 +253,4 @@ func (c *Check) judgeSilence(e endpoint, d dialled, err error, v view, w *ways) 
 	if at.Is6() && w.v6dead && c.Status == Fail {
 		c.Cause = IPv6Dead
 	}
-}
-
-func publicIPs(ip netip.Addr) string {
-	return setting + "PUBLIC_IPS=" + ip.String() + "   (and restart; or leave it unset, and the program finds its addresses)"
 }

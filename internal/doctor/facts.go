@@ -65,7 +65,8 @@ type OwnURL struct {
 // Host is the machine of the server, which doctor runs on.
 type Host struct {
 	Facts   func(context.Context) (*Facts, error) // asks the server that runs
-	Own     []netip.Addr                          // addresses of the machine
+	Own     []netip.Addr                          // of the interfaces, without loopback
+	Public  []netip.Addr                          // that the settings say it has outside
 	Listens []Listen                              // where the server listens, by its settings
 	Proxied bool                                  // the name may lead to a proxy elsewhere
 }
@@ -78,28 +79,65 @@ type Listen struct {
 }
 
 const (
-	fewDescriptors = 1024 // the default of most systems; below it a few dozen visitors are too many
+	fewDescriptors = 1024 // the default of most systems: a few dozen visitors use them up
+	fewAllocations = 1000 // that descriptors are left for
 	fewPorts       = 200  // some 30 people who connect at the same moment
 )
 
-// examineHost looks at what only the machine itself knows. Answers says that the
-// program has answered at its public port.
-func (x *exam) examineHost(ctx context.Context, answers bool) *Facts {
+// own are the addresses of the machine, as it and as the world knows it.
+func (h *Host) own(f *Facts) []netip.Addr {
+	list := slices.Concat(h.Own, h.Public)
+	if f != nil {
+		list = append(list, f.PublicIPs...)
+	}
+	return list
+}
+
+// hidden are the addresses that the world knows and no interface has, and by which
+// one of the machine each is asked: what a NAT does with what comes from inside
+// says nothing about the outside.
+func (h *Host) hidden(f *Facts) map[netip.Addr]netip.Addr {
+	hidden := map[netip.Addr]netip.Addr{}
+	for _, ip := range h.own(f) {
+		if slices.Contains(h.Own, ip) || ip.IsLoopback() {
+			continue
+		}
+		hidden[ip] = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		if ip.Is6() {
+			hidden[ip] = netip.IPv6Loopback()
+		}
+		for _, own := range h.Own {
+			if own.Is4() == ip.Is4() {
+				hidden[ip] = own
+				break
+			}
+		}
+	}
+	return hidden
+}
+
+// askHost asks the server of this machine what it knows of itself.
+func (x *exam) askHost(ctx context.Context) (*Facts, error) {
 	if x.cfg.Host == nil {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	facts, err := x.cfg.Host.Facts(ctx)
-	if err != nil {
+	return x.cfg.Host.Facts(ctx)
+}
+
+// examineHost looks at what only the machine itself knows. Answers says that the
+// program has answered at its public port.
+func (x *exam) examineHost(ctx context.Context, f *Facts, err error, answers bool) {
+	switch {
+	case f != nil:
+		x.sheet.add(judgeFacts(f)...)
+	case x.cfg.Host != nil:
 		x.sheet.add(judgeNoFacts(err, answers))
 		if !answers {
 			x.sheet.add(tryPorts(ctx, x.cfg.Host.Listens)...)
 		}
-		return nil
 	}
-	x.sheet.add(judgeFacts(facts)...)
-	return facts
 }
 
 func judgeNoFacts(err error, answers bool) Check {
@@ -208,9 +246,8 @@ func judgeDescriptors(d Descriptors) Check {
 		c.Status, c.Seen = Skip, "not known"
 	case d.Limit < fewDescriptors:
 		c.fail(DescriptorsFew, c.Seen, descriptorLine)
-	case d.Allocations < d.Wanted:
+	case d.Allocations < min(d.Wanted, fewAllocations):
 		c.Status, c.Cause, c.Fix = Warn, DescriptorsFew, descriptorLine
-		c.Seen += fmt.Sprintf(" of the %d that are wanted", d.Wanted)
 	}
 	return c
 }
@@ -258,10 +295,7 @@ func judgePlane(p DataPlane) Check {
 // judgeAddress is whether the name leads to this machine.
 func judgeAddress(host string, addrs []netip.Addr, h *Host, f *Facts) Check {
 	c := Check{ID: "address", Subject: host, Status: OK, Seen: "leads to this machine"}
-	own := slices.Clone(h.Own)
-	if f != nil {
-		own = append(own, f.PublicIPs...)
-	}
+	own := h.own(f)
 	ours := func(ip netip.Addr) bool { return slices.Contains(own, ip) }
 	away := slices.DeleteFunc(slices.Clone(addrs), ours)
 	here := slices.DeleteFunc(slices.Clone(own), func(ip netip.Addr) bool { return isInner(ip) })
@@ -274,12 +308,10 @@ func judgeAddress(host string, addrs []netip.Addr, h *Host, f *Facts) Check {
 	case len(here) == 0 && f == nil:
 		c.Status, c.Seen = Skip, "this machine is behind NAT, and the server does not say as what it is known outside"
 	default:
-		right := "the address of this machine"
-		if len(here) > 0 {
-			right = join(here)
-		}
-		c.fail(DNSElsewhere, fmt.Sprintf("leads to %s, and this machine is %s", join(away), join(own)),
-			fmt.Sprintf("set the %s to %s instead of %s; if a proxy is there, name it in %sTRUSTED_PROXIES", record(host, away[0]), right, away[0], setting))
+		slices.SortFunc(here, netip.Addr.Compare)
+		here = slices.Compact(here)
+		c.fail(DNSElsewhere, fmt.Sprintf("leads to %s, and this machine is %s", join(away), join(here)),
+			fmt.Sprintf("%s instead of %s; if a proxy is there, name it in %sTRUSTED_PROXIES", records(host, here), join(away), setting))
 	}
 	return c
 }

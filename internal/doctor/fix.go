@@ -26,13 +26,32 @@ func openWayBack(port string) string {
 	return fmt.Sprintf("sudo nft insert rule inet filter output udp sport %s accept   (and the same in the firewall of your provider)", port)
 }
 
-// record is a line of DNS.
+// record is the name of a record of DNS.
 func record(host string, ip netip.Addr) string {
 	kind := "A"
 	if ip.Is6() {
 		kind = "AAAA"
 	}
 	return kind + " record of " + host
+}
+
+// records are those that a name ought to have.
+func records(host string, right []netip.Addr) string {
+	var list []string
+	for _, ip := range right {
+		if !isInner(ip) {
+			list = append(list, fmt.Sprintf("set the %s to %v", record(host, ip), ip))
+		}
+	}
+	if len(list) == 0 {
+		return "set the A record of " + host + " to the address of your server"
+	}
+	return strings.Join(list, "; ")
+}
+
+// publicIPs tells the server where it is.
+func publicIPs(right []netip.Addr) string {
+	return strings.ReplaceAll(setting+"PUBLIC_IPS="+join(right), ", ", ",") + "   (and restart; or leave it unset, and the program finds its addresses)"
 }
 
 // proxy is what a Server header tells.

@@ -67,6 +67,23 @@ func (s *sheet) add(list ...Check) {
 	}
 }
 
+// explain takes what follows from a cause, if that is one of those that were found:
+// it goes when the cause goes, and nobody shall look for another one.
+func (s *sheet) explain(cause Cause, consequences ...Cause) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.ContainsFunc(s.checks, func(c Check) bool { return c.Cause == cause && c.Status == Fail }) {
+		return
+	}
+	for i := range s.checks {
+		c := &s.checks[i]
+		if c.Status == Fail && slices.Contains(consequences, c.Cause) {
+			c.Status, c.Cause, c.Fix = Skip, "", ""
+			c.Seen += " (no wonder: " + cause.Sentence() + ")"
+		}
+	}
+}
+
 // report puts the checks in order and comes to a verdict.
 func (s *sheet) report(target, version string) *Report {
 	s.mu.Lock()

@@ -17,9 +17,10 @@ type exam struct {
 	cfg       Config
 	target    *target
 	sheet     sheet
-	addrs     []netip.Addr // of the name
+	addrs     []netip.Addr // where the server is looked for
 	reachable []netip.Addr // those to which this machine has a way
 	sites     []*site      // one for each of addrs
+	inside    map[netip.Addr]netip.Addr
 }
 
 // Run examines a server, in at most half a minute. The error says why nothing
@@ -47,7 +48,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 
 // run does everything, in the order of doc.go.
 func (x *exam) run(ctx context.Context) (version string) {
-	x.addrs = x.addresses(ctx)
+	facts, factsErr := x.askHost(ctx)
+	x.addrs = x.lookFor(x.addresses(ctx, facts), facts)
 	x.sites = x.visitAll(ctx, x.addrs)
 	for _, s := range x.sites {
 		if !noRoute(s.dialErr) {
@@ -55,18 +57,49 @@ func (x *exam) run(ctx context.Context) (version string) {
 		}
 	}
 	good := slices.DeleteFunc(slices.Clone(x.sites), func(s *site) bool { return !s.ours })
-	facts := x.examineHost(ctx, len(good) > 0)
-	_, literal := x.target.literal()
-	if x.cfg.Host != nil && len(x.addrs) > 0 && !literal {
-		x.sheet.add(judgeAddress(x.target.host, x.addrs, x.cfg.Host, facts))
-	}
+	x.examineHost(ctx, facts, factsErr, len(good) > 0)
 	if len(good) == 0 {
 		x.examineStranger(ctx)
+		x.sheet.explain(PortTaken, NotReady, TCPBlocked)
+		x.sheet.explain(NotReady, TCPBlocked)
 		return ""
 	}
 	x.judgeSites(hints{})
 	x.examineServices(ctx, good)
+	x.sheet.explain(DescriptorsFew, CredentialsRefuse, PortsFew, PortTaken, NotReady, NoUpgrade, TCPBlocked, UDPBlocked, RelayPortsBlocked)
 	return good[0].version
+}
+
+// lookFor are the addresses at which the server is looked for: those of its name.
+// On its own machine those of other hosts are not, and those that are known
+// outside only, with 1:1 NAT, are asked within.
+func (x *exam) lookFor(named []netip.Addr, f *Facts) []netip.Addr {
+	h := x.cfg.Host
+	if h == nil {
+		return named
+	}
+	if _, literal := x.target.literal(); !literal && len(named) > 0 {
+		x.sheet.add(judgeAddress(x.target.host, named, h, f))
+	}
+	var list []netip.Addr
+	for _, ip := range named {
+		if h.Proxied || ip.IsLoopback() || slices.Contains(h.own(f), ip) {
+			list = append(list, ip)
+		}
+	}
+	if len(list) == 0 && f != nil {
+		list = f.PublicIPs
+	}
+	x.inside = h.hidden(f)
+	return list[:min(len(list), maxAddresses)]
+}
+
+// at is where an address is asked.
+func (x *exam) at(to netip.AddrPort) netip.AddrPort {
+	if inner, ok := x.inside[to.Addr()]; ok {
+		return netip.AddrPortFrom(inner, to.Port())
+	}
+	return to
 }
 
 // judgeSites writes down what was seen at each address.
@@ -99,9 +132,7 @@ func (x *exam) judgeSites(h hints) {
 			h.host, h.cert, h.others = x.target.host, x.target.secure && c.Status != Fail, x.answersElsewhere(s)
 			_, literal := x.target.literal()
 			h.named = !literal
-			if x.cfg.Host != nil {
-				h.onHost, h.own = true, slices.Contains(x.cfg.Host.Own, s.at.Addr()) || s.at.Addr().IsLoopback()
-			}
+			h.onHost = x.cfg.Host != nil // who looks there at what is its own
 			x.sheet.add(judgeStranger(s, h))
 		}
 		clock := judgeClock(s.date, s.asked)
@@ -124,7 +155,7 @@ func (x *exam) examineStranger(ctx context.Context) {
 	stun := slices.ContainsFunc(bound, func(b *binding) bool { return b.ok() })
 	x.judgeSites(hints{stun: stun})
 	if stun {
-		x.judgeBound(bound, nil)
+		x.judgeBound(bound, list)
 	}
 	if len(x.addrs) > 0 {
 		x.sheet.add(Check{ID: "websocket", Status: Skip, Seen: "the program does not answer"}, Check{ID: "match", Status: Skip, Seen: "the program does not answer"})
@@ -141,11 +172,14 @@ func (x *exam) judgeBound(bound []*binding, told []endpoint) *ways {
 }
 
 func (x *exam) ways(bound []*binding, told []endpoint) *ways {
-	w := &ways{addrs: x.addrs, bound: bound, roots: x.cfg.Roots, told: map[string]bool{}}
+	w := &ways{addrs: x.addrs, bound: bound, roots: x.cfg.Roots, told: map[string]bool{}, hosts: map[netip.Addr]bool{}}
 	for _, e := range told {
-		w.told[kindOf(e)] = true
+		w.told[kindOf(e)], w.hosts[e.at.Addr()] = true, true
 	}
 	for _, s := range x.sites {
+		if s.ours {
+			w.right = append(w.right, s.at.Addr())
+		}
 		w.v6dead = w.v6dead || s.at.Addr().Is6() && s.dialErr != nil
 		w.clocks = w.clocks || judgeClock(s.date, s.asked).Status == Fail
 	}
@@ -207,7 +241,7 @@ func (x *exam) examineRelay(ctx context.Context, s *site, w *watching, members [
 	x.sheet.add(judgeDirect(relayed, false, view, ports)...)
 	x.sheet.add(judgePrivate(relayed))
 	if w != nil {
-		x.sheet.add(judgeSource(w.welcome.From, bound)...)
+		x.sheet.add(judgeSource(w.welcome.From, bound, x.cfg.Host != nil)...)
 	}
 }
 

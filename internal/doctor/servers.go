@@ -48,14 +48,14 @@ func judgeServers(servers []wire.ICEServer, expires time.Time, s *site, w *watch
 
 // judgeSource is whether the page and STUN see us at the same address: a proxy
 // that is not known as one stands before the page, else.
-func judgeSource(page netip.Addr, bound []*binding) []Check {
+func judgeSource(page netip.Addr, bound []*binding, onHost bool) []Check {
 	for _, b := range bound {
 		if !b.ok() || !page.IsValid() || b.mapped.Addr().Is4() != page.Is4() {
 			continue
 		}
 		c := Check{ID: "probe", Subject: "where we come from", Status: OK, Seen: page.String()}
 		switch {
-		case b.mapped.Addr() == page:
+		case b.mapped.Addr() == page, onHost: // there the two may be asked at different addresses
 		case isInner(page) && !isInner(b.mapped.Addr()):
 			c.Status = Warn
 			c.Seen = fmt.Sprintf("the page sees us at %v, STUN at %v: all visitors count as one, and the relay does not know them", page, b.mapped.Addr())

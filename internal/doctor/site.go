@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,8 +19,9 @@ import (
 
 // site is what was seen at one address of the server.
 type site struct {
-	at     netip.AddrPort
-	client *http.Client
+	at      netip.AddrPort
+	dialled netip.AddrPort // at, or instead of it an address within
+	client  *http.Client
 
 	dialErr error // of TCP
 	tlsErr  error // of the handshake
@@ -36,9 +38,8 @@ type site struct {
 	date       time.Time
 	asked      time.Time // when, by the local clock, in the middle of the question
 
-	home    fetched // GET /
-	wasm    fetched // HEAD of the client
-	openNow bool
+	home fetched // GET /
+	wasm fetched // HEAD of the client
 }
 
 // fetched is a file.
@@ -53,7 +54,8 @@ type fetched struct {
 // visit looks at an address: each step needs the one before.
 func (x *exam) visit(ctx context.Context, ip netip.Addr) *site {
 	s := &site{at: x.target.at(ip)}
-	s.client = x.target.client(s.at)
+	s.dialled = x.at(s.at)
+	s.client = x.target.client(s.dialled)
 	ctx, cancel := context.WithTimeout(ctx, 2*stepTimeout)
 	defer cancel()
 	if s.connect(ctx, x.target); s.dialErr != nil || s.tlsErr != nil {
@@ -70,13 +72,12 @@ func (x *exam) visit(ctx context.Context, ip netip.Addr) *site {
 func (s *site) connect(ctx context.Context, t *target) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.at.String())
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.dialled.String())
 	if err != nil {
 		s.dialErr = err
 		return
 	}
 	defer func() { _ = conn.Close() }() // it was looked at
-	s.openNow = true
 	if !t.secure {
 		return
 	}
@@ -171,7 +172,7 @@ func judgeTCP(s *site, others int) Check {
 		c.Status, c.Cause, c.Fix, c.Seen = Skip, "", "", "this machine has no IPv6"
 	case s.at.Addr().Is6() && others > 0:
 		c.Cause = IPv6Dead
-		c.Fix = "remove the AAAA record, if the server has no IPv6; else " + c.Fix
+		c.Fix = fmt.Sprintf("remove the AAAA record %v; or, if that is the server: %s", s.at.Addr(), c.Fix)
 	case errors.Is(s.dialErr, syscall.ECONNREFUSED):
 		c.Fix = "start the program (systemctl status wasmp2pchat; " + setting + "ADDR says where it listens), or let it be reached: " + c.Fix
 	}

@@ -53,7 +53,7 @@ func (x *exam) relay(ctx context.Context, e endpoint, w *watching, members [2][]
 	var clients [2]*turnclient.Client
 	for i, servers := range members {
 		var d dialled
-		if d = e.dial(ctx); d.err != nil || d.shook != nil {
+		if d = x.dial(ctx, e); d.err != nil || d.shook != nil {
 			r.dialed = d
 			return r
 		}
