@@ -91,7 +91,7 @@ func (b *batch) run() (stop func()) {
 		b.working.Go(w.work)
 	}
 	done := make(chan struct{})
-	working.Go(func() { b.outlets.run(done) })
+	b.working.Go(func() { b.outlets.run(done) })
 	return func() {
 		b.stopping.Store(true)
 		close(done)
