@@ -103,7 +103,6 @@ func newStage(t *testing.T, plane DataPlane, listen, public string) *stage {
 		t.Cleanup(func() { _ = conn.Close() })
 		_ = conn.SetReadBuffer(4 << 20)
 		s.peers[name], s.names[gate.AddrPort(conn.LocalAddr())] = conn, name
-		go s.hear(name, conn)
 	}
 	for _, name := range []string{"ann", "bob", "cat", "dan"} {
 		network := "udp"
@@ -116,6 +115,9 @@ func newStage(t *testing.T, plane DataPlane, listen, public string) *stage {
 			t.Skipf("no relay at %v: %d", ip, code)
 		}
 		s.clients[name], s.relays[name], s.names[relayed] = c, relayed, name
+	}
+	for name, conn := range s.peers { // now all names are known
+		go s.hear(name, conn)
 	}
 	for i, name := range s.talkers() {
 		s.bindAll(name)
