@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"hash"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -28,11 +30,13 @@ const (
 type nonces struct {
 	key   [sha256.Size]byte
 	start time.Time // monotonic: a clock that is set changes nothing
+	macs  sync.Pool // of hash.Hash: strangers ask for nonces, and shall leave no garbage
 }
 
 func newNonces() *nonces {
 	n := &nonces{start: time.Now()}
 	_, _ = rand.Read(n.key[:]) // never fails: it ends the process instead
+	n.macs.New = func() any { return hmac.New(sha256.New, n.key[:]) }
 	return n
 }
 
@@ -40,7 +44,8 @@ func newNonces() *nonces {
 func (n *nonces) make(client netip.AddrPort) string {
 	raw := make([]byte, nonceTimeBytes, nonceBytes)
 	binary.BigEndian.PutUint32(raw, n.now())
-	return base64.RawURLEncoding.EncodeToString(append(raw, n.mac(raw, client)...))
+	mac := n.mac(raw, client)
+	return base64.RawURLEncoding.EncodeToString(append(raw, mac[:]...))
 }
 
 // valid reports whether we made the nonce for this client, not too long ago.
@@ -51,16 +56,19 @@ func (n *nonces) valid(nonce string, client netip.AddrPort) bool {
 	}
 	made, mac := raw[:nonceTimeBytes], raw[nonceTimeBytes:]
 	age := int64(n.now()) - int64(binary.BigEndian.Uint32(made))
-	return hmac.Equal(mac, n.mac(made, client)) && age >= 0 && age <= int64(nonceLifetime/time.Second)
+	want := n.mac(made, client)
+	return hmac.Equal(mac, want[:]) && age >= 0 && age <= int64(nonceLifetime/time.Second)
 }
 
-func (n *nonces) mac(made []byte, client netip.AddrPort) []byte {
-	mac := hmac.New(sha256.New, n.key[:])
-	mac.Write(made)
+func (n *nonces) mac(made []byte, client netip.AddrPort) [nonceMACBytes]byte {
+	var text, sum [sha256.Size]byte
 	ip := client.Addr().As16()
-	mac.Write(ip[:])
-	mac.Write(binary.BigEndian.AppendUint16(nil, client.Port()))
-	return mac.Sum(nil)[:nonceMACBytes]
+	of := append(append(text[:0], made...), ip[:]...)
+	mac := n.macs.Get().(hash.Hash)
+	defer n.macs.Put(mac)
+	mac.Reset()
+	mac.Write(binary.BigEndian.AppendUint16(of, client.Port()))
+	return [nonceMACBytes]byte(mac.Sum(sum[:0]))
 }
 
 func (n *nonces) now() uint32 { return uint32(time.Since(n.start) / time.Second) }
