@@ -24,13 +24,17 @@ import (
 // its own, and pion by none: see parting. With PlanePion pion reads, which costs no
 // memory per packet.
 type relay struct {
-	conn   atomic.Pointer[net.UDPConn] // nil: the socket is sock
-	sock   *mmsg.Socket
-	port   uint16
-	home   *relays
-	owner  *grant // nil: nobody's yet
-	closed func() error
-	gone   atomic.Bool // is closed, or about to be
+	conn  atomic.Pointer[net.UDPConn] // nil: the socket is sock
+	sock  *mmsg.Socket
+	port  uint16
+	home  *relays
+	owner *grant      // nil: nobody's yet
+	gone  atomic.Bool // is closed, or about to be
+
+	closing sync.Once
+	closed  error        // what Close returns
+	left    func(*relay) // are called at the end of that of an allocation
+	over    func()
 
 	worker *worker // that reads from sock; nil: none does
 	slot   uint32  // there
@@ -47,23 +51,14 @@ func (h *relays) newRelay(conn *net.UDPConn, sock *mmsg.Socket, port uint16) *re
 	h.taken.Add(1)
 	r := &relay{sock: sock, port: port, home: h}
 	r.conn.Store(conn)
-	r.closed = sync.OnceValue(r.release)
 	return r
 }
 
 // belongTo makes the relay that of an allocation: it can be reached from other
-// relays. When it is closed, left is called before its port is free again, and gone
+// relays. When it is closed, left is called before its port is free again, and over
 // at the end, each once.
-func (r *relay) belongTo(g *grant, left func(*relay), gone func()) {
-	r.owner = g
-	r.closed = sync.OnceValue(func() error {
-		r.gone.Store(true)
-		r.home.homes.leave(r)
-		left(r)
-		err := r.release()
-		gone()
-		return err
-	})
+func (r *relay) belongTo(g *grant, left func(*relay), over func()) {
+	r.owner, r.left, r.over = g, left, over
 	r.home.homes.join(r)
 	if r.batched() {
 		r.home.homes.batch.watch(r)
@@ -218,7 +213,20 @@ func (r *relay) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(r.bound())
 
 // Close closes the socket, upon which pion forgets the allocation, at once or when
 // its door tells it. It may be called again and again.
-func (r *relay) Close() error { return r.closed() }
+func (r *relay) Close() error {
+	r.closing.Do(func() {
+		if r.over == nil { // nobody's
+			r.closed = r.release()
+			return
+		}
+		r.gone.Store(true)
+		r.home.homes.leave(r)
+		r.left(r)
+		r.closed = r.release()
+		r.over()
+	})
+	return r.closed
+}
 
 // SetDeadline does nothing, as the two below: nobody sets one.
 func (r *relay) SetDeadline(time.Time) error { return nil }
