@@ -25,6 +25,9 @@ type direct struct {
 // our address as the server knows it: the relay hears no other.
 func (x *exam) throughFirewall(ctx context.Context, c *turnclient.Client, relayed netip.AddrPort, from netip.Addr) (d direct) {
 	switch {
+	case x.cfg.Host != nil:
+		d.skipped = "the machine of the server is no outside: ask from another one"
+		return d
 	case !from.IsValid():
 		d.skipped = "the server does not know where we come from"
 		return d

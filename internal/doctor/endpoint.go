@@ -59,7 +59,11 @@ func (x *exam) where(ctx context.Context, host string) []netip.Addr {
 		defer cancel()
 		list, _ = x.cfg.Resolver.LookupNetIP(ctx, "ip", host) // none: nothing is asked
 	}
-	var one []netip.Addr
+	return oneOfEach(list)
+}
+
+// oneOfEach are the first addresses of the families that there are.
+func oneOfEach(list []netip.Addr) (one []netip.Addr) {
 	for _, ip := range list {
 		if ip = ip.Unmap(); !slices.ContainsFunc(one, func(had netip.Addr) bool { return had.Is4() == ip.Is4() }) {
 			one = append(one, ip)
@@ -214,7 +218,7 @@ func judgeBinding(b *binding, w *ways) []Check {
 	}
 	if b.ok() {
 		c.Seen = "you come from " + b.mapped.String()
-		if !b.offered && !w.told[kindOf(b.endpoint)] {
+		if b.main && !w.told[kindOf(b.endpoint)] {
 			c.Status, c.Seen = Warn, "answers, and visitors are not told of it: the server did not reach it itself"
 			c.Fix = "journalctl -u wasmp2pchat | grep withheld   says why: mostly a firewall that closes the server's own address to itself, or " + setting + "PUBLIC_IPS"
 		}

@@ -308,10 +308,12 @@ func judgeAddress(host string, addrs []netip.Addr, h *Host, f *Facts) Check {
 	case len(here) == 0 && f == nil:
 		c.Status, c.Seen = Skip, "this machine is behind NAT, and the server does not say as what it is known outside"
 	default:
-		slices.SortFunc(here, netip.Addr.Compare)
-		here = slices.Compact(here)
-		c.fail(DNSElsewhere, fmt.Sprintf("leads to %s, and this machine is %s", join(away), join(here)),
-			fmt.Sprintf("%s instead of %s; if a proxy is there, name it in %sTRUSTED_PROXIES", records(host, here), join(away), setting))
+		right := here
+		if f != nil {
+			right = f.PublicIPs
+		}
+		c.fail(DNSElsewhere, fmt.Sprintf("leads to %s, and this machine is %s", join(away), join(right)),
+			fmt.Sprintf("%s instead of %s; if a proxy is there, name it in %sTRUSTED_PROXIES", records(host, oneOfEach(right)), join(away), setting))
 	}
 	return c
 }

@@ -79,14 +79,18 @@ func (x *exam) relay(ctx context.Context, e endpoint, w *watching, members [2][]
 	return r
 }
 
-// allocate asks for a relay of the family by which it is asked.
+// allocate asks for a relay of the family by which it is asked, if there is one.
 func allocate(ctx context.Context, c *turnclient.Client, by netip.Addr) (netip.AddrPort, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	if by.Is4() {
 		return c.Allocate(ctx, 0)
 	}
-	return c.Allocate(ctx, turnclient.IPv6)
+	relayed, err := c.Allocate(ctx, turnclient.IPv6)
+	if refused, ok := errors.AsType[*turnclient.RefusedError](err); ok && refused.Code == turnclient.NoSuchFamily {
+		return c.Allocate(ctx, 0)
+	}
+	return relayed, err
 }
 
 // release ends an allocation, or the server would keep it for ten minutes.

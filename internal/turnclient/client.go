@@ -60,6 +60,7 @@ func (e *RefusedError) Error() string { return fmt.Sprintf("%v is refused: %d", 
 const (
 	Unauthorized = 401
 	Forbidden    = 403
+	NoSuchFamily = 440
 	QuotaReached = 486
 	NoCapacity   = 508
 	staleNonce   = 438
