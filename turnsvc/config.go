@@ -140,9 +140,6 @@ func (c Config) withDefaults() Config {
 	if c.Offered == nil {
 		c.Offered = func() {}
 	}
-	if c.Saw == nil {
-		c.Saw = func(Sight) {}
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -24,7 +24,11 @@ func (s *Sight) Transport() string { return s.Local.Network() }
 // At is Local as an address.
 func (s *Sight) At() netip.AddrPort { return gate.AddrPort(s.Local) }
 
+// saw tells who wants to know.
 func (d *door) saw(r *request, answered bool, code stun.ErrorCode) {
+	if d.srv.cfg.Saw == nil {
+		return
+	}
 	d.srv.cfg.Saw(Sight{TransactionID: r.TransactionID, Local: d.LocalAddr(), Client: r.client, Answered: answered, Code: int(code)})
 }
 

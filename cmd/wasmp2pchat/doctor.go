@@ -93,7 +93,7 @@ func trustToo(cfg *doctor.Config, file string) error {
 func examinesHost(cfg *doctor.Config, w world, admin string) error {
 	if cfg.URL != "" {
 		if admin != "" {
-			cfg.Host = &doctor.Host{Facts: askFacts(admin)}
+			cfg.Facts = askFacts(admin)
 		}
 		return nil
 	}
@@ -105,7 +105,8 @@ func examinesHost(cfg *doctor.Config, w world, admin string) error {
 		admin = "http://" + reachableText(string(settings.AdminAddr))
 	}
 	cfg.URL = ownURL(settings)
-	cfg.Host = &doctor.Host{Facts: askFacts(admin), Own: ownAddresses(), Public: settings.PublicIPs, Listens: listening(settings), Proxied: proxiedElsewhere(settings)}
+	cfg.Facts = askFacts(admin)
+	cfg.Host = &doctor.Host{Own: ownAddresses(), Public: settings.PublicIPs, Listens: listening(settings), Proxied: proxiedElsewhere(settings)}
 	return nil
 }
 

@@ -25,7 +25,7 @@ type direct struct {
 // our address as the server knows it: the relay hears no other.
 func (x *exam) throughFirewall(ctx context.Context, c *turnclient.Client, relayed netip.AddrPort, from netip.Addr) (d direct) {
 	switch {
-	case x.cfg.Host != nil:
+	case x.onHost():
 		d.skipped = "the machine of the server is no outside: ask from another one"
 		return d
 	case !from.IsValid():

@@ -64,11 +64,10 @@ type OwnURL struct {
 
 // Host is the machine of the server, which doctor runs on.
 type Host struct {
-	Facts   func(context.Context) (*Facts, error) // asks the server that runs
-	Own     []netip.Addr                          // of the interfaces, without loopback
-	Public  []netip.Addr                          // that the settings say it has outside
-	Listens []Listen                              // where the server listens, by its settings
-	Proxied bool                                  // the name may lead to a proxy elsewhere
+	Own     []netip.Addr // of the interfaces, without loopback
+	Public  []netip.Addr // that the settings say it has outside
+	Listens []Listen     // where the server listens, by its settings
+	Proxied bool         // the name may lead to a proxy elsewhere
 }
 
 // Listen is a place where the server listens.
@@ -116,14 +115,20 @@ func (h *Host) hidden(f *Facts) map[netip.Addr]netip.Addr {
 	return hidden
 }
 
-// askHost asks the server of this machine what it knows of itself.
-func (x *exam) askHost(ctx context.Context) (*Facts, error) {
-	if x.cfg.Host == nil {
-		return nil, nil
+// onHost reports whether this is the machine of the server.
+func (x *exam) onHost() bool { return x.cfg.Host != nil }
+
+// errNoFacts says that nobody is to be asked.
+var errNoFacts = errors.New("nobody to ask")
+
+// askFacts asks the server what it knows of itself.
+func (x *exam) askFacts(ctx context.Context) (*Facts, error) {
+	if x.cfg.Facts == nil {
+		return nil, errNoFacts
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	return x.cfg.Host.Facts(ctx)
+	return x.cfg.Facts(ctx)
 }
 
 // examineHost looks at what only the machine itself knows. Answers says that the
@@ -132,11 +137,11 @@ func (x *exam) examineHost(ctx context.Context, f *Facts, err error, answers boo
 	switch {
 	case f != nil:
 		x.sheet.add(judgeFacts(f)...)
-	case x.cfg.Host != nil:
+	case !errors.Is(err, errNoFacts):
 		x.sheet.add(judgeNoFacts(err, answers))
-		if !answers {
-			x.sheet.add(tryPorts(ctx, x.cfg.Host.Listens)...)
-		}
+	}
+	if x.onHost() && f == nil && !answers {
+		x.sheet.add(tryPorts(ctx, x.cfg.Host.Listens)...)
 	}
 }
 

@@ -2,10 +2,13 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"strings"
 )
@@ -50,6 +53,35 @@ func judgePage(s *site) []Check {
 		client.fail(PageMissing, fmt.Sprintf("%s comes as %q, which browsers refuse", name, s.wasm.kind), "let the proxy hand on Content-Type: application/wasm")
 	}
 	return []Check{page, client}
+}
+
+// plainPort is that of http.
+const plainPort = 80
+
+// askPlain looks whether people who type no https are sent there.
+func (x *exam) askPlain(ctx context.Context, s *site) {
+	if !x.target.secure || x.target.port != 443 {
+		return
+	}
+	at := netip.AddrPortFrom(s.at.Addr(), plainPort)
+	plain := &site{client: x.target.client(x.at(at))}
+	defer plain.client.CloseIdleConnections()
+	f, _ := plain.get(ctx, http.MethodGet, "http://"+x.target.host+"/")
+	x.sheet.add(judgePlain(at, f))
+}
+
+// judgePlain is what the port of http means; nobody needs it.
+func judgePlain(at netip.AddrPort, f fetched) Check {
+	c := Check{ID: "port", Subject: at.String() + "/tcp", Status: Skip}
+	switch {
+	case f.err != nil:
+		c.Seen = "closed: who types http:// sees nothing, and certificates come by 443 alone"
+	case f.status >= 300 && f.status < 400 && strings.HasPrefix(f.location, "https://"):
+		c.Status, c.Seen = OK, "sends people to https"
+	default:
+		c.Seen = fmt.Sprintf("%s answers %d, and sends nobody to https", cmp.Or(f.server, "something"), f.status)
+	}
+	return c
 }
 
 func (c *Check) fail(cause Cause, seen, fix string) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -48,7 +49,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 
 // run does everything, in the order of doc.go.
 func (x *exam) run(ctx context.Context) (version string) {
-	facts, factsErr := x.askHost(ctx)
+	facts, factsErr := x.askFacts(ctx)
 	x.addrs = x.lookFor(x.addresses(ctx, facts), facts)
 	x.sites = x.visitAll(ctx, x.addrs)
 	for _, s := range x.sites {
@@ -132,7 +133,7 @@ func (x *exam) judgeSites(h hints) {
 			h.host, h.cert, h.others = x.target.host, x.target.secure && c.Status != Fail, x.answersElsewhere(s)
 			_, literal := x.target.literal()
 			h.named = !literal
-			h.onHost = x.cfg.Host != nil // who looks there at what is its own
+			h.onHost = x.onHost() // where only its own addresses are looked at
 			x.sheet.add(judgeStranger(s, h))
 		}
 		clock := judgeClock(s.date, s.asked)
@@ -194,6 +195,9 @@ func (x *exam) examineServices(ctx context.Context, good []*site) {
 		w = nil
 		x.sheet.add(Check{ID: "probe", Subject: "/doctor/probes", Status: Skip, Seen: errText(err)})
 	}
+	var plain sync.WaitGroup
+	plain.Go(func() { x.askPlain(ctx, first) })
+	defer plain.Wait()
 	p := x.meet(ctx, first, good[len(good)-1])
 	defer p.leave()
 	x.sheet.add(judgeUpgrade("/matchmaking", p.a.upgrade), judgeUpgrade("/signaling", p.a.door), judgeMatch(p), judgeRoom(p))
@@ -241,7 +245,7 @@ func (x *exam) examineRelay(ctx context.Context, s *site, w *watching, members [
 	x.sheet.add(judgeDirect(relayed, false, view, ports)...)
 	x.sheet.add(judgePrivate(relayed))
 	if w != nil {
-		x.sheet.add(judgeSource(w.welcome.From, bound, x.cfg.Host != nil)...)
+		x.sheet.add(judgeSource(w.welcome.From, bound, x.onHost())...)
 	}
 }
 

@@ -44,11 +44,12 @@ type site struct {
 
 // fetched is a file.
 type fetched struct {
-	err    error
-	status int
-	kind   string // Content-Type
-	body   []byte
-	server string
+	err      error
+	status   int
+	kind     string // Content-Type
+	body     []byte
+	server   string
+	location string
 }
 
 // visit looks at an address: each step needs the one before.
@@ -137,7 +138,7 @@ func (s *site) get(ctx context.Context, method, url string) (f fetched, date str
 		return fetched{err: err}, ""
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read
-	f = fetched{status: resp.StatusCode, kind: resp.Header.Get("Content-Type"), server: resp.Header.Get("Server")}
+	f = fetched{status: resp.StatusCode, kind: resp.Header.Get("Content-Type"), server: resp.Header.Get("Server"), location: resp.Header.Get("Location")}
 	f.body, f.err = io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	return f, resp.Header.Get("Date")
 }

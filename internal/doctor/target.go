@@ -121,6 +121,8 @@ type Config struct {
 	URL      string         // of the server: http, https, ws or wss; required
 	Roots    *x509.CertPool // whose certificates are good; nil: those of the system
 	Resolver Resolver       // nil: that of the system
-	Host     *Host          // what only the machine of the server knows; nil: this is another one
-	Now      func() time.Time
+	Host     *Host          // the machine of the server, if this is it; else nil
+	// Facts asks the server what it tells on its own machine only; nil: nobody can.
+	Facts func(context.Context) (*Facts, error)
+	Now   func() time.Time // nil: time.Now
 }

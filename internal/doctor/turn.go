@@ -130,13 +130,13 @@ func hears(ctx context.Context, c *turnclient.Client, word string) (netip.AddrPo
 }
 
 // knock asks for permissions that nobody must get. The address that we come from
-// is our partner's, and may be allowed.
+// is our partner's, that of the relay has his relay: both may be allowed.
 func (r *relaying) knock(ctx context.Context, c *turnclient.Client, from netip.Addr) {
 	if !r.relayed[0].Addr().Is4() {
 		return
 	}
 	for _, peer := range privatePeers() {
-		if peer == from {
+		if peer == from || peer == r.relayed[0].Addr() {
 			continue
 		}
 		switch err := c.Permit(ctx, netip.AddrPortFrom(peer, 9)); {
@@ -231,7 +231,7 @@ func judgePrivate(list []*relaying) Check {
 	var open []string
 	for _, r := range list {
 		if r.asked && c.Status == Skip {
-			c.Status, c.Seen = OK, "10.0.0.1, 127.0.0.1 and 169.254.169.254 are refused"
+			c.Status, c.Seen = OK, "refused: "+join(privatePeers())
 		}
 		for _, peer := range r.open {
 			if !slices.Contains(open, peer.String()) {

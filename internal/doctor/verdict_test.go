@@ -136,6 +136,10 @@ func ofSites(t *testing.T) []verdict {
 		{"another host, and ours elsewhere", someoneElse(nginx, hints{named: true, others: true, cert: true}), Fail, DNSElsewhere, "A record of chat.example.org"},
 		{"no HTTP at all", someoneElse(&site{at: at("192.0.2.1:443"), versionErr: errors.New("malformed HTTP response")}, hints{}), Fail, PortTaken, "ss -ltnp"},
 
+		{"http that leads to https", []Check{judgePlain(at("192.0.2.1:80"), fetched{status: http.StatusMovedPermanently, location: "https://chat.example.org/"})}, OK, "", ""},
+		{"http of others", []Check{judgePlain(at("192.0.2.1:80"), fetched{status: http.StatusOK})}, Skip, "", ""},
+		{"no http", []Check{judgePlain(at("192.0.2.1:80"), fetched{err: syscall.ECONNREFUSED})}, Skip, "", ""},
+
 		{"a clock that is right", clock(20 * time.Second), OK, "", ""},
 		{"a clock two minutes ahead", clock(2 * time.Minute), Warn, ClockOff, "timedatectl"},
 		{"a clock an hour late", clock(-time.Hour), Fail, ClockOff, "timedatectl"},
