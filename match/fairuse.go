@@ -62,11 +62,11 @@ func (l *level) fall(now time.Time, every time.Duration) {
 // turnstile counts who comes to a lobby and how often. It is safe for
 // concurrent use.
 type turnstile struct {
+	mu         sync.Mutex // guards the fields below
 	rules      FairUse
 	offerEvery time.Duration // an address may come
 	offerMost  float64       // times at once
 
-	mu      sync.Mutex           // guards the fields below
 	waiting map[netip.Prefix]int // WebSockets that wait; as many entries at most
 	offers  recent[netip.Prefix, level]
 	users   recent[string, level] // skips
@@ -75,30 +75,49 @@ type turnstile struct {
 }
 
 func newTurnstile(rules FairUse) *turnstile {
-	drained := rules.SkipEvery * highestSkips // then any level is 0
-	s := &turnstile{
-		rules:   rules,
-		waiting: map[netip.Prefix]int{},
-		users:   newRecent[string, level](maxKnown, drained),
-		devices: newRecent[string, level](maxKnown, drained),
-		addrs:   newRecent[netip.Prefix, level](maxKnown, drained),
+	s := &turnstile{waiting: map[netip.Prefix]int{}}
+	s.set(rules)
+	return s
+}
+
+// set changes the rules. Levels that another rate made start afresh.
+func (s *turnstile) set(rules FairUse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.rules
+	s.rules = rules
+	if s.users.entries == nil || rules.SkipEvery != old.SkipEvery {
+		drained := rules.SkipEvery * highestSkips // then any level is 0
+		s.users = newRecent[string, level](maxKnown, drained)
+		s.devices = newRecent[string, level](maxKnown, drained)
+		s.addrs = newRecent[netip.Prefix, level](maxKnown, drained)
 	}
-	if rules.OffersPerAddr > 0 {
+	switch rules.OffersPerAddr {
+	case old.OffersPerAddr:
+	case 0:
+		s.offerMost = 0
+	default:
 		s.offerEvery = time.Duration(float64(time.Second) / rules.OffersPerAddr)
 		s.offerMost = max(1, math.Floor(rules.OffersPerAddr*offerBurst.Seconds()))
 		s.offers = newRecent[netip.Prefix, level](maxKnown, s.offerEvery*time.Duration(s.offerMost))
 	}
-	return s
+}
+
+// peoplePerAddr is how many people one address may stand for now.
+func (s *turnstile) peoplePerAddr() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rules.PeoplePerAddr
 }
 
 // offer counts a request from an address. If there were too many it does not
 // count, and one may come after the wait.
 func (s *turnstile) offer(addr netip.Addr, now time.Time) (wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.offerMost == 0 {
 		return 0
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	l := s.offers.touch(arrivals.Source(addr), now)
 	l.fall(now, s.offerEvery)
 	if over := l.height + 1 - s.offerMost; over > 0 {
@@ -152,6 +171,8 @@ func (s *turnstile) coolDown(p Party, now time.Time) time.Duration {
 // levels goes through the levels that somebody has a part in, and how many
 // people share each.
 func (s *turnstile) levels(p Party, now time.Time, each func(l *level, people float64)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.rules.SkipEvery == 0 {
 		return
 	}
@@ -159,8 +180,6 @@ func (s *turnstile) levels(p Party, now time.Time, each func(l *level, people fl
 		l.fall(now, s.rules.SkipEvery)
 		each(l, people)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	visit(s.users.touch(p.User, now), 1)
 	if p.Device != "" {
 		visit(s.devices.touch(p.Device, now), 1)

@@ -69,7 +69,8 @@ type Lobby struct {
 	meetings  *meetings
 	standby   *standby
 
-	draining atomic.Bool // nobody is matched any more
+	draining atomic.Bool  // nobody is matched any more
+	tagWait  atomic.Int64 // a time.Duration, for those who are told
 
 	visitors atomic.Int64
 	matches  atomic.Uint64
@@ -108,6 +109,7 @@ func New(cfg Config) *Lobby {
 		cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(),
 		standby: newStandby(cfg.MaxStandby), refusals: map[string]*atomic.Uint64{},
 	}
+	l.tagWait.Store(int64(cfg.TagWait))
 	if l.pool == nil {
 		l.pool = NewMemory(cfg.PoolConfig)
 	}
@@ -128,6 +130,14 @@ func (l *Lobby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.hub.Accept(w, r, func(c *wsconn.Conn) wsconn.Session {
 		return &visitor{lobby: l, conn: c}
 	})
+}
+
+// SetRules changes the rules of the pool and those of fair use while the lobby
+// serves. Who waits goes on waiting, by the new ones; nobody is sent away.
+func (l *Lobby) SetRules(r Rules, use FairUse) {
+	l.tagWait.Store(int64(l.cfg.with(r).TagWait))
+	l.turnstile.set(use)
+	l.pool.SetRules(r)
 }
 
 // Absent tells the lobby that a room has one member only, for the other one

@@ -118,7 +118,7 @@ func (p *Memory) arrive(t *Ticket, now time.Duration, o *outcome) (partner *Tick
 	case now < m.notBefore:
 		m.spot = resting
 		return nil
-	case m.crowd != nil && m.crowd.size > p.cfg.Crowd:
+	case p.isCrowded(m.crowd):
 		p.hold(t, now, m.first)
 		p.settle(m.crowd, now)
 		return nil
@@ -235,6 +235,19 @@ func (p *Memory) move(t *Ticket, e event) bool {
 		p.waiting++
 	}
 	return ok
+}
+
+// SetRules implements Pool. Everybody who waits gets a moment at the next tick, in
+// which he comes to stand where he may by now, and looks around.
+func (p *Memory) SetRules(r Rules) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, before := p.now(), p.cfg.MaxWait
+	p.cfg = p.cfg.with(r)
+	for k := p.roll.head; k != nil; k = k.next {
+		k.ticket.memory.deadline += p.cfg.MaxWait - before
+		p.wake(k.ticket, now)
+	}
 }
 
 // Waiting implements Pool.

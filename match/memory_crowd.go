@@ -22,9 +22,14 @@ type crowd struct {
 	turn       time.Duration // when the next may be admitted
 }
 
-// joinCrowd counts t with those of its address.
+// isCrowded tells whether c is a crowd in the strict sense.
+func (p *Memory) isCrowded(c *crowd) bool {
+	return c != nil && p.cfg.Crowd > 0 && c.size > p.cfg.Crowd
+}
+
+// joinCrowd counts t with those of its address, which may come to count later.
 func (p *Memory) joinCrowd(t *Ticket) {
-	if p.cfg.Crowd == 0 || !t.Addr.IsValid() {
+	if !t.Addr.IsValid() {
 		return
 	}
 	from := arrivals.Source(t.Addr)
@@ -78,7 +83,7 @@ func (p *Memory) hold(t *Ticket, now time.Duration, next bool) {
 func (p *Memory) settle(c *crowd, now time.Duration) {
 	switch {
 	case c == nil:
-	case c.size <= p.cfg.Crowd: // no crowd (any more)
+	case !p.isCrowded(c): // no crowd (any more)
 		for c.held.head != nil {
 			p.promote(c.held.head.ticket, now)
 		}

@@ -30,7 +30,7 @@ func (p *Memory) fits(a, b *Ticket, now time.Duration) bool {
 		return false
 	case p.cfg.Avoid > 0 && both < AloneFor && p.met.met(a, b, now-p.cfg.Avoid):
 		return false
-	case a.memory.crowd != nil && a.memory.crowd == b.memory.crowd && both < YoungFor:
+	case p.cfg.Crowd > 0 && a.memory.crowd != nil && a.memory.crowd == b.memory.crowd && both < YoungFor:
 		return false
 	}
 	return true

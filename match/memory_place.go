@@ -17,9 +17,9 @@ type place struct {
 	due       time.Duration // its next moment, by the wheel
 	told      time.Duration // when it was last told how many wait
 
-	user  uint64    // keyed hash of its user, if there is something to avoid
+	user  uint64    // keyed hash of its user
 	meets encounter // the note of its match, if it is the second of the pair
-	crowd *crowd    // those of its address; nil: addresses do not count
+	crowd *crowd    // those of its address; nil: it has none
 
 	seen     uint64  // the last look that saw it
 	order    int64   // among those in the queues, smaller is first
@@ -48,9 +48,7 @@ func (p *Memory) enlist(t *Ticket, now time.Duration) {
 			m.notBefore = t.NotBefore.Sub(p.born)
 		}
 		m.deadline = m.since + p.cfg.MaxWait
-		if p.cfg.Avoid > 0 {
-			m.user = p.met.hash(t.User)
-		}
+		m.user = p.met.hash(t.User)
 	}
 	m.enlisted, m.told = true, now
 	p.roll.add(&m.roll, t, false)

@@ -88,7 +88,7 @@ func (p *Memory) comeForward(t *Ticket, now time.Duration) {
 	m := &t.memory
 	switch {
 	case m.spot != resting || now < m.notBefore:
-	case m.crowd != nil && m.crowd.size > p.cfg.Crowd:
+	case p.isCrowded(m.crowd):
 		p.hold(t, now, m.first)
 	default:
 		p.admit(t, now)

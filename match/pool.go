@@ -23,6 +23,9 @@ type Pool interface {
 	// its partner has not come. Its MaxWait begins anew. The caller offers it
 	// then, before which it may have got another RoomName.
 	Return(t *Ticket)
+	// SetRules changes the times and the crowd of PoolConfig while the pool serves.
+	// Who waits goes on waiting, by the new ones.
+	SetRules(r Rules)
 	// Waiting is how many wait.
 	Waiting() int
 	// Serve keeps the times of the pool until ctx ends; then nobody is
@@ -55,6 +58,13 @@ type PoolConfig struct {
 	Crowd   int           // more than these of one subscriber address are a crowd; 0: addresses do not count
 }
 
+// Rules are what of a PoolConfig may change while the pool serves, with the same
+// defaults.
+type Rules struct {
+	TagWait, MaxWait, Avoid time.Duration
+	Crowd                   int
+}
+
 // WithDefaults is c with its zero fields filled in.
 func (c PoolConfig) WithDefaults() PoolConfig {
 	if c.TagWait == 0 {
@@ -64,6 +74,12 @@ func (c PoolConfig) WithDefaults() PoolConfig {
 		c.MaxWait = 2 * time.Minute
 	}
 	return c
+}
+
+// with is c with other rules.
+func (c PoolConfig) with(r Rules) PoolConfig {
+	c.TagWait, c.MaxWait, c.Avoid, c.Crowd = r.TagWait, r.MaxWait, r.Avoid, r.Crowd
+	return c.WithDefaults()
 }
 
 // Visitor is what a pool asks of the one who holds a ticket.

@@ -86,7 +86,7 @@ func (v *visitor) ask(request wire.MatchRequest) {
 		v.refuse(wire.MatchMessage{Reason: wire.ErrorTooFast, Wait: seconds(wait)})
 		return
 	}
-	verdict := l.cfg.Bans.judge(party, l.cfg.FairUse.PeoplePerAddr, now)
+	verdict := l.cfg.Bans.judge(party, l.turnstile.peoplePerAddr(), now)
 	if verdict.ban != "" {
 		v.refuse(wire.MatchMessage{Reason: wire.ErrorBanned, Wait: seconds(verdict.until.Sub(now)), Ban: verdict.ban})
 		return
@@ -131,7 +131,7 @@ func (v *visitor) report(r wire.Report) {
 		_ = v.conn.Post(wsconn.JSON(wire.MatchMessage{Type: wire.MatchError, Reason: wire.ErrorUnknownRoom})) // its reader learns of an end by itself
 		return
 	}
-	if now, people := time.Now(), l.cfg.FairUse.PeoplePerAddr; first && l.cfg.Bans.judge(by, people, now).ban == "" {
+	if now, people := time.Now(), l.turnstile.peoplePerAddr(); first && l.cfg.Bans.judge(by, people, now).ban == "" {
 		l.cfg.Bans.report(about, by, r.Reason, people, now)
 		l.reports.Add(1)
 	}
@@ -287,7 +287,7 @@ func (v *visitor) News(waiting int) {
 		numbers |= coolingBit
 	}
 	if len(v.ticket.Tags) > 0 && slices.Contains(v.request.Ext, wire.ExtWaiting) {
-		m.Relax = seconds(max(0, time.Until(v.ticket.Since.Add(v.lobby.cfg.TagWait))))
+		m.Relax = seconds(max(0, time.Until(v.ticket.Since.Add(time.Duration(v.lobby.tagWait.Load())))))
 	}
 	m.ICEServers, m.ExpiresAt = v.warmUp()
 	if v.told.Swap(numbers) != numbers || m.ICEServers != nil {

@@ -33,7 +33,7 @@ func (c Check) Run(t *testing.T, newPool Maker, unit time.Duration) {
 
 // Checks are all checks.
 func Checks() []Check {
-	return slices.Concat(orderChecks(), ruleChecks(), ghostChecks(), crowdChecks(), endChecks())
+	return slices.Concat(orderChecks(), ruleChecks(), ghostChecks(), crowdChecks(), endChecks(), changeChecks())
 }
 
 // plain is the settings of a pool in which nobody is avoided and addresses do
