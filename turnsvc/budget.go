@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,63 +20,88 @@ const budgetInterval = 10 * time.Second
 // relay or leaves it, with its headers, and so a relayed one twice. What is no
 // relaying, such as the answers to strangers or the page, is not in it.
 //
-// The zero value is no budget. spend, shapes and admits may be called by any
-// number of goroutines; all else belongs to the one that keeps the budget.
+// The zero value is no budget. spend, shapes, admits and setLimit may be called by
+// any number of goroutines; all else belongs to the one that keeps the budget.
 type budget struct {
-	limit   int64     // bytes a month; 0: none
-	shapeAt int64     // 80 % of them
-	count   *counters // count.spent is what was spent in month
+	limit   atomic.Int64 // bytes a month; 0: none
+	shapeAt atomic.Int64 // 80 % of them
+	count   *counters    // count.spent is what was spent in month
 
-	path   string // where the ledger is; empty: nowhere
-	now    func() time.Time
-	log    *slog.Logger
-	month  string // that count.spent is about
-	ledger ledger // the other months, and month as it was when it was last saved
-	told   int    // how much of the budget was spent when it was last logged: 0, 80 or 100 %
-	broken bool   // the last time it could not be saved
+	path string // where the ledger is; empty: nowhere
+	now  func() time.Time
+	log  *slog.Logger
+
+	mu     sync.Mutex // guards the fields below
+	month  string     // that count.spent is about
+	ledger ledger     // the other months, and month as it was when it was last saved
+	told   int        // how much of the budget was spent when it was last logged: 0, 80 or 100 %
+	broken bool       // the last time it could not be saved
 }
 
-// openBudget reads the ledger of the budget. One that cannot be read is an error:
-// to start with nothing would spend the month's money again, without a word.
+// openBudget reads the ledger of the budget, if there is one.
 func openBudget(cfg Config, count *counters) (*budget, error) {
-	b := &budget{
-		limit: cfg.MonthlyBudget, shapeAt: cfg.MonthlyBudget - cfg.MonthlyBudget/5, count: count,
-		path: cfg.BudgetFile, now: cfg.now, log: cfg.Log, ledger: ledger{},
-	}
-	if b.limit == 0 {
-		return b, nil
-	}
-	if b.path != "" {
-		l, err := readLedger(b.path)
-		if err != nil {
-			return nil, fmt.Errorf("read the budget of turn: %w", err)
+	b := &budget{count: count, path: cfg.BudgetFile, now: cfg.now, log: cfg.Log, ledger: ledger{}}
+	return b, b.setLimit(cfg.MonthlyBudget)
+}
+
+// setLimit changes the budget. Where there was none what other months and this one
+// have cost before is read from the ledger. One that cannot be read is an error: to
+// start with nothing would spend the month's money again, without a word.
+func (b *budget) setLimit(limit int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch before := b.limit.Load(); {
+	case before == limit:
+		return nil
+	case before == 0:
+		if err := b.begin(); err != nil {
+			return err
 		}
-		b.ledger = l
+	case limit == 0:
+		b.save()
+		b.ledger[b.month] = b.count.spent.Load()
 	}
-	b.month = monthOf(b.now())
-	b.count.spent.Store(b.ledger[b.month])
-	return b, nil
+	b.told = 0
+	b.shapeAt.Store(limit - limit/5)
+	b.limit.Store(limit)
+	return nil
+}
+
+// begin takes up the account of the present month. b.mu is held.
+func (b *budget) begin() error {
+	l := b.ledger
+	if b.path != "" {
+		var err error
+		if l, err = readLedger(b.path); err != nil {
+			return fmt.Errorf("read the budget of turn: %w", err)
+		}
+	}
+	b.ledger, b.month = l, monthOf(b.now())
+	b.count.spent.Store(l[b.month])
+	return nil
 }
 
 // spend notes bytes that entered or left the machine.
 func (b *budget) spend(n int64) {
-	if b.limit > 0 {
+	if b.limit.Load() > 0 {
 		b.count.spent.Add(n)
 	}
 }
 
 // shapes reports whether allocations are to be slower.
-func (b *budget) shapes() bool { return b.limit > 0 && b.count.spent.Load() >= b.shapeAt }
+func (b *budget) shapes() bool {
+	return b.limit.Load() > 0 && b.count.spent.Load() >= b.shapeAt.Load()
+}
 
 // admits reports whether there may be a new allocation.
-func (b *budget) admits() bool { return b.limit == 0 || b.count.spent.Load() < b.limit }
+func (b *budget) admits() bool {
+	limit := b.limit.Load()
+	return limit == 0 || b.count.spent.Load() < limit
+}
 
 // keep saves the budget from time to time, and turns the month, until the
 // function that it returns is called, which saves it for the last time.
 func (b *budget) keep() (stop func()) {
-	if b.limit == 0 {
-		return func() {}
-	}
 	done := make(chan struct{})
 	var keeping sync.WaitGroup
 	keeping.Go(func() { b.run(done) })
@@ -89,9 +115,7 @@ func (b *budget) run(done <-chan struct{}) {
 	tick := time.NewTicker(budgetInterval)
 	defer tick.Stop()
 	for last := false; ; {
-		b.turnMonth()
-		b.tell()
-		b.save()
+		b.look()
 		if last {
 			return
 		}
@@ -100,6 +124,17 @@ func (b *budget) run(done <-chan struct{}) {
 		case <-done:
 			last = true
 		}
+	}
+}
+
+// look is what happens every budgetInterval.
+func (b *budget) look() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.limit.Load() > 0 {
+		b.turnMonth()
+		b.tell()
+		b.save()
 	}
 }
 
@@ -118,12 +153,13 @@ func (b *budget) turnMonth() {
 // tell logs once a month that the budget runs out, and once that it has.
 func (b *budget) tell() {
 	spent := b.count.spent.Load()
-	attrs := []any{"month", b.month, "spent_bytes", spent, "budget_bytes", b.limit}
+	limit := b.limit.Load()
+	attrs := []any{"month", b.month, "spent_bytes", spent, "budget_bytes", limit}
 	switch {
-	case spent >= b.limit && b.told < 100:
+	case spent >= limit && b.told < 100:
 		b.told = 100
 		b.log.Warn("turn budget spent: no new allocations", attrs...)
-	case spent >= b.shapeAt && b.told < 80:
+	case spent >= b.shapeAt.Load() && b.told < 80:
 		b.told = 80
 		b.log.Warn("turn budget runs out: allocations are slower", attrs...)
 	}

@@ -23,7 +23,8 @@ type homes struct {
 	batch     *batch          // reads for the relays; nil: pion does
 	listening map[uint16]bool // where we listen for clients
 
-	epoch atomic.Uint64 // grows with everything that the wall's answers depend on
+	filter atomic.Pointer[filter]
+	epoch  atomic.Uint64 // grows with everything that the wall's answers depend on
 
 	mu   sync.Mutex           // held while view is replaced
 	view atomic.Pointer[view] // what packets see
@@ -41,6 +42,7 @@ type view struct {
 func newHomes(cfg Config, interfaces map[netip.Addr]bool, listening map[uint16]bool, m *meter) *homes {
 	h := &homes{cfg: cfg, meter: m, listening: listening}
 	h.view.Store(new(view))
+	h.filter.Store(newFilter(cfg.Peers, cfg.AllowPeers, cfg.DenyPeers))
 	h.move(cfg.PublicIPs, interfaces)
 	return h
 }

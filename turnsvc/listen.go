@@ -17,20 +17,20 @@ const maxDTLS = 1000
 
 // sockets are where clients come in. What is off is nil.
 type sockets struct {
-	udp     []gate.Sockets
-	tcp     *gate.Listener
-	tls     *gate.Listener
-	dtls    *gate.Listener
-	streams []*gate.Listener // those of Config.Streams
-	crowd   *arrivals.Crowd  // of the connections over TCP and TLS
+	udp      []gate.Sockets
+	tcp      *gate.Listener
+	tls      *gate.Listener
+	dtls     *gate.Listener
+	streams  []*gate.Listener // those of Config.Streams
+	crowd    *arrivals.Crowd  // of the connections over TCP and TLS
+	crowdUDP *arrivals.Crowd  // of those over DTLS
 }
 
 // listen opens the sockets of cfg. Those that are open when one fails are for
 // the caller to close.
 func (s *Server) listen(ctx context.Context) (err error) {
 	cfg := s.cfg
-	limits := arrivals.Limits{Conns: cfg.MaxConns, ConnsPerAddr: 2 * cfg.MaxPerAddr}
-	s.crowd = arrivals.NewCrowd(limits)
+	s.crowd, s.crowdUDP = arrivals.NewCrowd(cfg.streams()), arrivals.NewCrowd(cfg.streamsUDP())
 	if err := s.listenUDP(ctx); err != nil {
 		return err
 	}
@@ -43,8 +43,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		if s.tls, err = s.listenTCP(ctx, cfg.TLSAddr, gate.TLS(cfg.TLS)); err != nil {
 			return err
 		}
-		limits.Conns = min(limits.Conns, maxDTLS)
-		if s.dtls, err = s.listenDTLS(ctx, arrivals.NewCrowd(limits)); err != nil {
+		if s.dtls, err = s.listenDTLS(ctx, s.crowdUDP); err != nil {
 			return err
 		}
 	}

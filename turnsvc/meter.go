@@ -1,6 +1,7 @@
 package turnsvc
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
@@ -18,14 +19,16 @@ const headerBytes = 32
 // A meter counts what the relays of a server carry and holds it to the limits.
 // All relays share it.
 type meter struct {
-	bitrate Bitrate // of each way of an allocation
+	bitrate atomic.Int64 // the Bitrate of each way of an allocation
 	budget  *budget
 	count   *counters
 	start   time.Time // monotonic: a clock that is set changes nothing
 }
 
 func newMeter(cfg Config, count *counters, b *budget) *meter {
-	return &meter{bitrate: cfg.MaxBitrate, budget: b, count: count, start: time.Now()}
+	m := &meter{budget: b, count: count, start: time.Now()}
+	m.bitrate.Store(int64(cfg.MaxBitrate))
+	return m
 }
 
 // now is the time of the buckets and of the permissions.
@@ -45,13 +48,14 @@ func (m *meter) lets(way *bucket, n int, now time.Duration) bool {
 // rate is the bitrate at present. Where there is no limit and the budget runs
 // out, there is one.
 func (m *meter) rate() Bitrate {
+	rate := Bitrate(m.bitrate.Load())
 	switch {
 	case !m.budget.shapes():
-		return m.bitrate
-	case m.bitrate < 0:
+		return rate
+	case rate < 0:
 		return DefaultBitrate / shapeDivisor
 	}
-	return m.bitrate / shapeDivisor
+	return rate / shapeDivisor
 }
 
 // carriedOut counts a datagram from a client to a peer. A peer that is a relay of

@@ -8,9 +8,10 @@ import (
 // quota counts allocations, from the yes to the request until the relay socket
 // is closed, so that the limits hold exactly however many ask at once.
 type quota struct {
+	mu sync.Mutex // guards the fields below
+
 	total, perUser, perAddr int // the limits
 
-	mu       sync.Mutex // guards the fields below
 	all      int
 	users    map[string]int
 	sources  map[netip.Prefix]int
@@ -23,6 +24,20 @@ func newQuota(total, perUser, perAddr int) *quota {
 		total: total, perUser: perUser, perAddr: perAddr,
 		users: map[string]int{}, sources: map[netip.Prefix]int{}, empty: make(chan struct{}),
 	}
+}
+
+// limit changes the limits. What was taken stays taken.
+func (q *quota) limit(total, perUser, perAddr int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.total, q.perUser, q.perAddr = total, perUser, perAddr
+}
+
+// most is how many there may be in all.
+func (q *quota) most() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.total
 }
 
 // take counts one allocation, unless that would be one too many.

@@ -48,10 +48,7 @@ func (h *homes) newRelays(public netip.Addr, onInterface bool) *relays {
 	r := &relays{
 		homes: h, public: public, bound: public, ports: cfg.RelayPorts, count: h.meter.count, meter: h.meter,
 		byRoom: cfg.Peers == PeersRoom, byPort: map[uint16]*relay{},
-		wall: &wall{
-			filter: newFilter(cfg.Peers, cfg.AllowPeers, cfg.DenyPeers),
-			family: familyOf(public), homes: h, listening: h.listening,
-		},
+		wall: &wall{family: familyOf(public), homes: h, listening: h.listening},
 	}
 	switch {
 	case onInterface:

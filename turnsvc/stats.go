@@ -125,7 +125,7 @@ func (s *Server) Stats() Stats {
 	}
 	return Stats{
 		Allocations:      s.quota.count(),
-		AllocationsLimit: s.cfg.MaxAllocations,
+		AllocationsLimit: s.quota.most(),
 		AllocationsTotal: c.made.Load(),
 		Connections:      s.crowd.Len(),
 		Introduced:       c.introduced.Load(),
@@ -146,7 +146,7 @@ func (s *Server) Stats() Stats {
 
 		DroppedBitrate: c.bitrate.Load(),
 		BudgetSpent:    c.spent.Load(),
-		BudgetLimit:    s.cfg.MonthlyBudget,
+		BudgetLimit:    s.budget.limit.Load(),
 		BudgetUnsaved:  c.unsaved.Load(),
 
 		RelayedBytesIn:    in.Bytes,

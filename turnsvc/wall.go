@@ -10,9 +10,8 @@ import (
 // the relay what listens here, but two allocations of this server must reach
 // each other.
 type wall struct {
-	filter    *filter
 	family    byte            // of our relayed transport addresses
-	homes     *homes          // which addresses are ours, and which are relays
+	homes     *homes          // which addresses are ours, which are relays, and the filter
 	listening map[uint16]bool // where we listen for clients
 }
 
@@ -36,16 +35,16 @@ func interfaceAddrs() (map[netip.Addr]bool, error) {
 // are refused, too, since no datagram could reach them.
 func (w *wall) grants(ip netip.Addr) bool {
 	ip = ip.Unmap()
-	here := w.homes.view.Load()
+	here, filter := w.homes.view.Load(), w.homes.filter.Load()
 	switch {
 	case familyOf(ip) != w.family:
 		return false
 	case here.relayed(ip):
-		return !contains(w.filter.deny, ip)
-	case here.own(ip) && !w.filter.lifts(ip):
+		return !contains(filter.deny, ip)
+	case here.own(ip) && !filter.lifts(ip):
 		return false
 	}
-	return w.filter.allows(ip)
+	return filter.allows(ip)
 }
 
 // lets reports whether a datagram may go to peer, or come from it.
@@ -59,5 +58,5 @@ func (w *wall) lets(peer netip.AddrPort) bool {
 	case w.homes.at(peer) != nil:
 		return true
 	}
-	return w.filter.lifts(ip) && !w.listening[peer.Port()]
+	return w.homes.filter.Load().lifts(ip) && !w.listening[peer.Port()]
 }

@@ -13,9 +13,8 @@ type Limits struct {
 
 // Crowd counts connections, of one listener or of several, against Limits.
 type Crowd struct {
-	limits Limits
-
 	mu      sync.Mutex // guards the fields below, and those of the seats
+	limits  Limits
 	all     int
 	sources map[netip.Prefix]int // how many of all are known to come from there
 }
@@ -23,6 +22,13 @@ type Crowd struct {
 // NewCrowd returns a Crowd that is empty.
 func NewCrowd(limits Limits) *Crowd {
 	return &Crowd{limits: limits, sources: map[netip.Prefix]int{}}
+}
+
+// SetLimits changes the limits. Who has a seat keeps it.
+func (c *Crowd) SetLimits(limits Limits) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limits = limits
 }
 
 // Len is how many connections are counted.
