@@ -96,6 +96,27 @@ func TestDefaultsHold(t *testing.T) {
 	})
 }
 
+// TestTheCapPerAddressChanges holds that the next one is let in by the cap of now.
+func TestTheCapPerAddressChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStreet()
+		h := build(t, s, Config{MaxPerAddr: 1})
+		for most := 1; most <= 3; most++ {
+			h.SetMaxPerAddr(most)
+			for range 2 {
+				_ = s.come(t, "192.0.2.1")
+				synctest.Wait()
+			}
+			if got := h.Stats().Open; got != most {
+				t.Errorf("with a cap of %d, %d are open", most, got)
+			}
+		}
+		h.stop()
+		h.settled(t)
+	})
+}
+
 // TestTLSGivesItsPlaceBack holds that a connection is counted until what came
 // out is closed, whatever it came out as.
 func TestTLSGivesItsPlaceBack(t *testing.T) {

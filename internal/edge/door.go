@@ -111,6 +111,11 @@ func New(l net.Listener, cfg Config) *Door {
 	}
 }
 
+// SetMaxPerAddr changes Config.MaxPerAddr, with the same defaults. Nobody is cut.
+func (d *Door) SetMaxPerAddr(n int) {
+	d.crowd.SetLimits(arrivals.Limits{Conns: d.cfg.MaxConns, ConnsPerAddr: cmp.Or(n, DefaultMaxPerAddr)})
+}
+
 // HTTP is where those come out who speak HTTP; its listener is made for
 // http.Server.Serve. Those with HTTP/2 are *tls.Conn, so the server's TLSConfig
 // stays nil. After its Close they are refused.

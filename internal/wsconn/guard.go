@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -34,7 +35,7 @@ type Limits struct {
 // Guard stands before the WebSockets of a server and counts them all
 // together. It is safe for concurrent use.
 type Guard struct {
-	limits Limits
+	limits atomic.Pointer[Limits] // replaced while mu is held
 	log    *slog.Logger
 
 	mu    sync.Mutex // guards the fields below
@@ -63,7 +64,22 @@ type account struct {
 
 // NewGuard returns a guard that holds the limits.
 func NewGuard(limits Limits) *Guard {
-	return &Guard{limits: limits, log: logger(limits.Log), subs: map[netip.Prefix]*account{}, tidy: maxSubscribers}
+	g := &Guard{log: logger(limits.Log), subs: map[netip.Prefix]*account{}, tidy: maxSubscribers}
+	g.limits.Store(&limits)
+	return g
+}
+
+// SetLimits changes the limits, but not TrustedProxies and Log. Who is in stays
+// in, and counts.
+func (g *Guard) SetLimits(limits Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old := g.limits.Load()
+	limits.TrustedProxies, limits.Log = old.TrustedProxies, old.Log
+	g.limits.Store(&limits)
+	for _, acc := range g.subs {
+		acc.setRate(&limits)
+	}
 }
 
 // Stats is a snapshot of the guard's counters.
@@ -79,7 +95,7 @@ func (g *Guard) Stats() GuardStats {
 // a foreign origin, 429 over a limit per address, 503 when the server is full.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr := ClientAddr(r, g.limits.TrustedProxies)
+		addr := ClientAddr(r, g.limits.Load().TrustedProxies)
 		g.lookForProxy(r)
 		if !g.originAllowed(r) {
 			g.count(&g.stats.RefusedOrigin)
@@ -104,7 +120,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 // trusted: every limit per address would count the proxy. A stranger can make
 // it say so too, but only once.
 func (g *Guard) lookForProxy(r *http.Request) {
-	if len(r.Header.Values("X-Forwarded-For")) > 0 && !within(hostAddr(r.RemoteAddr), g.limits.TrustedProxies) {
+	if len(r.Header.Values("X-Forwarded-For")) > 0 && !within(hostAddr(r.RemoteAddr), g.limits.Load().TrustedProxies) {
 		g.proxySeen.Do(func() { g.log.Warn("x-forwarded-for does not count here: behind a proxy? set TRUSTED_PROXIES") })
 	}
 }
@@ -116,7 +132,7 @@ func (g *Guard) originAllowed(r *http.Request) bool {
 	if origin == "" || sameHost(origin, r.Host) {
 		return true
 	}
-	for _, allowed := range g.limits.Origins {
+	for _, allowed := range g.limits.Load().Origins {
 		if allowed == "*" || strings.EqualFold(allowed, origin) {
 			return true
 		}
@@ -133,12 +149,13 @@ func sameHost(origin, host string) bool {
 func (g *Guard) enter(addr netip.Addr) (status int, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.limits.MaxTotal > 0 && g.total >= g.limits.MaxTotal {
+	limits := g.limits.Load()
+	if limits.MaxTotal > 0 && g.total >= limits.MaxTotal {
 		g.stats.RefusedTotal++
 		return http.StatusServiceUnavailable, "the server is full"
 	}
 	acc := g.account(arrivals.Source(addr))
-	if g.limits.MaxPerAddr > 0 && acc.open >= g.limits.MaxPerAddr {
+	if limits.MaxPerAddr > 0 && acc.open >= limits.MaxPerAddr {
 		g.stats.RefusedPerAddr++
 		return http.StatusTooManyRequests, "too many connections from this address"
 	}
@@ -159,12 +176,25 @@ func (g *Guard) account(sub netip.Prefix) *account {
 			g.forgetIdle()
 		}
 		acc = new(account)
-		if g.limits.RatePerAddr > 0 {
-			acc.budget = rate.NewLimiter(rate.Limit(g.limits.RatePerAddr), cmp.Or(g.limits.Burst, max(1, int(4*g.limits.RatePerAddr))))
-		}
+		acc.setRate(g.limits.Load())
 		g.subs[sub] = acc
 	}
 	return acc
+}
+
+// setRate holds the account to a rate. What it has saved up it keeps, up to the new
+// burst. The guard's mu is held.
+func (acc *account) setRate(limits *Limits) {
+	every, burst := rate.Limit(limits.RatePerAddr), cmp.Or(limits.Burst, max(1, int(4*limits.RatePerAddr)))
+	switch {
+	case every <= 0:
+		acc.budget = nil
+	case acc.budget == nil:
+		acc.budget = rate.NewLimiter(every, burst)
+	default:
+		acc.budget.SetLimit(every)
+		acc.budget.SetBurst(burst)
+	}
 }
 
 // forgetIdle drops every subscriber without a connection, and puts off the

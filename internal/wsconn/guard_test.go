@@ -44,6 +44,56 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// TestLimitsOfAGuardChange holds that the next one is let in by the limits of now,
+// and that who is in stays.
+func TestLimitsOfAGuardChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(Limits{MaxPerAddr: 1, RatePerAddr: 1, Burst: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+		ask := func(origin string) int {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://chat.example.org/signaling", nil)
+			r.RemoteAddr = "10.0.0.1:1"
+			r.Header.Set("X-Forwarded-For", "198.51.100.7")
+			r.Header.Set("Origin", origin)
+			return serve(g, r)
+		}
+		const home, foreign = "http://chat.example.org", "https://app.example"
+		addr := netip.MustParseAddr("198.51.100.7")
+		if status, why := g.enter(addr); status != http.StatusOK {
+			t.Fatalf("the first one is refused: %s", why)
+		}
+		for _, c := range []struct {
+			name   string
+			limits Limits
+			origin string
+			want   int
+		}{
+			{"one per address", Limits{MaxPerAddr: 1}, home, http.StatusTooManyRequests},
+			{"two per address", Limits{MaxPerAddr: 2}, home, http.StatusOK},
+			{"one in all", Limits{MaxTotal: 1}, home, http.StatusServiceUnavailable},
+			{"no limit", Limits{}, home, http.StatusOK},
+			{"a foreign origin", Limits{}, foreign, http.StatusForbidden},
+			{"an origin that is allowed by now", Limits{Origins: []string{foreign}}, foreign, http.StatusOK},
+			{"a rate, of which nothing is used", Limits{RatePerAddr: 1, Burst: 1}, home, http.StatusOK},
+			{"a rate that is used up", Limits{RatePerAddr: 1, Burst: 1}, home, http.StatusTooManyRequests},
+		} {
+			g.SetLimits(c.limits)
+			if got := ask(c.origin); got != c.want {
+				t.Errorf("%s: status %d, want %d", c.name, got, c.want)
+			}
+		}
+		g.SetLimits(Limits{RatePerAddr: 10, Burst: 1})
+		<-time.After(100 * time.Millisecond)
+		if got := ask(home); got != http.StatusOK {
+			t.Errorf("a tenth of a second later at ten a second: status %d, want 200", got)
+		}
+		if got := g.Stats().Open; got != 1 {
+			t.Errorf("%d are in, want the first one", got)
+		}
+		g.leave(addr)
+	})
+}
+
 func TestClientAddr(t *testing.T) {
 	t.Parallel()
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
