@@ -135,7 +135,7 @@ func (l *Lobby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // SetRules changes the rules of the pool and those of fair use while the lobby
 // serves. Who waits goes on waiting, by the new ones; nobody is sent away.
 func (l *Lobby) SetRules(r Rules, use FairUse) {
-	l.tagWait.Store(int64(l.cfg.with(r).TagWait))
+	l.tagWait.Store(int64(l.cfg.With(r).TagWait))
 	l.turnstile.set(use)
 	l.pool.SetRules(r)
 }

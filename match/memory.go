@@ -243,7 +243,7 @@ func (p *Memory) SetRules(r Rules) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, before := p.now(), p.cfg.MaxWait
-	p.cfg = p.cfg.with(r)
+	p.cfg = p.cfg.With(r)
 	for k := p.roll.head; k != nil; k = k.next {
 		k.ticket.memory.deadline += p.cfg.MaxWait - before
 		p.wake(k.ticket, now)

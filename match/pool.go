@@ -76,8 +76,8 @@ func (c PoolConfig) WithDefaults() PoolConfig {
 	return c
 }
 
-// with is c with other rules.
-func (c PoolConfig) with(r Rules) PoolConfig {
+// With is c with other rules.
+func (c PoolConfig) With(r Rules) PoolConfig {
 	c.TagWait, c.MaxWait, c.Avoid, c.Crowd = r.TagWait, r.MaxWait, r.Avoid, r.Crowd
 	return c.WithDefaults()
 }

@@ -33,11 +33,11 @@ func (q *quota) limit(total, perUser, perAddr int) {
 	q.total, q.perUser, q.perAddr = total, perUser, perAddr
 }
 
-// most is how many there may be in all.
-func (q *quota) most() int {
+// limits is how many there may be, in all and from one source.
+func (q *quota) limits() (total, perAddr int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.total
+	return q.total, q.perAddr
 }
 
 // take counts one allocation, unless that would be one too many.

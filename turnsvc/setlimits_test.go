@@ -2,6 +2,8 @@ package turnsvc
 
 import (
 	"errors"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,72 +12,96 @@ import (
 	"github.com/pion/stun/v3"
 )
 
+// limited is somebody who talks through a server whose limits change.
+type limited struct {
+	*client
+	t     *testing.T
+	s     *service
+	limit Limits // at first
+	conn  *net.UDPConn
+	peer  netip.AddrPort
+}
+
+func startLimited(t *testing.T) *limited {
+	t.Helper()
+	k := &limited{t: t, limit: Limits{MaxAllocations: 10, MaxPerUser: 10, MaxPerAddr: 10, MaxBitrate: NoLimit, AllowPeers: prefixes("127.0.0.0/8")}}
+	k.s = serve(t, func(c *Config) { c.Peers = PeersPublic; *c = c.with(k.limit) })
+	k.client = k.s.dial(t, "udp", "ann")
+	k.mustAllocate()
+	k.conn, k.peer = newPeer(t)
+	if !k.permit(k.peer) {
+		t.Fatal("no permission")
+	}
+	return k
+}
+
+// goesOn checks that what is said arrives, and nothing before it.
+func (k *limited) goesOn(text string) {
+	k.t.Helper()
+	k.sendTo(k.peer, text)
+	buf := make([]byte, 1600)
+	if n, err := k.conn.Read(buf); err != nil || string(buf[:n]) != text {
+		k.t.Errorf("the peer reads %q, %v, want %q", buf[:n], err, text)
+	}
+}
+
+func (k *limited) set(change func(*Limits)) {
+	k.t.Helper()
+	l := k.limit
+	change(&l)
+	if err := k.s.SetLimits(l); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func (k *limited) setBack() { k.set(func(*Limits) {}) }
+
 // TestLimitsChangeWhileItServes lowers and lifts each limit of a server on which
 // somebody talks: he goes on, and the next ones are let in by the new limits.
 func TestLimitsChangeWhileItServes(t *testing.T) {
 	t.Parallel()
-	was := Limits{MaxAllocations: 10, MaxPerUser: 10, MaxPerAddr: 10, MaxBitrate: NoLimit, AllowPeers: prefixes("127.0.0.0/8")}
-	s := serve(t, func(c *Config) { c.Peers = PeersPublic; *c = c.with(was) })
-	ann := s.dial(t, "udp", "ann")
-	ann.mustAllocate()
-	conn, peer := newPeer(t)
-	if !ann.permit(peer) {
-		t.Fatal("no permission")
-	}
-	carried := func(text string) {
-		t.Helper()
-		ann.sendTo(peer, text)
-		buf := make([]byte, 1600)
-		if n, err := conn.Read(buf); err != nil || string(buf[:n]) != text {
-			t.Errorf("the peer reads %q, %v, want %q", buf[:n], err, text)
-		}
-	}
-	check := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	set := func(change func(*Limits)) error {
-		l := was
-		change(&l)
-		return s.SetLimits(l)
-	}
+	k := startLimited(t)
 	for name, c := range map[string]struct {
 		lower func(*Limits)
 		user  string
-		want  stun.ErrorCode
 	}{
-		"in all":      {func(l *Limits) { l.MaxAllocations = 1 }, "bob", stun.CodeAllocQuotaReached},
-		"per user":    {func(l *Limits) { l.MaxPerUser = 1 }, "ann", stun.CodeAllocQuotaReached},
-		"per address": {func(l *Limits) { l.MaxPerAddr = 1 }, "bob", stun.CodeAllocQuotaReached},
+		"in all":      {func(l *Limits) { l.MaxAllocations = 1 }, "bob"},
+		"per user":    {func(l *Limits) { l.MaxPerUser = 1 }, "ann"},
+		"per address": {func(l *Limits) { l.MaxPerAddr = 1 }, "bob"},
 	} {
-		check(set(c.lower))
-		if _, code := s.dial(t, "udp", c.user).allocate(); code != c.want {
-			t.Errorf("%s: Allocate over the new limit = %d, want %d", name, code, c.want)
+		k.set(c.lower)
+		if _, code := k.s.dial(t, "udp", c.user).allocate(); code != stun.CodeAllocQuotaReached {
+			t.Errorf("%s: Allocate over the new limit = %d, want 486", name, code)
 		}
-		carried(name)
-		check(s.SetLimits(was))
-		lifted := s.dial(t, "udp", c.user)
-		lifted.mustAllocate()
-		carried(name)
-		if got := code(lifted.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0))); got != 0 {
+		k.goesOn(name)
+		k.setBack()
+		next := k.s.dial(t, "udp", c.user)
+		next.mustAllocate()
+		k.goesOn(name + ", lifted")
+		if got := code(next.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0))); got != 0 {
 			t.Errorf("%s: Refresh 0 = %d", name, got)
 		}
 	}
-	if err := set(func(l *Limits) { l.MaxAllocations, l.MaxPerUser = -1, 1 }); err == nil || s.Stats().AllocationsLimit != 10 {
-		t.Errorf("a bad limit = %v with %d allocations, want an error and what was before", err, s.Stats().AllocationsLimit)
+	bad := k.limit
+	bad.MaxAllocations, bad.MaxPerUser = -1, 1
+	if err := k.s.SetLimits(bad); err == nil || k.s.Stats().AllocationsLimit != 10 {
+		t.Errorf("a bad limit = %v with %d allocations, want an error and what was before", err, k.s.Stats().AllocationsLimit)
 	}
+}
 
-	check(set(func(l *Limits) { l.DenyPeers = prefixes("127.0.0.1/32") }))
-	if ann.permit(peer) {
+// TestAPeerThatIsDeniedLater holds that a permission of before does not count.
+func TestAPeerThatIsDeniedLater(t *testing.T) {
+	t.Parallel()
+	k := startLimited(t)
+	k.set(func(l *Limits) { l.DenyPeers = prefixes("127.0.0.1/32") })
+	if k.permit(k.peer) {
 		t.Error("a peer that is denied by now gets a permission")
 	}
-	before := s.Stats().RefusedPeer
-	ann.sendTo(peer, "denied")
-	s.within(t, "the datagram to a denied peer is not refused", func() bool { return s.Stats().RefusedPeer > before })
-	check(s.SetLimits(was))
-	carried("allowed again") // and not "denied"
+	before := k.s.Stats().RefusedPeer
+	k.sendTo(k.peer, "denied")
+	k.s.within(t, "the datagram to a denied peer is not refused", func() bool { return k.s.Stats().RefusedPeer > before })
+	k.setBack()
+	k.goesOn("allowed again")
 }
 
 // TestABitrateThatChanges holds live allocations to the bitrate of now.

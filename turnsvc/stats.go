@@ -115,6 +115,9 @@ func (s *Server) InUse(client netip.Addr) (all, ofAddr int) {
 	return s.quota.inUse(arrivals.Source(client))
 }
 
+// Capacity is how many allocations there may be, in all and for one client address.
+func (s *Server) Capacity() (all, perAddr int) { return s.quota.limits() }
+
 // Stats is what the server did until now.
 func (s *Server) Stats() Stats {
 	c := &s.count
@@ -123,9 +126,10 @@ func (s *Server) Stats() Stats {
 	for i := range bySecret {
 		bySecret[i] = c.secrets[i].Load()
 	}
+	all, _ := s.Capacity()
 	return Stats{
 		Allocations:      s.quota.count(),
-		AllocationsLimit: s.quota.most(),
+		AllocationsLimit: all,
 		AllocationsTotal: c.made.Load(),
 		Connections:      s.crowd.Len(),
 		Introduced:       c.introduced.Load(),
