@@ -24,7 +24,7 @@ type config struct {
 	StateDir       string          `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets, and bans; made with mode 0700"`
 	PublicIPs      []netip.Addr    `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: found, see ADDRESS_SOURCES"`
 	AddressSources address.Sources `env:"ADDRESS_SOURCES"                             help:"where addresses are looked for: interfaces, dns, metadata, metadata:aws (gcp, azure, oci, hetzner, digitalocean), stun:host:port; unset: interfaces,dns, and metadata where the firmware names one of these clouds"`
-	AllowedOrigins []origin        `env:"ALLOWED_ORIGINS"                             help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
+	AllowedOrigins []origin        `env:"ALLOWED_ORIGINS"                             live:"yes" help:"origins besides the same host that may open the WebSockets, such as https://example.org"`
 	TrustedProxies []netip.Prefix  `env:"TRUSTED_PROXIES"                             help:"prefixes whose X-Forwarded-For and PROXY protocol count"`
 	Domain         string          `env:"DOMAIN"                                      help:"public name of this server: alone it is enough for HTTPS and TURN over TLS, with a certificate of Let's Encrypt, to whose terms you agree by setting it"`
 	RoomSecret     secret          `env:"ROOM_SECRET"                                 help:"signs room ids and resume tokens, and hashes who is banned; unset: generated in STATE_DIR"`
@@ -32,7 +32,7 @@ type config struct {
 	EnvFile string `env:"ENV_FILE" help:"a file with further settings, NAME=value, which SIGHUP reads again; the environment wins over it; also --env-file"`
 
 	Log struct {
-		Level  slog.Level `env:"LEVEL"  envDefault:"info" help:"debug, info, warn or error"`
+		Level  slog.Level `env:"LEVEL"  envDefault:"info" live:"yes" help:"debug, info, warn or error"`
 		Format logFormat  `env:"FORMAT" envDefault:"text" help:"text or json"`
 	} `envPrefix:"LOG_"`
 
@@ -45,18 +45,18 @@ type config struct {
 	} `envPrefix:"TLS_"`
 
 	WS struct {
-		MaxPerIP   int      `env:"MAX_PER_IP"  envDefault:"64"    help:"WebSockets at once per address (/64 for IPv6); 0, for load tests: no limit, and matchmaking counts nothing per address"`
-		RatePerIP  rate     `env:"RATE_PER_IP" envDefault:"10/s"  help:"new WebSockets per address, in bursts of 4 seconds' worth; 0: no limit"`
+		MaxPerIP   int      `env:"MAX_PER_IP"  envDefault:"64"    live:"yes" help:"WebSockets at once per address (/64 for IPv6); 0, for load tests: no limit, and matchmaking counts nothing per address"`
+		RatePerIP  rate     `env:"RATE_PER_IP" envDefault:"10/s"  live:"yes" help:"new WebSockets per address, in bursts of 4 seconds' worth; 0: no limit"`
 		MaxMessage byteSize `env:"MAX_MESSAGE" envDefault:"64KiB" help:"size of one WebSocket message"`
 	} `envPrefix:"WS_"`
 
 	Match struct {
-		TagWait     time.Duration `env:"TAG_WAIT"      envDefault:"8s"    help:"then a visitor with tags may meet somebody who shares none"`
-		MaxWait     time.Duration `env:"MAX_WAIT"      envDefault:"2m"    help:"then a visitor is told that nobody came"`
-		Avoid       time.Duration `env:"AVOID"         envDefault:"10m"   help:"the same two do not meet again so soon; 0: they may at once"`
-		MaxPerIP    int           `env:"MAX_PER_IP"    envDefault:"50"    help:"visitors who wait at once per address (/64 for IPv6); 0, or WS_MAX_PER_IP=0: no limit"`
-		OffersPerIP rate          `env:"OFFERS_PER_IP" envDefault:"120/m" help:"requests for a partner per address, in bursts of half a minute's worth; 0, or WS_MAX_PER_IP=0: no limit"`
-		Crowd       int           `env:"CROWD"         envDefault:"32"     help:"more than these who wait at one address share one place in the queue; 0, for a school behind one NAT, or WS_MAX_PER_IP=0: no limit"`
+		TagWait     time.Duration `env:"TAG_WAIT"      envDefault:"8s"    live:"yes" help:"then a visitor with tags may meet somebody who shares none"`
+		MaxWait     time.Duration `env:"MAX_WAIT"      envDefault:"2m"    live:"yes" help:"then a visitor is told that nobody came"`
+		Avoid       time.Duration `env:"AVOID"         envDefault:"10m"   live:"yes" help:"the same two do not meet again so soon; 0: they may at once"`
+		MaxPerIP    int           `env:"MAX_PER_IP"    envDefault:"50"    live:"yes" help:"visitors who wait at once per address (/64 for IPv6); 0, or WS_MAX_PER_IP=0: no limit"`
+		OffersPerIP rate          `env:"OFFERS_PER_IP" envDefault:"120/m" live:"yes" help:"requests for a partner per address, in bursts of half a minute's worth; 0, or WS_MAX_PER_IP=0: no limit"`
+		Crowd       int           `env:"CROWD"         envDefault:"32"     live:"yes" help:"more than these who wait at one address share one place in the queue; 0, for a school behind one NAT, or WS_MAX_PER_IP=0: no limit"`
 	} `envPrefix:"MATCH_"`
 
 	Signal struct {
@@ -66,7 +66,7 @@ type config struct {
 	} `envPrefix:"SIGNAL_"`
 
 	TURN struct {
-		Secrets        []secret           `env:"SECRETS"                                           help:"shared secrets, newest first: the first signs, all verify; unset: generated in STATE_DIR"`
+		Secrets        []secret           `env:"SECRETS"                                           live:"yes" help:"shared secrets, newest first: the first signs, all verify; unset: generated in STATE_DIR"`
 		UDPAddr        []listenAddr       `env:"UDP_ADDR"                 envDefault:":3478" tlsDefault:":3478,:443" help:"STUN and TURN over UDP, of several addresses those after the first only if they are free; empty or off switches it off"`
 		TCPAddr        listenAddr         `env:"TCP_ADDR"                 envDefault:":3478"       help:"STUN and TURN over TCP; empty or off switches it off"`
 		TLSAddr        listenAddr         `env:"TLS_ADDR"                 envDefault:":5349"       help:"TURN over TLS and DTLS, when there is a certificate; empty or off switches it off"`
@@ -74,14 +74,14 @@ type config struct {
 		RelayPorts     turnsvc.PortRange  `env:"RELAY_PORTS"              envDefault:"49152-65535" help:"UDP ports of relayed transport addresses: open them in the firewall"`
 		CredentialTTL  time.Duration      `env:"CREDENTIAL_TTL"           envDefault:"10m"         help:"lifetime of a credential; a live chat is never cut by it"`
 		Peers          turnsvc.PeerPolicy `env:"PEERS"                    envDefault:"room"        help:"who may be relayed to: room (only the partner), public (any public address) or any (tests only)"`
-		AllowPeers     []netip.Prefix     `env:"ALLOW_PEERS"                                       help:"prefixes that may be relayed to in spite of the built-in deny list"`
-		DenyPeers      []netip.Prefix     `env:"DENY_PEERS"                                        help:"prefixes that may never be relayed to"`
-		MaxAllocations int                `env:"MAX_ALLOCATIONS"          envDefault:"10000"       help:"TURN allocations in all; 486 beyond"`
-		MaxPerUser     int                `env:"MAX_ALLOCATIONS_PER_USER" envDefault:"8"           help:"TURN allocations of one side of one room"`
-		MaxPerIP       int                `env:"MAX_ALLOCATIONS_PER_IP"   envDefault:"32"          help:"TURN allocations of one address (/64 for IPv6)"`
-		MaxBitrate     turnsvc.Bitrate    `env:"MAX_BITRATE"              envDefault:"2mbit"       help:"what one TURN allocation carries each way; more is dropped and counted; off: no limit"`
+		AllowPeers     []netip.Prefix     `env:"ALLOW_PEERS"                                       live:"yes" help:"prefixes that may be relayed to in spite of the built-in deny list"`
+		DenyPeers      []netip.Prefix     `env:"DENY_PEERS"                                        live:"yes" help:"prefixes that may never be relayed to"`
+		MaxAllocations int                `env:"MAX_ALLOCATIONS"          envDefault:"10000"       live:"yes" help:"TURN allocations in all; 486 beyond"`
+		MaxPerUser     int                `env:"MAX_ALLOCATIONS_PER_USER" envDefault:"8"           live:"yes" help:"TURN allocations of one side of one room"`
+		MaxPerIP       int                `env:"MAX_ALLOCATIONS_PER_IP"   envDefault:"32"          live:"yes" help:"TURN allocations of one address (/64 for IPv6)"`
+		MaxBitrate     turnsvc.Bitrate    `env:"MAX_BITRATE"              envDefault:"2mbit"       live:"yes" help:"what one TURN allocation carries each way; more is dropped and counted; off: no limit"`
 		DataPlane      turnsvc.DataPlane  `env:"DATAPLANE"                envDefault:"auto"        help:"what carries the datagrams of channels: ebpf (in the kernel), batch (many for one system call, Linux), pion (one by one), or auto, the best that works here; one that does not falls back to the next"`
-		MonthlyBudget  byteSize           `env:"MONTHLY_BUDGET"           envDefault:"0"           help:"bytes of relayed traffic a month, in and out: 80 % of it slow the relay down, 100 % stop new allocations, live ones never; 0: no budget"`
+		MonthlyBudget  byteSize           `env:"MONTHLY_BUDGET"           envDefault:"0"           live:"yes" help:"bytes of relayed traffic a month, in and out: 80 % of it slow the relay down, 100 % stop new allocations, live ones never; 0: no budget"`
 	} `envPrefix:"TURN_"`
 }
 

@@ -4,96 +4,121 @@ package main
 // down to the machine. $i stands for the instances that were chosen.
 func dashboardRows() []dashboardRow {
 	return []dashboardRow{
-		{"Now", []panel{
-			stat("Ready", "Servers that can serve, and that cannot.", "none", q("serve", `count(wasmp2pchat_ready{$i} == 1) or vector(0)`), q("do not", `count(wasmp2pchat_ready{$i} == 0) or vector(0)`)),
-			stat("Look for a partner", "Visitors who wait now.", "none", q("wait", `sum(wasmp2pchat_match_waiting{$i})`)),
-			stat("Rooms", "With somebody in them; direct chats go on without theirs.", "none", q("rooms", `sum(wasmp2pchat_signal_rooms{$i})`)),
-			stat("Relayed", "What goes through the relay now, both ways.", "bps", q("relayed", `8 * sum(rate(wasmp2pchat_turn_relayed_bytes_total{$i}[$__rate_interval]))`)),
-			stat("Certificate", "Until it runs out.", "s", q("{{instance}}", `(wasmp2pchat_certificate_expiry_timestamp_seconds{$i} > 0) - time()`)),
-			stat("Runs", "Since its start.", "s", q("{{instance}} {{version}}", `(time() - process_start_time_seconds{$i}) * on (instance) group_left (version) wasmp2pchat_build_info{$i}`)),
-		}},
-		{"People", []panel{
-			chart("Connections", "WebSockets by what they are for. Who stands by has opened the page and has not pressed START.", "none",
-				q("looking for a partner", `sum(wasmp2pchat_match_connections{$i} - wasmp2pchat_match_standby{$i})`),
-				q("in a room", `sum(wasmp2pchat_signal_connections{$i} - wasmp2pchat_signal_standby{$i})`),
-				q("standing by", `sum(wasmp2pchat_match_standby{$i})`), q("in all", `sum(wasmp2pchat_ws_connections{$i})`)),
-			chart("Waiting", "Visitors in the pool.", "none", q("{{instance}}", `wasmp2pchat_match_waiting{$i}`)),
-			chart("Time to match", "From START to a partner: half, nine in ten and 99 in 100 waited no longer.", "s",
-				q("half", `histogram_quantile(0.5, sum by (le) (rate(wasmp2pchat_match_wait_seconds_bucket{$i}[$__rate_interval])))`),
-				q("9 in 10", `histogram_quantile(0.9, sum by (le) (rate(wasmp2pchat_match_wait_seconds_bucket{$i}[$__rate_interval])))`),
-				q("99 in 100", `histogram_quantile(0.99, sum by (le) (rate(wasmp2pchat_match_wait_seconds_bucket{$i}[$__rate_interval])))`)),
-			chart("Matches a minute", "Pairs made, and visitors for whom nobody came.", "none",
-				q("pairs", `60 * sum(rate(wasmp2pchat_match_pairs_total{$i}[$__rate_interval]))`),
-				q("nobody came", `60 * sum(rate(wasmp2pchat_match_timeouts_total{$i}[$__rate_interval]))`)),
-			chart("Reports and bans", "Bans that hold, and reports an hour.", "none",
-				q("bans", `sum(wasmp2pchat_match_bans{$i})`),
-				q("reports an hour", `3600 * sum(rate(wasmp2pchat_match_reports_total{$i}[$__rate_interval]))`)),
-		}},
-		{"Chats", []panel{
-			chart("Rooms", "With somebody in them.", "none", q("{{instance}}", `wasmp2pchat_signal_rooms{$i}`)),
-			chart("Seats a second", "Given, refused, and taken again after a loss of connection or a restart.", "ops",
-				q("given", `sum(rate(wasmp2pchat_signal_accepted_total{$i}[$__rate_interval]))`),
-				q("refused", `sum(rate(wasmp2pchat_signal_rejected_total{$i}[$__rate_interval]))`),
-				q("resumed", `sum(rate(wasmp2pchat_signal_resumed_total{$i}[$__rate_interval]))`),
-				q("rebuilt after a restart", `sum(rate(wasmp2pchat_signal_rebuilt_total{$i}[$__rate_interval]))`)),
-			chart("Partners who did not come", "Rooms with one member, and how many of them were offered again.", "ops",
-				q("absent", `sum(rate(wasmp2pchat_signal_absent_total{$i}[$__rate_interval]))`),
-				q("offered again", `sum(rate(wasmp2pchat_match_reoffers_total{$i}[$__rate_interval]))`)),
-			chart("Signaling", "Messages passed on, candidates held back for who hides, and fresh ICE servers.", "ops",
-				q("messages", `sum(rate(wasmp2pchat_signal_relayed_total{$i}[$__rate_interval]))`),
-				q("hidden candidates", `sum(rate(wasmp2pchat_signal_hidden_total{$i}[$__rate_interval]))`),
-				q("fresh ICE servers", `sum(rate(wasmp2pchat_signal_refreshes_total{$i}[$__rate_interval]))`)),
-			chart("Prepared before the match", "Visitors who were given ICE servers while they waited, and those of whose partner the relay learned.", "ops",
-				q("prepared", `sum(rate(wasmp2pchat_match_warmed_total{$i}[$__rate_interval]))`),
-				q("introduced", `sum(rate(wasmp2pchat_turn_introduced_total{$i}[$__rate_interval]))`)),
-			chart("Webhooks", "Calls that failed, and reports that were not made.", "ops",
-				q("failed", `sum(rate(wasmp2pchat_signal_webhook_failures_total{$i}[$__rate_interval]))`),
-				q("dropped", `sum(rate(wasmp2pchat_signal_webhook_dropped_total{$i}[$__rate_interval]))`)),
-		}},
-		{"Relay", []panel{
-			chart("Allocations", "That live, and how many may.", "none",
-				q("{{instance}}", `wasmp2pchat_turn_allocations{$i}`), q("limit of {{instance}}", `wasmp2pchat_turn_allocations_limit{$i}`),
-				q("made a minute at {{instance}}", `60 * rate(wasmp2pchat_turn_allocations_total{$i}[$__rate_interval])`)),
-			chart("Traffic", "Payload by way and data plane.", "bps",
-				q("{{direction}}, {{plane}}", `8 * sum by (direction, plane) (rate(wasmp2pchat_turn_relayed_bytes_total{$i}[$__rate_interval]))`)),
-			chart("Packets", "By way and data plane.", "pps",
-				q("{{direction}}, {{plane}}", `sum by (direction, plane) (rate(wasmp2pchat_turn_relayed_packets_total{$i}[$__rate_interval]))`)),
-			chart("Ports taken", "Of TURN_RELAY_PORTS, by family.", "percentunit",
-				q("{{instance}} {{family}}", `wasmp2pchat_turn_ports_taken{$i} / (wasmp2pchat_turn_ports{$i} > 0)`)),
-			chart("Traffic of this month", "What counts for TURN_MONTHLY_BUDGET, and the budget; 0: none.", "bytes",
-				q("spent by {{instance}}", `wasmp2pchat_turn_budget_spent_bytes{$i}`), q("budget of {{instance}}", `wasmp2pchat_turn_budget_limit_bytes{$i}`)),
-			chart("TURN over TCP and TLS", "Connections.", "none", q("{{instance}}", `wasmp2pchat_turn_connections{$i}`)),
-			chart("What ought not to be", "URLs that are not offered, sources that disagree, times that what was spent could not be saved.", "none",
-				q("URLs withheld", `sum(wasmp2pchat_turn_urls_withheld{$i})`), q("contradictions", `sum(wasmp2pchat_address_contradictions{$i})`),
-				q("not saved", `sum(wasmp2pchat_turn_budget_save_failures_total{$i})`)),
-			chart("Where addresses are from", "1 for the source that is trusted most.", "none",
-				q("{{instance}} {{family}}: {{source}}", `wasmp2pchat_address_source{$i} == 1`)),
-		}},
-		{"Refusals", []panel{
-			chart("WebSockets", "Refused before the upgrade.", "ops", q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_ws_refused_total{$i}[$__rate_interval]))`)),
-			chart("Matchmaking", "ERROR messages.", "ops", q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_match_refused_total{$i}[$__rate_interval]))`)),
-			chart("Relay", "Limits, peers out of bounds, strangers, and datagrams over the bitrate.", "ops",
-				q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_turn_refused_total{$i}[$__rate_interval]))`),
-				q("bad credentials", `sum(rate(wasmp2pchat_turn_auth_failures_total{$i}[$__rate_interval]))`)),
-			chart("TURN errors", "Answers by code; 401 and 438 are in the ordinary course of things.", "ops", q("{{code}}", `sum by (code) (rate(wasmp2pchat_turn_errors_total{$i}[$__rate_interval]))`)),
-			chart("Public port", "Connections refused.", "ops", q("{{port}}: {{reason}}", `sum by (port, reason) (rate(wasmp2pchat_edge_refused_total{$i}[$__rate_interval]))`)),
-			chart("Signaling", "Seats refused, connections closed for what they said, and who gave way while standing by.", "ops",
-				q("seats", `sum(rate(wasmp2pchat_signal_rejected_total{$i}[$__rate_interval]))`),
-				q("faults", `sum(rate(wasmp2pchat_signal_faults_total{$i}[$__rate_interval]))`),
-				q("gave way", `sum(rate(wasmp2pchat_signal_standby_evicted_total{$i}[$__rate_interval]))`)),
-		}},
-		{"Machine", []panel{
-			chart("CPU", "Cores in use.", "none", q("{{instance}}", `rate(process_cpu_seconds_total{$i}[$__rate_interval])`)),
-			chart("Memory", "Of the process, and of it what Go's heap has in use.", "bytes",
-				q("{{instance}}", `process_resident_memory_bytes{$i}`), q("heap of {{instance}}", `go_memstats_heap_inuse_bytes{$i}`)),
-			chart("Descriptors", "Open, of those that the process may have.", "percentunit", q("{{instance}}", `process_open_fds{$i} / process_max_fds{$i}`)),
-			chart("Connections to the public port", "Open, and of those the ones that have not said yet what they are for.", "none",
-				q("{{port}}", `sum by (port) (wasmp2pchat_edge_connections{$i})`), q("{{port}}, opening", `sum by (port) (wasmp2pchat_edge_opening{$i})`)),
-			chart("Connections a second", "To the public port, by what they were for, and those that could not be accepted.", "ops",
-				q("accepted", `sum(rate(wasmp2pchat_edge_accepted_total{$i}[$__rate_interval]))`),
-				q("{{to}}", `sum by (to) (rate(wasmp2pchat_edge_routed_total{$i}[$__rate_interval]))`),
-				q("not accepted", `sum(rate(wasmp2pchat_edge_accept_errors_total{$i}[$__rate_interval]))`)),
-			chart("Goroutines", "Each WebSocket has one.", "none", q("{{instance}}", `go_goroutines{$i}`)),
-		}},
+		{"Now", showNow()},
+		{"People", showPeople()},
+		{"Chats", showChats()},
+		{"Relay", showRelay()},
+		{"Refusals", showRefusals()},
+		{"Machine", showMachine()},
+	}
+}
+
+func showNow() []panel {
+	return []panel{
+		stat("Ready", "Servers that can serve, and that cannot.", "none", q("serve", `count(wasmp2pchat_ready{$i} == 1) or vector(0)`), q("do not", `count(wasmp2pchat_ready{$i} == 0) or vector(0)`)),
+		stat("Look for a partner", "Visitors who wait now.", "none", q("wait", `sum(wasmp2pchat_match_waiting{$i})`)),
+		stat("Rooms", "With somebody in them; direct chats go on without theirs.", "none", q("rooms", `sum(wasmp2pchat_signal_rooms{$i})`)),
+		stat("Relayed", "What goes through the relay now, both ways.", "bps", q("relayed", `8 * sum(rate(wasmp2pchat_turn_relayed_bytes_total{$i}[$__rate_interval]))`)),
+		stat("Certificate", "Until it runs out.", "s", q("{{instance}}", `(wasmp2pchat_certificate_expiry_timestamp_seconds{$i} > 0) - time()`)),
+		stat("Runs", "Since its start.", "s", q("{{instance}} {{version}}", `(time() - process_start_time_seconds{$i}) * on (instance) group_left (version) wasmp2pchat_build_info{$i}`)),
+	}
+}
+
+func showPeople() []panel {
+	return []panel{
+		chart("Connections", "WebSockets by what they are for. Who stands by has opened the page and has not pressed START.", "none",
+			q("looking for a partner", `sum(wasmp2pchat_match_connections{$i} - wasmp2pchat_match_standby{$i})`),
+			q("in a room", `sum(wasmp2pchat_signal_connections{$i} - wasmp2pchat_signal_standby{$i})`),
+			q("standing by", `sum(wasmp2pchat_match_standby{$i})`), q("in all", `sum(wasmp2pchat_ws_connections{$i})`)),
+		chart("Waiting", "Visitors in the pool.", "none", q("{{instance}}", `wasmp2pchat_match_waiting{$i}`)),
+		chart("Time to match", "From START to a partner: half, nine in ten and 99 in 100 waited no longer.", "s",
+			q("half", `histogram_quantile(0.5, sum by (le) (rate(wasmp2pchat_match_wait_seconds_bucket{$i}[$__rate_interval])))`),
+			q("9 in 10", `histogram_quantile(0.9, sum by (le) (rate(wasmp2pchat_match_wait_seconds_bucket{$i}[$__rate_interval])))`),
+			q("99 in 100", `histogram_quantile(0.99, sum by (le) (rate(wasmp2pchat_match_wait_seconds_bucket{$i}[$__rate_interval])))`)),
+		chart("Matches a minute", "Pairs made, and visitors for whom nobody came.", "none",
+			q("pairs", `60 * sum(rate(wasmp2pchat_match_pairs_total{$i}[$__rate_interval]))`),
+			q("nobody came", `60 * sum(rate(wasmp2pchat_match_timeouts_total{$i}[$__rate_interval]))`)),
+		chart("Reports and bans", "Bans that hold, and reports an hour.", "none",
+			q("bans", `sum(wasmp2pchat_match_bans{$i})`),
+			q("reports an hour", `3600 * sum(rate(wasmp2pchat_match_reports_total{$i}[$__rate_interval]))`)),
+	}
+}
+
+func showChats() []panel {
+	return []panel{
+		chart("Rooms", "With somebody in them.", "none", q("{{instance}}", `wasmp2pchat_signal_rooms{$i}`)),
+		chart("Seats a second", "Given, refused, and taken again after a loss of connection or a restart.", "ops",
+			q("given", `sum(rate(wasmp2pchat_signal_accepted_total{$i}[$__rate_interval]))`),
+			q("refused", `sum(rate(wasmp2pchat_signal_rejected_total{$i}[$__rate_interval]))`),
+			q("resumed", `sum(rate(wasmp2pchat_signal_resumed_total{$i}[$__rate_interval]))`),
+			q("rebuilt after a restart", `sum(rate(wasmp2pchat_signal_rebuilt_total{$i}[$__rate_interval]))`)),
+		chart("Partners who did not come", "Rooms with one member, and how many of them were offered again.", "ops",
+			q("absent", `sum(rate(wasmp2pchat_signal_absent_total{$i}[$__rate_interval]))`),
+			q("offered again", `sum(rate(wasmp2pchat_match_reoffers_total{$i}[$__rate_interval]))`)),
+		chart("Signaling", "Messages passed on, candidates held back for who hides, and fresh ICE servers.", "ops",
+			q("messages", `sum(rate(wasmp2pchat_signal_relayed_total{$i}[$__rate_interval]))`),
+			q("hidden candidates", `sum(rate(wasmp2pchat_signal_hidden_total{$i}[$__rate_interval]))`),
+			q("fresh ICE servers", `sum(rate(wasmp2pchat_signal_refreshes_total{$i}[$__rate_interval]))`)),
+		chart("Prepared before the match", "Visitors who were given ICE servers while they waited, and those of whose partner the relay learned.", "ops",
+			q("prepared", `sum(rate(wasmp2pchat_match_warmed_total{$i}[$__rate_interval]))`),
+			q("introduced", `sum(rate(wasmp2pchat_turn_introduced_total{$i}[$__rate_interval]))`)),
+		chart("Webhooks", "Calls that failed, and reports that were not made.", "ops",
+			q("failed", `sum(rate(wasmp2pchat_signal_webhook_failures_total{$i}[$__rate_interval]))`),
+			q("dropped", `sum(rate(wasmp2pchat_signal_webhook_dropped_total{$i}[$__rate_interval]))`)),
+	}
+}
+
+func showRelay() []panel {
+	return []panel{
+		chart("Allocations", "That live, and how many may.", "none",
+			q("{{instance}}", `wasmp2pchat_turn_allocations{$i}`), q("limit of {{instance}}", `wasmp2pchat_turn_allocations_limit{$i}`),
+			q("made a minute at {{instance}}", `60 * rate(wasmp2pchat_turn_allocations_total{$i}[$__rate_interval])`)),
+		chart("Traffic", "Payload by way and data plane.", "bps",
+			q("{{direction}}, {{plane}}", `8 * sum by (direction, plane) (rate(wasmp2pchat_turn_relayed_bytes_total{$i}[$__rate_interval]))`)),
+		chart("Packets", "By way and data plane.", "pps",
+			q("{{direction}}, {{plane}}", `sum by (direction, plane) (rate(wasmp2pchat_turn_relayed_packets_total{$i}[$__rate_interval]))`)),
+		chart("Ports taken", "Of TURN_RELAY_PORTS, by family.", "percentunit",
+			q("{{instance}} {{family}}", `wasmp2pchat_turn_ports_taken{$i} / (wasmp2pchat_turn_ports{$i} > 0)`)),
+		chart("Traffic of this month", "What counts for TURN_MONTHLY_BUDGET, and the budget; 0: none.", "bytes",
+			q("spent by {{instance}}", `wasmp2pchat_turn_budget_spent_bytes{$i}`), q("budget of {{instance}}", `wasmp2pchat_turn_budget_limit_bytes{$i}`)),
+		chart("TURN over TCP and TLS", "Connections.", "none", q("{{instance}}", `wasmp2pchat_turn_connections{$i}`)),
+		chart("What ought not to be", "URLs that are not offered, sources that disagree, times that what was spent could not be saved, servers whose settings SIGHUP could not use.", "none",
+			q("URLs withheld", `sum(wasmp2pchat_turn_urls_withheld{$i})`), q("contradictions", `sum(wasmp2pchat_address_contradictions{$i})`),
+			q("not saved", `sum(wasmp2pchat_turn_budget_save_failures_total{$i})`), q("settings refused", `sum(1 - wasmp2pchat_config_last_reload_successful{$i})`)),
+		chart("Where addresses are from", "1 for the source that is trusted most.", "none",
+			q("{{instance}} {{family}}: {{source}}", `wasmp2pchat_address_source{$i} == 1`)),
+	}
+}
+
+func showRefusals() []panel {
+	return []panel{
+		chart("WebSockets", "Refused before the upgrade.", "ops", q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_ws_refused_total{$i}[$__rate_interval]))`)),
+		chart("Matchmaking", "ERROR messages.", "ops", q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_match_refused_total{$i}[$__rate_interval]))`)),
+		chart("Relay", "Limits, peers out of bounds, strangers, and datagrams over the bitrate.", "ops",
+			q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_turn_refused_total{$i}[$__rate_interval]))`),
+			q("bad credentials", `sum(rate(wasmp2pchat_turn_auth_failures_total{$i}[$__rate_interval]))`)),
+		chart("TURN errors", "Answers by code; 401 and 438 are in the ordinary course of things.", "ops", q("{{code}}", `sum by (code) (rate(wasmp2pchat_turn_errors_total{$i}[$__rate_interval]))`)),
+		chart("Public port", "Connections refused.", "ops", q("{{port}}: {{reason}}", `sum by (port, reason) (rate(wasmp2pchat_edge_refused_total{$i}[$__rate_interval]))`)),
+		chart("Signaling", "Seats refused, connections closed for what they said, and who gave way while standing by.", "ops",
+			q("seats", `sum(rate(wasmp2pchat_signal_rejected_total{$i}[$__rate_interval]))`),
+			q("faults", `sum(rate(wasmp2pchat_signal_faults_total{$i}[$__rate_interval]))`),
+			q("gave way", `sum(rate(wasmp2pchat_signal_standby_evicted_total{$i}[$__rate_interval]))`)),
+	}
+}
+
+func showMachine() []panel {
+	return []panel{
+		chart("CPU", "Cores in use.", "none", q("{{instance}}", `rate(process_cpu_seconds_total{$i}[$__rate_interval])`)),
+		chart("Memory", "Of the process, and of it what Go's heap has in use.", "bytes",
+			q("{{instance}}", `process_resident_memory_bytes{$i}`), q("heap of {{instance}}", `go_memstats_heap_inuse_bytes{$i}`)),
+		chart("Descriptors", "Open, of those that the process may have.", "percentunit", q("{{instance}}", `process_open_fds{$i} / process_max_fds{$i}`)),
+		chart("Connections to the public port", "Open, and of those the ones that have not said yet what they are for.", "none",
+			q("{{port}}", `sum by (port) (wasmp2pchat_edge_connections{$i})`), q("{{port}}, opening", `sum by (port) (wasmp2pchat_edge_opening{$i})`)),
+		chart("Connections a second", "To the public port, by what they were for, and those that could not be accepted.", "ops",
+			q("accepted", `sum(rate(wasmp2pchat_edge_accepted_total{$i}[$__rate_interval]))`),
+			q("{{to}}", `sum by (to) (rate(wasmp2pchat_edge_routed_total{$i}[$__rate_interval]))`),
+			q("not accepted", `sum(rate(wasmp2pchat_edge_accept_errors_total{$i}[$__rate_interval]))`)),
+		chart("Settings", "Since they were read, by a start or SIGHUP.", "s", q("{{instance}}", `time() - wasmp2pchat_config_last_reload_success_timestamp_seconds{$i}`)),
+		chart("Goroutines", "Each WebSocket has one.", "none", q("{{instance}}", `go_goroutines{$i}`)),
 	}
 }

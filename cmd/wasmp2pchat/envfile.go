@@ -63,7 +63,7 @@ func readOperatorsFile(path string) ([]byte, error) {
 
 // parseEnv reads lines of NAME=value as systemd.exec(5) describes them: # and ;
 // begin comments, white space around a value is not part of it, and a value may
-// stand in quotation marks. Nothing is expanded. What systemd, Docker and shells
+// stand in quotation marks. Nothing is expanded. What systemd, Compose and shells
 // read differently is an error: values of several lines, what follows a closing
 // quotation mark, and backslashes outside of any.
 func parseEnv(text string) (entries []envEntry, err error) {
@@ -121,7 +121,7 @@ func unquoted(text string) (string, error) {
 	return "", errEnvQuote
 }
 
-// quote writes a value as unquote, systemd, Docker and shells read it.
+// quote writes a value as unquote, systemd, Compose and shells read it.
 func quote(value string) string {
 	plain := func(c rune) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-./:,@%+=*[]", c)

@@ -16,14 +16,16 @@ import (
 func countsAddresses(cfg *config) bool { return cfg.WS.MaxPerIP > 0 }
 
 func poolConfig(cfg *config, keys *roomkey.Keys) match.PoolConfig {
-	pool := match.PoolConfig{
-		RoomName: roomkey.NewName, RoomID: keys.Mint,
-		TagWait: cfg.Match.TagWait, MaxWait: cfg.Match.MaxWait, Avoid: cfg.Match.Avoid,
-	}
+	return match.PoolConfig{RoomName: roomkey.NewName, RoomID: keys.Mint}.With(matchRules(cfg))
+}
+
+// matchRules are what of it may change while the server serves.
+func matchRules(cfg *config) match.Rules {
+	rules := match.Rules{TagWait: cfg.Match.TagWait, MaxWait: cfg.Match.MaxWait, Avoid: cfg.Match.Avoid}
 	if countsAddresses(cfg) {
-		pool.Crowd = cfg.Match.Crowd
+		rules.Crowd = cfg.Match.Crowd
 	}
-	return pool
+	return rules
 }
 
 func fairUse(cfg *config) match.FairUse {

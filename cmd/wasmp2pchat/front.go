@@ -82,6 +82,15 @@ func openDoor(ctx context.Context, cfg *config, sockets *sockets, at listenAddr,
 	}), listener.Addr(), nil
 }
 
+// setLimits changes how many connections one address may have.
+func (f *front) setLimits(cfg *config) {
+	for _, door := range []*edge.Door{f.door, f.plain} {
+		if door != nil {
+			door.SetMaxPerAddr(doorPerAddr(cfg))
+		}
+	}
+}
+
 // doorPerAddr is how many connections one address may have to the public port:
 // twice what the services let it have, so that theirs are the limits that count.
 // An allocation may take two connections. However few those are, the page comes

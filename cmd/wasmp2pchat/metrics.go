@@ -17,11 +17,11 @@ import (
 // metrics turns what the services count into what Prometheus reads. The
 // services know nothing of it, and no label grows with the visitors.
 // docs/operations.md has the list, generated.
-func metrics(state *readiness, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front) *prometheus.Registry {
+func metrics(state *readiness, settings *reloader, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildInfo(client), state.metrics(),
+		buildInfo(client), state.metrics(), settings.metrics(),
 		matchMetrics(lobby), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay),
 	)
 	registry.MustRegister(f.metrics()...)

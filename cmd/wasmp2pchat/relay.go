@@ -28,18 +28,18 @@ func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, sta
 // Offered is called when clients can come by other URLs than before, saw with what
 // comes.
 func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, offered func(), saw func(turnsvc.Sight), log *slog.Logger) (*turnsvc.Server, error) {
-	share := shareDescriptors(cfg.TURN.MaxAllocations)
+	limits := relayLimits(cfg)
 	settings := turnsvc.Config{
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
 		Secrets: secrets, CredentialTTL: cfg.TURN.CredentialTTL,
 		UDPAddrs: udpAddrs(cfg), TCPAddr: string(cfg.TURN.TCPAddr), TLSAddr: cfg.turnTLSAddr(),
 		Sockets: f.sockets, Streams: []turnsvc.Stream{f.stream()}, Domain: cfg.Domain, TrustedProxies: cfg.TrustedProxies,
 		PublicIPs: f.publicIPs(), RelayPorts: cfg.TURN.RelayPorts,
-		MaxConns: share.turnConns, MaxAllocations: share.allocations,
-		MaxPerUser: cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
-		MaxBitrate: cfg.TURN.MaxBitrate, MonthlyBudget: int64(cfg.TURN.MonthlyBudget), BudgetFile: budgetFile(cfg),
+		MaxConns:       shareDescriptors(cfg.TURN.MaxAllocations).turnConns,
+		MaxAllocations: limits.MaxAllocations, MaxPerUser: limits.MaxPerUser, MaxPerAddr: limits.MaxPerAddr,
+		MaxBitrate: limits.MaxBitrate, MonthlyBudget: limits.MonthlyBudget, BudgetFile: budgetFile(cfg),
 		DataPlane: cfg.TURN.DataPlane,
-		Peers:     cfg.TURN.Peers, AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
+		Peers:     cfg.TURN.Peers, AllowPeers: limits.AllowPeers, DenyPeers: limits.DenyPeers,
 		DrainTimeout: drainTimeout, Offered: offered, Saw: saw, Log: log,
 	}
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
@@ -50,6 +50,16 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, o
 		return nil, listenHint(err, relaySetting(cfg, err))
 	}
 	return relay, nil
+}
+
+// relayLimits are what of the settings of the relay may change while it serves.
+func relayLimits(cfg *config) turnsvc.Limits {
+	return turnsvc.Limits{
+		MaxAllocations: shareDescriptors(cfg.TURN.MaxAllocations).allocations,
+		MaxPerUser:     cfg.TURN.MaxPerUser, MaxPerAddr: cfg.TURN.MaxPerIP,
+		MaxBitrate: cfg.TURN.MaxBitrate, MonthlyBudget: int64(cfg.TURN.MonthlyBudget),
+		AllowPeers: cfg.TURN.AllowPeers, DenyPeers: cfg.TURN.DenyPeers,
+	}
 }
 
 // relaySetting is the setting of the address that could not be listened on.

@@ -2,104 +2,170 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"net/netip"
-	"sync"
+	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
-	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// mint makes TURN credentials with the newest secret, for the URLs that clients
-// can come by. Both may change while the server serves.
-type mint struct {
-	minter atomic.Pointer[turnsvc.Minter]
+// reloader reads the settings again upon each SIGHUP, and changes those that are
+// live while the server serves. A process cannot be given another environment, so
+// what changes is files: that of ENV_FILE, those of secrets, in STATE_DIR too, and
+// the certificate.
+type reloader struct {
+	world       world
+	level       *slog.LevelVar
+	relay       *turnsvc.Server
+	credentials *mint
+	front       *front
+	guard       *wsconn.Guard
+	lobby       *match.Lobby
+	others      []func(*config) // are told what the settings are by now
+	log         *slog.Logger
 
-	mu     sync.Mutex // guards issuer
-	issuer turnsvc.Issuer
+	running config  // what the services go by; touched by serve alone
+	secrets secrets // the same
+
+	refused atomic.Bool  // the last time nothing was changed
+	at      atomic.Int64 // when the settings were read last and used, in seconds since 1970
 }
 
-func newMint(issuer turnsvc.Issuer) *mint {
-	m := &mint{issuer: issuer}
-	m.minter.Store(issuer.Minter())
-	return m
-}
-
-// setSecret makes the newest secret the one that signs.
-func (m *mint) setSecret(secret string) {
-	m.change(func(issuer *turnsvc.Issuer) { issuer.Secret = secret })
-}
-
-// setURLs makes these the ones that clients are told.
-func (m *mint) setURLs(urls []string) {
-	m.change(func(issuer *turnsvc.Issuer) { issuer.URLs = urls })
-}
-
-func (m *mint) change(how func(*turnsvc.Issuer)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	how(&m.issuer)
-	m.minter.Store(m.issuer.Minter())
-}
-
-// Who has minted for a side of a room.
-const (
-	lobbySide = "m"
-	roomSide  = "s"
-)
-
-// iceServers mints for the rooms of one service. Its name is part of the side:
-// who is first in the lobby may be second in signaling. Credentials carry the
-// names of rooms, which are known before there are ids.
-func (m *mint) iceServers(service string) func(string, wire.Side, bool, netip.Addr) ([]wire.ICEServer, time.Time) {
-	return func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-		return m.minter.Load().RoomServers(turnsvc.Claims{
-			Room: roomkey.Name(room), Side: service + string(side), Hidden: hides, Partner: []netip.Addr{partner},
-		})
+// serve waits for signals until ctx ends.
+func (r *reloader) serve(ctx context.Context) error {
+	r.at.Store(time.Now().Unix())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.world.renew:
+			r.front.certificate.Renew()
+			continue
+		case <-r.world.hangup:
+		}
+		if r.front.certificate != nil {
+			r.front.certificate.Reload()
+		}
+		r.reload()
 	}
 }
 
-// reloader reads the certificate and the TURN secrets again upon each SIGHUP: those of a file
-// (TURN_SECRETS_FILE, or the one in STATE_DIR), for a process cannot be given
-// another environment. What cannot be read changes nothing.
-func reloader(w world, relay *turnsvc.Server, credentials *mint, f *front, log *slog.Logger) func(context.Context) error {
-	return func(ctx context.Context) error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-w.renew:
-				f.certificate.Renew()
-				continue
-			case <-w.hangup:
-			}
-			if f.certificate != nil {
-				f.certificate.Reload()
-			}
-			if err := reload(w, relay, credentials); err != nil {
-				log.Error("reload", "err", err.Error())
-			} else {
-				log.Info("turn secrets reloaded")
-			}
+// reload reads everything again. If anything is wrong nothing is changed.
+func (r *reloader) reload() {
+	changes, err := r.change()
+	r.refused.Store(err != nil)
+	if err != nil {
+		for _, fault := range faultsOf(err) {
+			r.log.Warn("settings not reloaded", "fault", fault.Error())
+		}
+		return
+	}
+	r.at.Store(time.Now().Unix())
+	was := r.level.Level()
+	r.level.Set(min(was, r.running.Log.Level)) // to be heard by both
+	waiting := 0
+	for _, c := range changes {
+		if c.live {
+			r.log.Info("setting changed", "name", c.name, "was", c.was, "is", c.is)
+		} else {
+			waiting++
+			r.log.Warn("setting needs a restart", "name", c.name, "was", c.was, "is", c.is)
 		}
 	}
+	r.log.Info("settings reloaded", "changed", len(changes)-waiting, "need_restart", waiting)
+	r.level.Set(r.running.Log.Level)
 }
 
-func reload(w world, relay *turnsvc.Server, credentials *mint) error {
-	cfg, _, err := loadConfig(w.environ)
+// change finds out what is another thing by now, and changes what is live.
+func (r *reloader) change() ([]change, error) {
+	next, list, err := loadConfig(r.world.environ)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	secrets, err := loadSecrets(cfg)
+	for _, s := range list {
+		if s.over != "" {
+			r.log.Warn("the environment wins over the file of settings", "name", s.name, "file", s.over)
+		}
+	}
+	cfg := r.running
+	changes := cfg.take(list)
+	if wrong := cfg.faults(); len(wrong) > 0 { // what is live does not go with what needs a restart
+		return nil, faults(wrong)
+	}
+	keys, err := loadSecrets(&cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := relay.SetSecrets(secrets.turn); err != nil {
-		return err
+	if len(next.TURN.Secrets) == 0 && !slices.Equal(keys.turn, r.secrets.turn) && !changed(changes, turnSecrets) {
+		changes = append(changes, change{turnSecrets, "[redacted]", "changed", true})
 	}
-	credentials.setSecret(secrets.turn[0])
-	return nil
+	if err := r.relay.SetLimits(relayLimits(&cfg)); err != nil {
+		return nil, err
+	}
+	if err := r.relay.SetSecrets(keys.turn); err != nil {
+		return nil, err
+	}
+	r.credentials.setSecret(keys.turn[0])
+	r.lobby.SetRules(matchRules(&cfg), fairUse(&cfg))
+	r.guard.SetLimits(webSocketLimits(&cfg, r.log))
+	r.front.setLimits(&cfg)
+	for _, take := range r.others {
+		take(&cfg)
+	}
+	r.running, r.secrets = cfg, keys
+	return changes, nil
+}
+
+const turnSecrets = prefix + "TURN_SECRETS"
+
+// change is a setting that is not what it was. Of secrets it says no more.
+type change struct {
+	name, was, is string
+	live          bool
+}
+
+func changed(changes []change, name string) bool {
+	return slices.ContainsFunc(changes, func(c change) bool { return c.name == name })
+}
+
+// take takes over the live ones of other settings, and says which differ.
+func (c *config) take(others []setting) (changes []change) {
+	for i, s := range c.settings() {
+		other := others[i]
+		if reflect.DeepEqual(s.value.Interface(), other.value.Interface()) {
+			continue
+		}
+		found := change{s.name, s.text(), other.text(), s.live}
+		if s.isSecret() {
+			found.is = "changed"
+		}
+		changes = append(changes, found)
+		if s.live {
+			s.value.Set(other.value)
+		}
+	}
+	return changes
+}
+
+// faultsOf are what is wrong, one by one.
+func faultsOf(err error) []error {
+	if all, ok := errors.AsType[faults](err); ok {
+		return all
+	}
+	return []error{err}
+}
+
+// metrics tell whether the settings of the files are those that count.
+func (r *reloader) metrics() prometheus.Collector {
+	t := newTable(func() *reloader { return r })
+	t.gauge("config_last_reload_successful", "0 if SIGHUP found a fault in the settings, and nothing was changed; the log says which.", func(r *reloader) int { return oneIf(!r.refused.Load()) })
+	t.gauge("config_last_reload_success_timestamp_seconds", "When the settings were read that count, in seconds since 1970.", func(r *reloader) int { return int(r.at.Load()) })
+	return t
 }

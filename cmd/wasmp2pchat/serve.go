@@ -32,12 +32,13 @@ func serveCommand(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, w, cfg, newLogger(cfg, w.stderr))
+	log, level := newLogger(cfg, w.stderr)
+	return serve(ctx, w, cfg, log, level)
 }
 
 // serve is the whole server on one page, in the order in which things depend
 // on one another.
-func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
+func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *slog.LevelVar) error {
 	secrets, err := loadSecrets(cfg)
 	if err != nil {
 		return err
@@ -72,17 +73,18 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 	waits := newWaitTimes()
 	lobby = match.New(match.Config{
 		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
-		ICEServers: credentials.iceServers(lobbySide), Warm: prepare(cfg, relay, credentials),
+		ICEServers: credentials.iceServers(lobbySide), Warm: prepare(relay, credentials),
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
 	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))
+	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, log: log}
 	page, err := wasm.New()
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), page)), log.With("svc", "web"))
-	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, page.Version(), lobby, waits, rooms, relay, guard, front), bans, facts(cfg, state, front, relay), log.With("svc", "admin")), log.With("svc", "admin"))
+	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, settings, page.Version(), lobby, waits, rooms, relay, guard, front), bans, facts(cfg, state, front, relay), log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger) error {
 		{"front", front.serve}, // the port is free for the next server
 		{"relay", relay.Serve}, // two people may still be talking through it
 		{"admin", admin.serve},
-		{"reload", reloader(w, relay, credentials, front, log)},
+		{"reload", settings.serve},
 		{"memory", thrift.Serve},
 	})
 }

@@ -212,7 +212,8 @@ func sift(entries []envEntry, source string, list []setting) (all map[string]giv
 		case !strings.HasPrefix(e.name, prefix):
 		case !isKnown:
 			wrong = append(wrong, fmt.Errorf("%s: no such setting; did you mean %s?", e.name, closest(e.name, slices.Sorted(maps.Keys(known)))))
-		case g.text == "":
+		case g.text == "": // as if it were not there
+			delete(all, s.name)
 		case before.text != "" && before.isPath != g.isPath:
 			wrong = append(wrong, fmt.Errorf("%s: also given as %s_FILE; want one of them", s.name, s.name))
 		default:

@@ -162,6 +162,9 @@ func FuzzUnits(f *testing.F) {
 	})
 }
 
+// inReadme are the settings that most operators want to know of.
+const inReadme = "DOMAIN PUBLIC_IPS ADDR ADMIN_ADDR STATE_DIR ENV_FILE ALLOWED_ORIGINS TRUSTED_PROXIES WS_MAX_PER_IP LOG_LEVEL TURN_RELAY_PORTS TURN_MAX_BITRATE TURN_MONTHLY_BUDGET"
+
 // TestGeneratedDocuments holds what operators copy to the settings as they are.
 func TestGeneratedDocuments(t *testing.T) {
 	t.Parallel()
@@ -169,16 +172,27 @@ func TestGeneratedDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var example, table bytes.Buffer
+	var example, table, short bytes.Buffer
 	example.WriteString("# Settings of wasmp2pchat, with their defaults. Generated: go test ./cmd/wasmp2pchat -update\n\n")
 	if err := writeEnv(&example, list, func(setting) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
-	table.WriteString("| name (after `WASMP2PCHAT_`) | default | meaning |\n|---|---|---|\n")
+	table.WriteString("| name (after `WASMP2PCHAT_`) | default | SIGHUP | meaning |\n|---|---|---|---|\n")
+	short.WriteString("| name | default | meaning |\n|---|---|---|\n")
 	for _, s := range list {
-		fmt.Fprintf(&table, "| %s | %s | %s |\n", strings.TrimPrefix(s.name, prefix), defaults(s), strings.ReplaceAll(s.help, "|", `\|`))
+		name, help := strings.TrimPrefix(s.name, prefix), strings.ReplaceAll(s.help, "|", `\|`)
+		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", name, defaults(s), map[bool]string{true: "yes"}[s.live], help)
+		if slices.Contains(strings.Fields(inReadme), name) {
+			fmt.Fprintf(&short, "| `%s` | %s | %s |\n", s.name, defaults(s), help)
+		}
 	}
 	golden(t, "../../configs/env.example", func(string) string { return example.String() })
+	golden(t, "../../README.md", func(old string) string {
+		if !strings.Contains(old, "<!-- settings: generated -->") { // it has no table
+			return old
+		}
+		return between(old, "settings", short.String())
+	})
 	golden(t, "../../docs/settings.md", func(old string) string { return between(old, "settings", table.String()) })
 }
 

@@ -63,9 +63,6 @@ func generatedSecret(dir, name string) (string, error) {
 
 // budgetFile is where the relay writes down what it has spent of its budget.
 func budgetFile(cfg *config) string {
-	if cfg.TURN.MonthlyBudget == 0 {
-		return ""
-	}
 	return filepath.Join(cfg.StateDir, "turn-budget")
 }
 

@@ -17,13 +17,13 @@ const warmShare = 2
 
 // prepare lets visitors prepare their connection while they wait, with the
 // credentials of side A of a room that nobody else is in.
-func prepare(cfg *config, relay *turnsvc.Server, credentials *mint) match.Warm {
-	most := shareDescriptors(cfg.TURN.MaxAllocations).allocations / warmShare
-	mostOfAddr := cfg.TURN.MaxPerIP / warmShare
+func prepare(relay *turnsvc.Server, credentials *mint) match.Warm {
 	iceServers := credentials.iceServers(lobbySide)
 	return match.Warm{
 		ICEServers: func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time) {
-			if all, ofAddr := relay.InUse(visitor); all > most || ofAddr > mostOfAddr {
+			all, ofAddr := relay.InUse(visitor)
+			most, mostOfAddr := relay.Capacity()
+			if all > most/warmShare || ofAddr > mostOfAddr/warmShare {
 				return nil, time.Time{}
 			}
 			return iceServers(room, wire.SideA, hides, netip.Addr{})
