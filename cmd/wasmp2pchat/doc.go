@@ -12,7 +12,8 @@
 //	wasmp2pchat doctor [URL]  why does it not work, and what mends it?
 //	wasmp2pchat version       what was built
 //
-// It is configured by environment variables that begin with WASMP2PCHAT_;
-// config.go has them all. This is the only package that knows everybody:
-// serve.go is the page where everything meets.
+// It is configured by environment variables that begin with WASMP2PCHAT_, or by a
+// file of them; config.go has them all, and reload.go changes some while the server
+// serves. This is the only package that knows everybody: serve.go is the page where
+// everything meets.
 package main

@@ -39,7 +39,7 @@ func main() {
 type world struct {
 	args    []string
 	environ []string
-	hangup  <-chan os.Signal // SIGHUP: read the secrets and the certificate again
+	hangup  <-chan os.Signal // SIGHUP: read the settings and the certificate again
 	renew   <-chan struct{}  // get another certificate now; nil: when it is due
 	stdin   io.Reader
 	stdout  io.Writer
@@ -92,7 +92,8 @@ const usage = `wasmp2pchat lets two strangers chat, browser to browser.
   wasmp2pchat doctor [URL]   why does it not work, and what mends it?
   wasmp2pchat version        what was built
 
-Settings are environment variables: wasmp2pchat config lists them.
+Settings are environment variables, or stand in a file: --env-file=FILE.
+wasmp2pchat config lists them.
 `
 
 // flags returns a flag set that prints its usage where the world reads it.
