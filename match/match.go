@@ -140,6 +140,9 @@ func (l *Lobby) SetRules(r Rules, use FairUse) {
 	l.pool.SetRules(r)
 }
 
+// SetMaxMessage changes Config.MaxMessage while the lobby serves.
+func (l *Lobby) SetMaxMessage(bytes int) { l.hub.SetMaxMessage(bytes) }
+
 // Absent tells the lobby that a room has one member only, for the other one
 // has not come within a time that is less than partTime: clientID and addr are
 // of who came. He is offered again, before all others: at once if his

@@ -168,6 +168,9 @@ func (r *Rooms) finish(reported <-chan struct{}, stop func()) {
 	r.hooks.client.CloseIdleConnections()
 }
 
+// SetMaxMessage changes Config.MaxMessage while the rooms serve.
+func (r *Rooms) SetMaxMessage(bytes int) { r.hub.SetMaxMessage(bytes) }
+
 // Online is how many people are here, for a count of all: who stands by is not
 // among them, because he is counted where he looks for a partner.
 func (r *Rooms) Online() int {

@@ -165,7 +165,7 @@ func (c *Conn) giveBack() {
 func (c *Conn) readFrame() error {
 	arrived, _ := c.reader.Peek(c.reader.Buffered()) // never fails
 	f, ours := parseFrame(arrived)
-	if !ours || len(f.payload) > c.hub.cfg.MaxMessage {
+	if !ours || len(f.payload) > c.hub.sizes.Load().message {
 		return c.readPieces()
 	}
 	f.unmask()
@@ -187,6 +187,7 @@ func (c *Conn) readFrame() error {
 func (c *Conn) readPieces() error {
 	c.watch.patient = true
 	defer func() { c.watch.patient = false }()
+	c.ws.SetReadLimit(int64(c.hub.sizes.Load().message))
 	_, r, err := c.ws.NextReader()
 	if err != nil {
 		return err
@@ -224,7 +225,7 @@ func (c *Conn) pong(data []byte) error {
 
 // spend takes one message of n bytes off the client's budgets.
 func (c *Conn) spend(now time.Duration, n int) bool {
-	return c.messages.spend(now, 1, c.hub.messages) && c.bytes.spend(now, n, c.hub.bytes)
+	return c.messages.spend(now, 1, c.hub.messages) && c.bytes.spend(now, n, c.hub.sizes.Load().bytes)
 }
 
 // waitUntil sets how long the client is waited for, on the hub's clock, and

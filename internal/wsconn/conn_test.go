@@ -339,6 +339,34 @@ func TestAMessageOfExactlyTheLimitPasses(t *testing.T) {
 	w.stop()
 }
 
+// TestTheLimitOfAMessageChanges holds those who are here to the limit of now, by
+// both ways in which a message is read.
+func TestTheLimitOfAMessageChanges(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int{"a frame that lies in one piece": 2000, "a frame that comes in pieces": 20_000} {
+		w := onLoopback(t, Config{MaxMessage: size / 2}, true)
+		w.hub.SetMaxMessage(size)
+		ws, _ := w.connect(t)
+		sent := bytes.Repeat([]byte("x"), size)
+		echo := func() (got []byte, err error) {
+			if err := ws.WriteMessage(websocket.TextMessage, sent); err != nil {
+				return nil, err
+			}
+			_, got, err = ws.ReadMessage()
+			return got, err
+		}
+		if got, err := echo(); err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("%s: echo = %d bytes, %v; want the same %d", name, len(got), err, size)
+		}
+		w.hub.SetMaxMessage(size - 1)
+		if _, err := echo(); !websocket.IsCloseError(err, int(wire.CloseTooBig)) {
+			t.Errorf("%s over the limit of now: %v, want close 1009", name, err)
+		}
+		_ = ws.Close()
+		w.stop()
+	}
+}
+
 // TestIdleComesAfterEverything holds that Idle is called after each message
 // was handled: what is put off until then is not put off for ever.
 func TestIdleComesAfterEverything(t *testing.T) {

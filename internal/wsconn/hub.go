@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -62,7 +63,7 @@ type Hub struct {
 	cfg      Config
 	born     time.Time
 	messages allowance // of each client
-	bytes    allowance
+	sizes    atomic.Pointer[sizes]
 
 	upgrader   websocket.Upgrader // checks the origin
 	guarded    websocket.Upgrader // leaves that to the Guard
@@ -87,7 +88,7 @@ func NewHub(cfg Config) *Hub {
 	h := &Hub{cfg: cfg.withDefaults(), born: time.Now()}
 	h.asides.laters = &h.laters
 	h.messages = allow(h.cfg.MessageRate, 5*h.cfg.MessageRate)
-	h.bytes = allow(h.cfg.ByteRate, max(60*h.cfg.ByteRate, float64(h.cfg.MaxMessage)))
+	h.SetMaxMessage(h.cfg.MaxMessage)
 	h.upgrader = websocket.Upgrader{WriteBufferPool: new(sync.Pool)} // watchedConn bounds the writing
 	h.guarded = h.upgrader
 	h.guarded.CheckOrigin = func(*http.Request) bool { return true }
@@ -95,6 +96,19 @@ func NewHub(cfg Config) *Hub {
 		h.slots[i] = map[*Conn]struct{}{}
 	}
 	return h
+}
+
+// sizes is how much a client may send.
+type sizes struct {
+	message int       // bytes of one
+	bytes   allowance // in all
+}
+
+// SetMaxMessage changes Config.MaxMessage, with the same default. It counts from
+// the next message of each client.
+func (h *Hub) SetMaxMessage(n int) {
+	def(&n, wire.MaxMessageBytes)
+	h.sizes.Store(&sizes{n, allow(h.cfg.ByteRate, max(60*h.cfg.ByteRate, float64(n)))})
 }
 
 // Len is how many connections are open.
@@ -134,7 +148,6 @@ func (h *Hub) Accept(w http.ResponseWriter, r *http.Request, open func(*Conn) Se
 
 // start makes a connection known and starts its reader.
 func (h *Hub) start(c *Conn, open func(*Conn) Session) {
-	c.ws.SetReadLimit(int64(h.cfg.MaxMessage))
 	c.ws.SetPongHandler(func(string) error { c.seen(); return nil })
 	c.ws.SetPingHandler(func(data string) error { return c.pong([]byte(data)) })
 	c.ws.SetCloseHandler(func(int, string) error { return nil }) // part answers
