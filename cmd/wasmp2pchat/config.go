@@ -47,7 +47,7 @@ type config struct {
 	WS struct {
 		MaxPerIP   int      `env:"MAX_PER_IP"  envDefault:"64"    live:"yes" help:"WebSockets at once per address (/64 for IPv6); 0, for load tests: no limit, and matchmaking counts nothing per address"`
 		RatePerIP  rate     `env:"RATE_PER_IP" envDefault:"10/s"  live:"yes" help:"new WebSockets per address, in bursts of 4 seconds' worth; 0: no limit"`
-		MaxMessage byteSize `env:"MAX_MESSAGE" envDefault:"64KiB" help:"size of one WebSocket message"`
+		MaxMessage byteSize `env:"MAX_MESSAGE" envDefault:"64KiB" live:"yes" help:"size of one WebSocket message"`
 	} `envPrefix:"WS_"`
 
 	Match struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
@@ -28,6 +29,7 @@ type reloader struct {
 	front       *front
 	guard       *wsconn.Guard
 	lobby       *match.Lobby
+	rooms       *signal.Rooms
 	others      []func(*config) // are told what the settings are by now
 	log         *slog.Logger
 
@@ -114,6 +116,8 @@ func (r *reloader) change() ([]change, error) {
 	}
 	r.credentials.setSecret(keys.turn[0])
 	r.lobby.SetRules(matchRules(&cfg), fairUse(&cfg))
+	r.lobby.SetMaxMessage(int(cfg.WS.MaxMessage))
+	r.rooms.SetMaxMessage(int(cfg.WS.MaxMessage))
 	r.guard.SetLimits(webSocketLimits(&cfg, r.log))
 	r.front.setLimits(&cfg)
 	for _, take := range r.others {

@@ -78,7 +78,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
 	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))
-	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, log: log}
+	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, log: log}
 	page, err := wasm.New()
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)
