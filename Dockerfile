@@ -1,14 +1,18 @@
-# The image holds one static binary, runs as nobody, and keeps its state in /data.
-#   docker build -t wasmp2pchat .
-#   sudo sysctl net.ipv4.ip_unprivileged_port_start=80   # on the host: nobody may have 80 and 443
-#   docker run --network host -v wasmp2pchat:/data -e WASMP2PCHAT_DOMAIN=chat.example.org wasmp2pchat
+# The image holds one static binary, runs as nobody with a read-only root, and keeps its
+# state in /data.
+#   docker build -t wasmp2pchat .                                       # for this machine
+#   docker buildx build --platform linux/amd64,linux/arm64 -t NAME --push .
+# configs has compose files, on the network of the machine and with published ports.
 
-FROM golang:1.26-bookworm AS build
+# The compiler runs on the machine that builds, whichever machine it builds for.
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN make build && mkdir /data
+RUN make client
+ARG TARGETOS TARGETARCH
+RUN GOOS=$TARGETOS GOARCH=$TARGETARCH make build && mkdir /data
 
 FROM scratch
 COPY --from=build /src/bin/wasmp2pchat /wasmp2pchat

@@ -16,7 +16,8 @@ TSCVERSION := 5.8.3
 TSCSHA512  := a757625ba4ea2fd2f4ee7371bd130cee130cc387395cea3fd626cbe1a0081a6480b7db254c4d57830e4a5aea1fdae4cebc283d058ed9462f86685fbbb1f80f79
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
-TAGS      := netns,browser,interop,load,proxies,monitoring
+VULN      := $(TOOLS)/govulncheck-v1.9.0
+TAGS      := netns,browser,interop,load,proxies,monitoring,systemd
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 AXE       := $(TOOLS)/axe-core-$(AXEVERSION).js
 GRAFANA   := $(TOOLS)/grafana-$(GRAFANAVERSION)-$(TSCVERSION)/node_modules
@@ -24,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies monitoring browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies monitoring browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -39,7 +40,7 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page wasm/standin
 
 # ---- what CI runs ----
 
-test: check js uncut reproducible load interop netns proxies monitoring browser ## everything CI runs; installs what is missing
+test: check vuln js uncut reproducible load interop netns proxies systemd monitoring browser ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -86,6 +87,16 @@ proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy i
 monitoring: client system/node system/prometheus $(GRAFANA)/@grafana/schema $(GRAFANA)/typescript ## Debian's Prometheus with the files of configs: each alert, and each query of the dashboard; and Grafana's types for it
 	$(GO) test -count=1 -tags monitoring -run 'TestAlerts|TestPrometheusAnswers|TestDashboardIsGrafanas' -v ./cmd/wasmp2pchat -grafana $(GRAFANA)
 
+systemd: client system/systemd ## the unit in configs, under a systemd of its own (root)
+	$(GO) test -count=1 -tags systemd -timeout 5m -v ./e2e -run Systemd
+
+# The database is not ours: where it cannot be reached nothing was found out, which
+# is said, and is no fault of the code.
+vuln: $(VULN) ## known vulnerabilities in what is linked; says so plainly when the database cannot be reached
+	@if report=$$($(VULN) ./... 2>&1); then echo "$$report"; \
+	elif echo "$$report" | grep -q '^govulncheck: fetching vulnerabilities: '; then echo "$$report"; echo "vuln: NOT CHECKED: the database cannot be reached"; \
+	else echo "$$report"; exit 1; fi
+
 browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two browsers behind two NATs (root), accessibility (axe-core), and others' client: the Ayame SDK
 	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK) -axe $(AXE)
 
@@ -121,8 +132,14 @@ bench-micro: ## the benchmarks of the packages, ready for benchstat
 image: ## the container image (needs docker)
 	docker build -t wasmp2pchat .
 
+image-test: system/buildah ## the Dockerfile built with buildah for amd64 and arm64, and started as nobody (root; minutes the first time)
+	.ci/image $(TOOLS)/images
+
+release: client ## what is published, into dist: static programs for Linux on amd64 and arm64, checksums, bills of materials
+	$(GO) run ./internal/release -o dist
+
 clean: ## remove what was built
-	rm -rf bin build
+	rm -rf bin build dist
 	find wasm/dist -type f -not -name .gitignore -delete
 
 help: ## this list
@@ -134,6 +151,11 @@ $(LINT):
 	mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
+
+$(VULN):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	mv $(TOOLS)/govulncheck $@
 
 # What npm has is fetched with npm, as those who use it do, and used unchanged.
 # Where npm is missing its tests skip (or fail, with CI=true). npm takes the
@@ -182,7 +204,7 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/clang system/npm system/coturn system/lab system/chromium system/firefox system/proxies system/prometheus
+.PHONY: system/node system/clang system/npm system/coturn system/lab system/chromium system/firefox system/proxies system/prometheus system/systemd system/buildah
 system/node: ; $(call apt,node,nodejs)
 system/clang: ; $(call apt,clang-19 llvm-strip-19,clang-19 llvm-19) # as turnsvc/dataplane/ebpf/generate.go has it: another one makes other bytes
 system/npm: ; $(call apt,npm,npm)
@@ -191,4 +213,6 @@ system/lab: ; $(call apt,ip nft,iproute2 nftables)
 system/chromium: ; $(call apt,chromium,chromium fonts-dejavu-core)
 system/proxies: ; $(call apt,nginx haproxy caddy,nginx libnginx-mod-stream haproxy caddy)
 system/prometheus: ; $(call apt,prometheus promtool,prometheus) # its service is not needed, and may be off
+system/systemd: ; $(call apt,systemd-nspawn systemd-analyze dbus-daemon,systemd systemd-container dbus)
+system/buildah: ; $(call apt,buildah debootstrap,buildah debootstrap)
 system/firefox: ; $(call apt,firefox-esr certutil,firefox-esr libnss3-tools)

@@ -49,6 +49,7 @@
 //	internal/natlab   real NATs in network namespaces
 //	internal/edge/acmetest
 //	                  a real ACME server, for tests
+//	internal/release  what is published: programs, checksums, bills of materials
 //	internal/swarm    a crowd of light clients that measures a server
 //	e2e               two browsers behind two NATs
 //	e2e/ayame         the Ayame protocol, line by line, against any server

@@ -27,6 +27,7 @@ func TestLayers(t *testing.T) {
 		"internal/mmsg":          {},
 		"internal/rand":          {},
 		"internal/edge":          {"internal/arrivals"},
+		"internal/release":       {},
 		"internal/edge/acmetest": {},
 		"internal/edge/address":  {},
 		"internal/edge/certs":    {"internal/durable"},

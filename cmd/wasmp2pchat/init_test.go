@@ -20,10 +20,10 @@ func TestConfigsAreWhatInitWrites(t *testing.T) {
 		{"systemd", "firewall.nft", "firewall.nft"},
 		{"systemd", "firewall-ufw.sh", "firewall-ufw.sh"},
 		{"bridged", "compose.yaml", "compose.yaml"},
-		{"compose", "compose.yaml", "compose.host.yaml"},
+		{"compose", "compose.host.yaml", "compose.host.yaml"},
 	} {
 		p := planFor(t, &answers{domain: "chat.example.org", how: c.how})
-		p.Build = ".."
+		p.build = ".."
 		files, err := p.files([]artifact{{form: c.form, path: c.file}})
 		if err != nil {
 			t.Fatal(err)
@@ -56,12 +56,12 @@ func TestWhatInitWritesIsReadBack(t *testing.T) {
 	}
 	p := planFor(t, &answers{domain: "chat.example.org", how: "systemd"}, given...)
 	var environ []string
-	for _, s := range p.Settings {
-		value := s.Value
+	for _, s := range p.settings {
+		value := s.value
 		if quoted, ok := strings.CutPrefix(value, "'"); ok {
 			value = strings.TrimSuffix(quoted, "'")
 		}
-		environ = append(environ, s.Name+"="+value)
+		environ = append(environ, s.name+"="+value)
 	}
 	if len(environ) != 6 {
 		t.Errorf("init writes %q, want DOMAIN and the five settings that differ from their defaults", environ)

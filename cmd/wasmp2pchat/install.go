@@ -80,7 +80,7 @@ func (p *plan) next(dir string) string {
 		}
 		fmt.Fprintf(&b, "  sudo systemctl daemon-reload && sudo systemctl enable --now %s\n", unitName)
 	} else {
-		if p.Build == "" {
+		if p.build == "" {
 			fmt.Fprintln(&b, "  docker build -t wasmp2pchat .   # in the folder of the source")
 		}
 		fmt.Fprintf(&b, "  docker compose -f %s up -d\n", at("compose.yaml"))
@@ -91,7 +91,7 @@ func (p *plan) next(dir string) string {
 
 func (p *plan) aboutFirewall(dir string) string {
 	return fmt.Sprintf("If a firewall is on, also one of:\n  sudo sh %s\n  sudo nft -f %s\nThen https://%s is a chat.\n",
-		filepath.Join(dir, "firewall-ufw.sh"), filepath.Join(dir, "firewall.nft"), p.Domain)
+		filepath.Join(dir, "firewall-ufw.sh"), filepath.Join(dir, "firewall.nft"), p.domain)
 }
 
 // install puts everything into its place below root and, on this machine, starts
@@ -105,7 +105,7 @@ func install(ctx context.Context, w world, a *answers, p *plan) error {
 	}
 	at := func(path string) string { return filepath.Join(a.root, path) }
 	list := []artifact{
-		{form: "env", path: at(p.EnvFile), mode: 0o600},
+		{form: "env", path: at(installedDir + "/.env"), mode: 0o600},
 		{form: "service", path: at(unitDir + "/" + unitName), mode: 0o644},
 		{form: "firewall.nft", path: at(installedDir + "/firewall.nft"), mode: 0o644},
 		{form: "firewall-ufw.sh", path: at(installedDir + "/firewall-ufw.sh"), mode: 0o644},
@@ -121,7 +121,7 @@ func install(ctx context.Context, w world, a *answers, p *plan) error {
 	if err != nil {
 		return fmt.Errorf("read this program: %w", err)
 	}
-	files = append(files, artifact{path: at(p.Binary), mode: 0o755, text: binary})
+	files = append(files, artifact{path: at(installedBinary), mode: 0o755, text: binary})
 	changed, err := writeFiles(w.stdout, files, a.force)
 	if err != nil {
 		return err

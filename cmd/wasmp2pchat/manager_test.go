@@ -21,7 +21,7 @@ import (
 func TestAServiceManagerPassesSockets(t *testing.T) {
 	t.Parallel()
 	page, turn, udp := listenTCP(t), listenTCP(t), listenUDP(t)
-	before, err := net.Dial("tcp", page.Addr().String()) // nobody serves yet: it waits
+	before, err := new(net.Dialer).DialContext(t.Context(), "tcp", page.Addr().String()) // nobody serves yet: it waits
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func startPassed(t *testing.T, files []*os.File, environ ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", "LISTEN_PID=$$ exec wasmp2pchat serve")
 	cmd.ExtraFiles = files
 	cmd.Stderr = new(strings.Builder)
-	cmd.Env = append(environ, fmt.Sprintf("LISTEN_FDS=%d", len(files)), "PATH="+os.Getenv("PATH"),
+	cmd.Env = append(append(cmd.Environ(), environ...), fmt.Sprintf("LISTEN_FDS=%d", len(files)),
 		"WASMP2PCHAT_STATE_DIR="+t.TempDir(), "WASMP2PCHAT_PUBLIC_IPS=127.0.0.1", "WASMP2PCHAT_TURN_DATAPLANE=pion")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -181,12 +181,8 @@ type states struct {
 
 func notifySocket(t *testing.T) *states {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "") // the path of a socket may have 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &states{path: filepath.Join(dir, "notify")}
+	s := &states{path: filepath.Join(t.TempDir(), "n")} // it may have 107 bytes
+	var err error
 	if s.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: s.path, Net: "unixgram"}); err != nil {
 		t.Fatal(err)
 	}

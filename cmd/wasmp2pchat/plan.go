@@ -2,22 +2,13 @@ package main
 
 import (
 	"crypto/tls"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/template"
 )
-
-// forms are what init fills in. What they make for chat.example.org is in
-// configs, for those who write their own.
-//
-//go:embed init
-var forms embed.FS
 
 // Where things are on a machine with systemd.
 const (
@@ -30,40 +21,21 @@ const (
 // bridgedPorts are the relay ports of a container with a network of its own.
 const bridgedPorts = "50000-50199"
 
-// portsPerPerson is how many relay ports somebody takes while he connects: one
-// for each TURN URL and each of his networks; those that lose go after seconds.
-const portsPerPerson = 6
-
-// plan is what the forms are filled with.
+// plan is what the files that init writes say.
 type plan struct {
-	how      string
+	how      string // "systemd", "compose" or "bridged"
 	ebpf     bool
-	note     string // what is left to do for the certificate
-	Domain   string
-	Settings []planned
-	Ports    []openPort
-	Binary   string // of the unit
-	EnvFile  string // of the unit
-	Group    string // that may read the key; empty: none is needed
-	Build    string // the folder of the Dockerfile; empty: there is an image
-	Mounts   []string
-	File     string // that is being written
+	domain   string
+	settings []planned
+	ports    []openPort
+	group    string   // of the unit, that may read the key; empty: none is needed
+	note     string   // what is left to do for the certificate
+	build    string   // the folder of the Dockerfile; empty: there is an image
+	mounts   []string // of the container
 }
 
 // planned is a setting that differs from its default.
-type planned struct{ Name, Value, Help string }
-
-// Bridged tells whether the container has a network of its own.
-func (p *plan) Bridged() bool { return p.how == "bridged" }
-
-// RelayCount is how many relay ports there are.
-func (p *plan) RelayCount() int {
-	relay := p.Ports[len(p.Ports)-1]
-	return int(relay.Max) - int(relay.Min) + 1
-}
-
-// People is how many may connect at the same moment, rounded down to tens.
-func (p *plan) People() int { return p.RelayCount() / portsPerPerson / 10 * 10 }
+type planned struct{ name, value, help string }
 
 // newPlan puts together what was answered and the settings of the environment,
 // and reads them as the server will.
@@ -75,17 +47,14 @@ func newPlan(a *answers, environ []string) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{
-		how: a.how, ebpf: a.ebpf, Domain: cfg.Domain, Ports: cfg.ports(),
-		Binary: installedBinary, EnvFile: installedDir + "/.env",
-	}
+	p := &plan{how: a.how, ebpf: a.ebpf, domain: cfg.Domain, ports: cfg.ports()}
 	for _, s := range list {
 		line, err := s.planned()
 		if err != nil {
 			return nil, err
 		}
 		if line != nil {
-			p.Settings = append(p.Settings, *line)
+			p.settings = append(p.settings, *line)
 		}
 	}
 	if settingOf(environ, "STATE_DIR") != "" {
@@ -115,7 +84,7 @@ func (a *answers) environ(now []string) []string {
 
 // planned is the line of a setting; nil: it has its default.
 func (s setting) planned() (*planned, error) {
-	p := &planned{Name: s.name, Value: s.raw, Help: s.help}
+	p := &planned{s.name, s.raw, s.help}
 	switch s.source {
 	case "default":
 		return nil, nil
@@ -128,13 +97,13 @@ func (s setting) planned() (*planned, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find %s: %w", s.source, err)
 		}
-		p.Name, p.Value = s.name+"_FILE", abs
+		p.name, p.value = s.name+"_FILE", abs
 	}
-	quoted, err := everywhere(p.Value)
+	quoted, err := everywhere(p.value)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
-	p.Value = quoted
+	p.value = quoted
 	return p, nil
 }
 
@@ -157,7 +126,7 @@ func (p *plan) useCertificate(cfg *config) error {
 	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
 		return fmt.Errorf("--cert and --key: %w", err)
 	}
-	p.Mounts = slices.Compact([]string{filepath.Dir(cert), filepath.Dir(key)})
+	p.mounts = slices.Compact([]string{filepath.Dir(cert), filepath.Dir(key)})
 	if p.how != "systemd" {
 		return nil
 	}
@@ -172,69 +141,9 @@ func (p *plan) useCertificate(cfg *config) error {
 	if err != nil {
 		return fmt.Errorf("look at the key: %w", err)
 	}
-	if p.Group = readingGroup(info); p.Group == "" && info.Mode().Perm()&0o004 == 0 {
+	if p.group = readingGroup(info); p.group == "" && info.Mode().Perm()&0o004 == 0 {
 		p.note = "Only root can read " + key + ". Let a group read it, and run init again with --force:\n" +
 			"  sudo groupadd -f -r ssl-cert && sudo chgrp ssl-cert " + key + " && sudo chmod g+r " + key + "\n"
 	}
 	return nil
-}
-
-// artifact is one file that init writes.
-type artifact struct {
-	form string // of forms
-	path string
-	mode fs.FileMode
-	text []byte
-}
-
-// filesIn are the files of a folder that somebody copies from.
-func filesIn(dir string, p *plan) []artifact {
-	at := func(name string) string { return filepath.Join(dir, name) }
-	list := []artifact{{form: "env", path: at(".env"), mode: 0o600}}
-	switch {
-	case p.how != "systemd":
-		p.Build = dockerfileFrom(dir)
-		list = append(list, artifact{form: "compose.yaml", path: at("compose.yaml"), mode: 0o644})
-	case p.ebpf:
-		list = append(list, artifact{form: "ebpf.conf", path: at("ebpf.conf"), mode: 0o644})
-		fallthrough
-	default:
-		list = append(list, artifact{form: "service", path: at(unitName), mode: 0o644})
-	}
-	return append(list, artifact{form: "firewall.nft", path: at("firewall.nft"), mode: 0o644}, artifact{form: "firewall-ufw.sh", path: at("firewall-ufw.sh"), mode: 0o644})
-}
-
-// dockerfileFrom is where the image can be built, seen from a folder; empty: it
-// is not known.
-func dockerfileFrom(dir string) string {
-	if !isFile("Dockerfile") {
-		return ""
-	}
-	from, err := filepath.Abs(dir)
-	here, err2 := filepath.Abs(".")
-	if err != nil || err2 != nil {
-		return ""
-	}
-	rel, err := filepath.Rel(from, here)
-	if err != nil {
-		return here
-	}
-	return rel
-}
-
-// files fills in the forms.
-func (p *plan) files(list []artifact) ([]artifact, error) {
-	all, err := template.ParseFS(forms, "init/*")
-	if err != nil {
-		return nil, fmt.Errorf("read the forms: %w", err)
-	}
-	for i := range list {
-		var text strings.Builder
-		p.File = filepath.Base(list[i].path)
-		if err := all.ExecuteTemplate(&text, list[i].form, p); err != nil {
-			return nil, fmt.Errorf("fill in %s: %w", list[i].form, err)
-		}
-		list[i].text = []byte(text.String())
-	}
-	return list, nil
 }

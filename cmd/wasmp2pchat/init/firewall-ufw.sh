@@ -1,6 +1,4 @@
 #!/bin/sh
-# For ufw, the firewall of Ubuntu: sudo sh {{.File}}
+# For ufw, the firewall of Ubuntu: sudo sh @FILE@
 set -e
-{{- range .Ports}}
-ufw allow {{.Range ":"}}/{{.Network}} comment 'wasmp2pchat: {{.What}}'
-{{- end}}
+@UFW@
