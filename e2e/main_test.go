@@ -1,4 +1,4 @@
-//go:build browser || proxies
+//go:build browser || proxies || systemd
 
 package e2e
 

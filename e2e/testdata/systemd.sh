@@ -1,0 +1,68 @@
+# What an operator types on a machine that has systemd and nothing else, and what comes of
+# it. Any command that fails ends it (sh -eux).
+export PATH=/usr/local/bin:$PATH
+mkdir -p /usr/local/bin
+ip link set lo up
+ip addr add 203.0.113.10/32 dev lo
+service=wasmp2pchat.service
+state() { systemctl show -P "$1" $service; }
+status() { tr -s '\t' ' ' <"/proc/$(state MainPID)/status" | sed -n "s/^$1: //p"; }
+
+# A certificate of one's own, because there is no authority here. A group may read its key.
+groupadd -r ssl-cert || true
+mkdir -p /etc/ssl/chat
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=chat.example.org \
+  -addext subjectAltName=DNS:chat.example.org -keyout /etc/ssl/chat/key.pem -out /etc/ssl/chat/cert.pem
+chgrp ssl-cert /etc/ssl/chat/key.pem
+chmod 0640 /etc/ssl/chat/key.pem
+
+# One command, and it serves: as somebody who may bind ports and nothing else.
+/wasmp2pchat init --domain chat.example.org --cert /etc/ssl/chat/cert.pem --key /etc/ssl/chat/key.pem --install
+test "$(state ActiveState)" = active
+test "$(state NotifyAccess)" = main
+page() { path=$1 && shift && curl --silent --show-error --fail --cacert /etc/ssl/chat/cert.pem "$@" "https://chat.example.org/$path"; }
+page "" | grep -q 'id="start"'
+until wasmp2pchat health; do test "$(state ActiveState)" = active; done
+test "$(status Seccomp)" = 2
+test "$(status NoNewPrivs)" = 1
+test "$(status CapEff)" = 0000000000000400
+test "$(status CapBnd)" = 0000000000000400
+test "$(status Uid | cut -d' ' -f1)" -ge 61184
+test "$(stat -L -c %a /var/lib/private/wasmp2pchat)" = 700
+test -s /var/lib/wasmp2pchat/turn-secret
+journalctl -u wasmp2pchat -o cat | grep 'turn offers' | grep -q 'turns:chat.example.org:443'
+test "$(ss -Hlntu | grep -cE ':(80|443|3478|5349) ')" -ge 7
+
+# A firewall that lets nothing in but answers, and then what init wrote.
+nft add table inet filter
+nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'
+nft add rule inet filter input ct state established,related accept
+if page version --max-time 1; then exit 1; fi
+nft -f /etc/wasmp2pchat/firewall.nft
+page version
+test "$(nft list chain inet filter input | grep -c 'accept comment "wasmp2pchat')" = 8
+
+# The same again leaves the server alone; SIGHUP too.
+before=$(state MainPID)
+/wasmp2pchat init --domain chat.example.org --cert /etc/ssl/chat/cert.pem --key /etc/ssl/chat/key.pem --install | grep -c unchanged
+test "$(state MainPID)" = "$before"
+systemctl reload $service
+until journalctl -u wasmp2pchat -o cat | grep -q reloaded; do test "$(state MainPID)" = "$before"; done
+
+# Systemd has the sockets, and who comes while nobody serves waits.
+cp /root/wasmp2pchat.socket /etc/systemd/system/
+systemctl daemon-reload
+systemctl disable --now $service
+systemctl enable --now wasmp2pchat.socket
+test "$(state ActiveState)" = inactive
+page version
+test "$(state ActiveState)" = active
+systemctl restart $service
+page version
+
+# What cannot be is said where an operator looks.
+echo WASMP2PCHAT_TURN_RELAY_PORTS=nine >>/etc/wasmp2pchat/.env
+if systemctl restart $service; then exit 1; fi
+journalctl -u wasmp2pchat -o cat | grep -q 'TURN_RELAY_PORTS: read "nine"'
+
+echo 'all is well'
