@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // TestConfigsAreWhatInitWrites holds the files that operators copy to those that
@@ -133,6 +136,62 @@ func TestPortsFollowTheSettings(t *testing.T) {
 		}
 		if text := strings.Join(got, " "); text != c.want {
 			t.Errorf("%s: ports are\n%s, want\n%s", name, text, c.want)
+		}
+	}
+}
+
+// TestComposeFilesAreOnesOfCompose reads what init writes as Docker Compose does:
+// every key has the type that the Compose specification gives it.
+func TestComposeFilesAreOnesOfCompose(t *testing.T) {
+	t.Parallel()
+	type service struct {
+		Image       string
+		Build       string
+		Restart     string
+		EnvFile     string         `yaml:"env_file"`
+		ReadOnly    bool           `yaml:"read_only"`
+		CapDrop     []string       `yaml:"cap_drop"`
+		CapAdd      []string       `yaml:"cap_add"`
+		SecurityOpt []string       `yaml:"security_opt"`
+		StopGrace   time.Duration  `yaml:"stop_grace_period"`
+		Sysctls     map[string]int `yaml:"sysctls"`
+		NetworkMode string         `yaml:"network_mode"`
+		User        string
+		Ports       []string
+		Volumes     []string
+	}
+	dir := t.TempDir()
+	newPair(t, 1).write(t, dir)
+	for _, how := range []string{"compose", "bridged"} {
+		p := planFor(t, &answers{domain: "chat.example.org", how: how, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")})
+		files, err := p.files([]artifact{{form: p.composeForm(), path: "compose.yaml"}})
+		must(t, err)
+		var file struct {
+			Services map[string]service
+			Volumes  map[string]struct{}
+		}
+		decoder := yaml.NewDecoder(bytes.NewReader(files[0].text))
+		decoder.KnownFields(true)
+		if err := decoder.Decode(&file); err != nil {
+			t.Errorf("%s: %v\n%s", how, err, files[0].text)
+			continue
+		}
+		s := file.Services["wasmp2pchat"]
+		var ports []string
+		for _, port := range p.ports {
+			ports = append(ports, port.Range("-")+":"+port.Range("-")+"/"+port.Network)
+		}
+		if how == "compose" {
+			ports = nil
+		}
+		if (s.NetworkMode == "host") != (how == "compose") || !slices.Equal(s.Ports, ports) {
+			t.Errorf("%s: network %q with ports %q, want %q", how, s.NetworkMode, s.Ports, ports)
+		}
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.EnvFile != ".env" || s.StopGrace <= drainTimeout {
+			t.Errorf("%s: read-only %v, without %q, settings from %q, stopped after %v; want it safe, and more than %v", how, s.ReadOnly, s.CapDrop, s.EnvFile, s.StopGrace, drainTimeout)
+		}
+		if _, ok := file.Volumes["state"]; !ok || !slices.Equal(s.Volumes, []string{"state:/data", dir + ":" + dir + ":ro"}) {
+			t.Errorf("%s: volumes %q, want the state's and the certificate's", how, s.Volumes)
 		}
 	}
 }

@@ -60,9 +60,23 @@ test "$(state ActiveState)" = active
 systemctl restart $service
 page version
 
+# With two more capabilities the kernel relays.
+/wasmp2pchat init --domain chat.example.org --cert /etc/ssl/chat/cert.pem --key /etc/ssl/chat/key.pem --install --ebpf
+test "$(status CapBnd)" = 0000008000001400
+journalctl -u wasmp2pchat -o cat | tail -30 | grep 'turn data plane chosen' | tail -1 | grep -q plane=ebpf
+page version
+
 # What cannot be is said where an operator looks.
 echo WASMP2PCHAT_TURN_RELAY_PORTS=nine >>/etc/wasmp2pchat/.env
 if systemctl restart $service; then exit 1; fi
 journalctl -u wasmp2pchat -o cat | grep -q 'TURN_RELAY_PORTS: read "nine"'
+
+# It goes as docs/deploy.md says, and leaves nothing.
+systemctl disable --now wasmp2pchat.socket
+systemctl disable --now wasmp2pchat.service
+rm -r /etc/systemd/system/wasmp2pchat.s* /etc/wasmp2pchat /usr/local/bin/wasmp2pchat
+systemctl daemon-reload
+rm -r /var/lib/private/wasmp2pchat /var/lib/wasmp2pchat
+if grep wasmp2pchat /etc/passwd /etc/group; then exit 1; fi
 
 echo 'all is well'
