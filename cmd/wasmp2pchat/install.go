@@ -53,7 +53,7 @@ func writeFiles(out io.Writer, files []artifact, force bool) (changed bool, err 
 // writeFile writes one, whole; it has its mode even if it was there.
 func writeFile(f artifact, there bool) error {
 	if !there {
-		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil { //nolint:gosec // as /etc and its folders are
+		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
 			return fmt.Errorf("make the folder of %s: %w", f.path, err)
 		}
 		if err := durable.Write(f.path, f.text); err != nil {
@@ -156,7 +156,7 @@ func start(ctx context.Context, w world, changed bool) error {
 		do = "restart"
 	}
 	for _, args := range [][]string{{"daemon-reload"}, {"enable", unitName}, {do, unitName}} {
-		cmd := exec.CommandContext(ctx, "systemctl", args...) //nolint:gosec // the words are above
+		cmd := exec.CommandContext(ctx, "systemctl", args...)
 		cmd.Stdout, cmd.Stderr = w.stdout, w.stderr
 		if err := cmd.Run(); err != nil {
 			return &hinted{err: fmt.Errorf("systemctl %s: %w", strings.Join(args, " "), err), hint: "journalctl -u wasmp2pchat -n 20 says why"}

@@ -23,6 +23,7 @@ test "$(state NotifyAccess)" = main
 page() { path=$1 && shift && curl --silent --show-error --fail --cacert /etc/ssl/chat/cert.pem "$@" "https://chat.example.org/$path"; }
 page "" | grep -q 'id="start"'
 until wasmp2pchat health; do test "$(state ActiveState)" = active; done
+sh -c 'set -a; . /etc/wasmp2pchat/.env; exec wasmp2pchat config' | grep -q 'WASMP2PCHAT_DOMAIN *chat.example.org *environment'
 test "$(status Seccomp)" = 2
 test "$(status NoNewPrivs)" = 1
 test "$(status CapEff)" = 0000000000000400

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	if err := errors.Join(os.RemoveAll(*out), os.MkdirAll(*out, 0o755)); err != nil { //nolint:gosec // what is published is for everybody
+	if err := errors.Join(os.RemoveAll(*out), os.MkdirAll(*out, 0o755)); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}
 	var sums strings.Builder
@@ -71,7 +71,7 @@ type file struct{ path, sum string }
 // release builds for one architecture of Linux.
 func release(ctx context.Context, out, pkg, arch string, dirty bool, stderr io.Writer) ([]file, error) {
 	built := filepath.Join(out, "building")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w", "-o", built, pkg) //nolint:gosec // the program is a flag
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w", "-o", built, pkg)
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	if err := cmd.Run(); err != nil {
@@ -88,7 +88,7 @@ func release(ctx context.Context, out, pkg, arch string, dirty bool, stderr io.W
 	case strings.Contains(version, "+dirty") && !dirty:
 		return nil, fmt.Errorf("%s: commit or remove what git status lists", version)
 	}
-	binary, err := os.ReadFile(built) //nolint:gosec // which was built above
+	binary, err := os.ReadFile(built)
 	if err != nil {
 		return nil, fmt.Errorf("read what was built: %w", err)
 	}
