@@ -84,6 +84,7 @@ func (d *door) identify(r *request, username, realm string) (*user, error) {
 			continue
 		}
 		d.srv.count.secrets[min(i, CountedSecrets-1)].Add(1)
+		secrets.used[i].Store(now.Unix())
 		u := &user{member: readMember(credential.Claims, secrets.list[i]), key: key, expired: expired || retired}
 		return u, d.entitled(r, u)
 	}

@@ -25,14 +25,19 @@ type secrets struct {
 	list    []string // newest first, then those that were taken away
 	live    int      // how many verify anything
 	retired []time.Time
+	used    []*atomic.Int64 // when one has signed last, by the clock of credentials: Unix time, 0: never
 }
 
 // set makes these the secrets, newest first.
 func (k *keyring) set(list []string, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	next := &secrets{list: slices.Clone(list), live: len(list)}
-	if before := k.now.Load(); before != nil {
+	before := k.now.Load()
+	next := &secrets{list: slices.Clone(list), live: len(list), used: make([]*atomic.Int64, len(list))}
+	for i, secret := range list {
+		next.used[i] = before.usedBy(secret)
+	}
+	if before != nil {
 		for i, secret := range before.list {
 			at := now
 			if i >= before.live {
@@ -41,10 +46,20 @@ func (k *keyring) set(list []string, now time.Time) {
 			if slices.Contains(list, secret) || now.Sub(at) >= maxOverstay || len(next.retired) == maxRetired {
 				continue
 			}
-			next.list, next.retired = append(next.list, secret), append(next.retired, at)
+			next.list, next.retired, next.used = append(next.list, secret), append(next.retired, at), append(next.used, before.used[i])
 		}
 	}
 	k.now.Store(next)
+}
+
+// usedBy is when a secret has signed last, if it was known before.
+func (s *secrets) usedBy(secret string) *atomic.Int64 {
+	if s != nil {
+		if i := slices.Index(s.list, secret); i >= 0 {
+			return s.used[i]
+		}
+	}
+	return new(atomic.Int64)
 }
 
 // retiredAt reports whether the i-th secret was taken away by then, and whether it
@@ -65,6 +80,19 @@ func (s *Server) SetSecrets(secrets []string) error {
 	}
 	s.secrets.set(secrets, s.cfg.now())
 	return nil
+}
+
+// SecretsUsed is when each of the secrets has signed a request last, the newest
+// secret first; zero: never.
+func (s *Server) SecretsUsed() []time.Time {
+	now := s.secrets.now.Load()
+	list := make([]time.Time, now.live)
+	for i := range list {
+		if at := now.used[i].Load(); at != 0 {
+			list[i] = time.Unix(at, 0)
+		}
+	}
+	return list
 }
 
 var errNoSecret = errors.New("no secret, or an empty one")

@@ -2,7 +2,9 @@ package turnsvc
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/pion/stun/v3"
 )
@@ -85,6 +87,13 @@ func TestSecretsInUseAreCounted(t *testing.T) {
 	a.username, a.password, _ = Issuer{Secret: "d", Now: s.clock.now}.Credentials("somebody")
 	if got := code(a.do(stun.MethodRefresh)); got != 0 {
 		t.Errorf("Refresh = %d, want success", got)
+	}
+	s.clock.advance(time.Minute)
+	if err := s.SetSecrets([]string{"d", "newest"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.SecretsUsed(), []time.Time{s.clock.now().Add(-time.Minute), {}}; !slices.Equal(got, want) {
+		t.Errorf("SecretsUsed = %v, want %v", got, want)
 	}
 	if got, want := s.Stats().AuthBySecret, [CountedSecrets]uint64{0, 1, 0, 1}; got != want {
 		t.Errorf("AuthBySecret = %v, want %v", got, want)

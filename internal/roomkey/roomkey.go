@@ -83,6 +83,12 @@ func Name(id string) string {
 	return id[:nameLength]
 }
 
+// IsName reports whether a text could be a name of NewName.
+func IsName(text string) bool {
+	var raw [randomBytes]byte
+	return len(text) == nameLength && decode(raw[:], text)
+}
+
 // Mint returns an id of the room with a name of NewName, which admits for
 // Lifetime from now on. Any other name is a mistake of ours, and panics.
 func (k *Keys) Mint(name string) string {

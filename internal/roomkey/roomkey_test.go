@@ -136,3 +136,15 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+func TestNamesAreKnown(t *testing.T) {
+	t.Parallel()
+	name := roomkey.NewName()
+	for text, want := range map[string]bool{
+		name: true, "": false, "ann": false, name[1:]: false, name + "a": false, "@" + name[1:]: false, roomkey.New("secret").Mint(name): false,
+	} {
+		if got := roomkey.IsName(text); got != want {
+			t.Errorf("IsName(%q) = %v, want %v", text, got, want)
+		}
+	}
+}
