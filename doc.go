@@ -22,6 +22,7 @@
 //	internal/edge/address
 //	                  at which addresses clients reach us: found, compared, kept true
 //	internal/durable  small files that are whole whatever happens
+//	internal/admin    the API and the client by which one runs a server
 //	internal/mmsg     many datagrams for one system call
 //	internal/doctor   why a server does not work, and what mends it
 //	internal/witness  what the server saw of somebody who asks that

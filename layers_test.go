@@ -24,6 +24,7 @@ func TestLayers(t *testing.T) {
 		"internal/pipenet":       {},
 		"internal/natlab":        {},
 		"internal/durable":       {},
+		"internal/admin":         {},
 		"internal/mmsg":          {},
 		"internal/rand":          {},
 		"internal/edge":          {"internal/arrivals"},
