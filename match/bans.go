@@ -42,15 +42,13 @@ const (
 
 // Ban keeps a device or an address (/64 for IPv6) out of the lobby.
 type Ban struct {
-	Name    string         `json:"name"`    // what the banned one is told, to name it when he appeals
-	Kind    string         `json:"kind"`    // BanDevice or BanAddress
-	Reasons map[string]int `json:"reasons"` // of the reports that led to it, by reason
-	// Operator is a ban that no report has led to, and Reason what was written
-	// beside it.
-	Operator bool   `json:"operator,omitempty"`
-	Reason   string `json:"reason,omitempty"`
-	Since   time.Time      `json:"since"`
-	Until   time.Time      `json:"until"`
+	Name     string         `json:"name"`               // what the banned one is told, to name it when he appeals
+	Kind     string         `json:"kind"`               // BanDevice or BanAddress
+	Reasons  map[string]int `json:"reasons"`            // of the reports that led to it, by reason
+	Operator bool           `json:"operator,omitempty"` // no report has led to it
+	Reason   string         `json:"reason,omitempty"`   // what the operator wrote beside it
+	Since    time.Time      `json:"since"`
+	Until    time.Time      `json:"until"`
 }
 
 // BansConfig says where bans are kept. The zero value keeps them in memory.

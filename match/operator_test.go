@@ -172,7 +172,11 @@ func TestDrainAndReopen(t *testing.T) {
 		come := s.from("192.0.2.5")
 		dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return come.dial(ctx) }}
 		_, resp, err := dialer.DialContext(t.Context(), "ws://chat.example.org/matchmaking", nil)
-		if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+		if resp == nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if err == nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("who comes is answered %v, %v; want 503", resp, err)
 		}
 		select {

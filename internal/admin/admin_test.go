@@ -169,7 +169,7 @@ func TestBodies(t *testing.T) {
 		if answer.Code != c.want || (len(w.banned) > 0) != (c.want == 201) {
 			t.Errorf("%s: %d %s, and %d bans; want %d", c.name, answer.Code, answer.Body, len(w.banned), c.want)
 		}
-		var problem admin.Problem
+		var problem admin.ProblemError
 		if c.want >= 400 && (json.Unmarshal(answer.Body.Bytes(), &problem) != nil || problem.Status != c.want || problem.Detail == "" || answer.Header().Get("Content-Type") != "application/problem+json") {
 			t.Errorf("%s: %s is no problem of RFC 9457", c.name, answer.Body)
 		}
@@ -246,7 +246,7 @@ func TestClientSaysWhatIsWrong(t *testing.T) {
 	t.Cleanup(server.Close)
 	client := &admin.Client{URL: server.URL, HTTP: server.Client()}
 	err := client.Do(t.Context(), http.MethodGet, "/api/rooms", nil, nil)
-	if problem, ok := errors.AsType[*admin.Problem](err); !ok || problem.Status != http.StatusUnauthorized {
+	if problem, ok := errors.AsType[*admin.ProblemError](err); !ok || problem.Status != http.StatusUnauthorized {
 		t.Errorf("without the token: %v, want 401", err)
 	}
 	other := httptest.NewServer(http.NotFoundHandler())

@@ -18,27 +18,27 @@ const (
 	maxBodyBytes = 4 << 10
 )
 
-// Problem is an answer that is a fault (RFC 9457).
-type Problem struct {
+// ProblemError is an answer that is a fault (RFC 9457).
+type ProblemError struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail"` // for people: what is wrong, and what to do
 }
 
-func (p *Problem) Error() string { return p.Detail }
+func (p *ProblemError) Error() string { return p.Detail }
 
 // Refuse is an error that a function of Config returns so that it is answered with
 // a status.
-func Refuse(status int, detail string) error { return &Problem{Status: status, Detail: detail} }
+func Refuse(status int, detail string) error { return &ProblemError{Status: status, Detail: detail} }
 
 // Fail answers with a fault.
 func Fail(w http.ResponseWriter, status int, detail string) {
-	reply(w, "application/problem+json", status, Problem{status, http.StatusText(status), detail})
+	reply(w, "application/problem+json", status, ProblemError{status, http.StatusText(status), detail})
 }
 
 // failWith answers with an error of a function of Config.
 func failWith(w http.ResponseWriter, err error) {
-	if p, ok := errors.AsType[*Problem](err); ok {
+	if p, ok := errors.AsType[*ProblemError](err); ok {
 		Fail(w, p.Status, p.Detail)
 		return
 	}

@@ -27,7 +27,7 @@ type Client struct {
 var ErrNotTheAPI = errors.New("that is not the admin API of wasmp2pchat")
 
 // Do asks one operation, with a body unless it is nil, and reads the answer into v
-// unless that is nil. The error of an answer that is a fault is a *Problem.
+// unless that is nil. The error of an answer that is a fault is a *ProblemError.
 func (c *Client) Do(ctx context.Context, method, path string, body, v any) error {
 	_, err := c.do(ctx, method, path, body, v)
 	return err
@@ -83,7 +83,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, v any) (next
 	defer func() { _ = resp.Body.Close() }() // it was read
 	answer := json.NewDecoder(io.LimitReader(resp.Body, maxAnswerBytes))
 	if resp.StatusCode >= http.StatusBadRequest {
-		problem := Problem{Status: resp.StatusCode}
+		problem := ProblemError{Status: resp.StatusCode}
 		if err := answer.Decode(&problem); err != nil || problem.Detail == "" {
 			return nil, fmt.Errorf("%w: it answers %s", ErrNotTheAPI, resp.Status)
 		}
