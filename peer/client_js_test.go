@@ -69,7 +69,7 @@ func TestBrowserClient(t *testing.T) {
 	}()
 	said(t, lobby, 1)
 	emit(lobby, "message", map[string]any{"data": `{"type":"MATCH","room_id":"r"}`})
-	if text := said(t, rooms, 1); text != `{"type":"register","roomId":"r","clientId":"me","ext":["refresh","resume","early"]}` {
+	if text := said(t, rooms, 1); text != `{"type":"register","roomId":"r","clientId":"me","ext":["refresh","resume","early","outcome"]}` {
 		t.Errorf("the client said %s, want register", text)
 	}
 	emit(rooms, "message", map[string]any{"data": `{"type":"reject","reason":"not-found"}`})

@@ -79,7 +79,7 @@ func TestPreparedSocketsAreTheSearchs(t *testing.T) {
 		rooms.reads(`{"type":"pong"}`)
 		lobby.says(`{"type":"MATCH","room_id":"r","user_id":"me","role":"answer","iceServers":[{"urls":["stun:127.0.0.1:9"]}]}`)
 		lobby.left()
-		rooms.reads(`{"type":"register","roomId":"r","clientId":"me","ext":["refresh","resume","early","relay-only"]}`)
+		rooms.reads(`{"type":"register","roomId":"r","clientId":"me","ext":["refresh","resume","early","outcome","relay-only"]}`)
 		rooms.says(`{"type":"reject","reason":"not-found"}`)
 		search.ends(ErrPartnerGone)
 		rooms.left()

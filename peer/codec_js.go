@@ -2,7 +2,6 @@ package peer
 
 import (
 	"errors"
-	"math"
 	"strconv"
 	"strings"
 	"syscall/js"
@@ -46,9 +45,13 @@ func marshal(v any) (string, error) {
 	case *wire.Accept:
 		m.text("type", v.Type).text("connectionId", v.ConnectionID).someServers("iceServers", v.ICEServers).
 			flag("isExistClient", v.IsExistClient).flag("isExistUser", v.IsExistUser).
-			someText("resumeToken", v.ResumeToken).someFlag("resumed", v.Resumed).someFlag("rebuilt", v.Rebuilt)
+			someText("resumeToken", v.ResumeToken).someFlag("resumed", v.Resumed).someFlag("rebuilt", v.Rebuilt).someTexts("ext", v.Ext)
 	case *wire.Bye:
-		m.text("type", v.Type).someText("reason", v.Reason)
+		m.text("type", v.Type).someText("reason", v.Reason).someText("verdict", string(v.Verdict))
+	case *wire.Outcome:
+		m.text("type", v.Type).text("state", v.State).someText("path", string(v.Path)).someInteger("rtt", v.RTT).someInteger("took", v.Took).
+			someText("ice", v.ICE).someText("gathering", v.Gathering).someText("dtls", v.DTLS).
+			someInteger("host", v.Host).someInteger("srflx", v.Srflx).someInteger("relay", v.Relay).someFaults("faults", v.Faults)
 	case *wire.Refresh:
 		m.text("type", v.Type).servers("iceServers", v.ICEServers).time("expiresAt", v.ExpiresAt)
 	case *wire.Reject:
@@ -73,7 +76,7 @@ func marshal(v any) (string, error) {
 }
 
 // unmarshal fills v, a pointer to the zero value of one of the messages of
-// wire, as its twin in codec_notjs.go does.
+// wire that are for clients, as its twin in codec_notjs.go does.
 func unmarshal(data string, v any) error {
 	o, err := parse(data)
 	if err != nil {
@@ -110,9 +113,10 @@ func unmarshal(data string, v any) error {
 			Type: o.text("type"), ConnectionID: o.text("connectionId"), ICEServers: o.servers("iceServers"),
 			IsExistClient: o.flag("isExistClient"), IsExistUser: o.flag("isExistUser"),
 			ResumeToken: o.text("resumeToken"), Resumed: o.flag("resumed"), Rebuilt: o.flag("rebuilt"),
+			Ext: o.texts("ext"),
 		}
 	case *wire.Bye:
-		*v = wire.Bye{Type: o.text("type"), Reason: o.text("reason")}
+		*v = wire.Bye{Type: o.text("type"), Reason: o.text("reason"), Verdict: wire.Verdict(o.text("verdict"))}
 	case *wire.Refresh:
 		*v = wire.Refresh{Type: o.text("type"), ICEServers: o.servers("iceServers"), ExpiresAt: o.time("expiresAt")}
 	case *wire.Reject:
@@ -211,6 +215,17 @@ func (m *members) servers(key string, servers []wire.ICEServer) *members {
 	return m.raw(key, "["+strings.Join(list, ",")+"]")
 }
 
+func (m *members) someFaults(key string, faults []wire.ICEFault) *members {
+	if len(faults) == 0 {
+		return m
+	}
+	list := make([]string, len(faults))
+	for i, f := range faults {
+		list[i] = new(members).text("via", f.Via).someInteger("port", f.Port).raw("code", strconv.Itoa(f.Code)).object()
+	}
+	return m.raw(key, "["+strings.Join(list, ",")+"]")
+}
+
 func quoteAll(list []string) string {
 	if list == nil {
 		return "null"
@@ -227,168 +242,4 @@ func quoteAll(list []string) string {
 func quote(s string) string {
 	quoted := js.Global().Get("JSON").Call("stringify", s).String()
 	return strings.ReplaceAll(strings.ReplaceAll(quoted, "\u2028", `\u2028`), "\u2029", `\u2029`)
-}
-
-// object is a parsed JSON object. Its methods read a member; a missing one and
-// null are the zero value, one of another type is a fault.
-type object struct {
-	v     js.Value
-	fault *error // shared with the objects within
-}
-
-// parse reads a whole JSON text, which must hold an object or null.
-func parse(data string) (o object, err error) {
-	defer func() {
-		if thrown, ok := recover().(js.Error); ok { // a SyntaxError
-			err = thrown
-		}
-	}()
-	o = object{v: js.Global().Get("JSON").Call("parse", data), fault: new(error)}
-	if !o.valid() {
-		return o, errNotObject
-	}
-	return o, nil
-}
-
-// valid tells whether o is what encoding/json decodes into a struct.
-func (o object) valid() bool {
-	return o.v.IsUndefined() || o.v.IsNull() || o.v.Type() == js.TypeObject && !isArray(o.v)
-}
-
-func isArray(v js.Value) bool { return js.Global().Get("Array").Call("isArray", v).Bool() }
-
-// member finds a member of the wanted type; ok is false where the zero value
-// is meant.
-func (o object) member(key string, want js.Type) (v js.Value, ok bool) {
-	if o.v.Type() != js.TypeObject {
-		return js.Undefined(), false
-	}
-	v = o.v.Get(key)
-	return v, o.is(v, want)
-}
-
-// is tells whether v is of the wanted type. If it is neither that nor null,
-// it is a fault.
-func (o object) is(v js.Value, want js.Type) bool {
-	if v.IsNull() || v.IsUndefined() {
-		return false
-	}
-	if v.Type() != want {
-		*o.fault = errWrongType
-	}
-	return v.Type() == want
-}
-
-func (o object) text(key string) string {
-	v, ok := o.member(key, js.TypeString)
-	if !ok {
-		return ""
-	}
-	return v.String()
-}
-
-func (o object) flag(key string) bool {
-	v, ok := o.member(key, js.TypeBoolean)
-	return ok && v.Bool()
-}
-
-func (o object) integer(key string) int { return int(o.whole(key, -maxInteger, maxInteger)) }
-
-func (o object) whole(key string, least, most float64) float64 {
-	n := o.number(key)
-	if n != math.Trunc(n) || n < least || n > most {
-		*o.fault = errWrongType
-		return 0
-	}
-	return n
-}
-
-func (o object) number(key string) float64 {
-	v, ok := o.member(key, js.TypeNumber)
-	if !ok {
-		return 0
-	}
-	return v.Float()
-}
-
-func (o object) time(key string) (t time.Time) {
-	v, ok := o.member(key, js.TypeString)
-	if !ok {
-		return t
-	}
-	t, err := parseTime(v.String())
-	if err != nil {
-		*o.fault = err
-	}
-	return t
-}
-
-func (o object) object(key string) object {
-	v, _ := o.member(key, js.TypeObject)
-	return o.within(v)
-}
-
-// within is v as an object that shares its faults with o.
-func (o object) within(v js.Value) object {
-	inner := object{v: v, fault: o.fault}
-	if !inner.valid() {
-		*o.fault = errWrongType
-	}
-	return inner
-}
-
-// list finds the elements of an array; nil where there is none.
-func (o object) list(key string) []js.Value {
-	v, ok := o.member(key, js.TypeObject)
-	if !ok {
-		return nil
-	}
-	if !isArray(v) {
-		*o.fault = errWrongType
-		return nil
-	}
-	list := make([]js.Value, v.Length())
-	for i := range list {
-		list[i] = v.Index(i)
-	}
-	return list
-}
-
-func (o object) texts(key string) []string {
-	values := o.list(key)
-	if values == nil {
-		return nil
-	}
-	list := make([]string, len(values))
-	for i, v := range values {
-		if o.is(v, js.TypeString) {
-			list[i] = v.String()
-		}
-	}
-	return list
-}
-
-// iceCandidate reads o itself, an RTCIceCandidateInit.
-func (o object) iceCandidate() wire.ICECandidate {
-	return wire.ICECandidate{
-		Candidate:        o.text("candidate"),
-		SDPMid:           o.text("sdpMid"),
-		SDPMLineIndex:    uint16(o.whole("sdpMLineIndex", 0, math.MaxUint16)),
-		UsernameFragment: o.text("usernameFragment"),
-	}
-}
-
-func (o object) servers(key string) []wire.ICEServer {
-	values := o.list(key)
-	if values == nil {
-		return nil
-	}
-	list := make([]wire.ICEServer, len(values))
-	for i, v := range values {
-		server := o.within(v)
-		list[i] = wire.ICEServer{
-			URLs: server.texts("urls"), Username: server.text("username"), Credential: server.text("credential"),
-		}
-	}
-	return list
 }

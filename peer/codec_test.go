@@ -28,6 +28,32 @@ func messages() map[string]func() any {
 		"standby":      func() any { return new(wire.Standby) },
 		"bye":          func() any { return new(wire.Bye) },
 		"refresh":      func() any { return new(wire.Refresh) },
+		"judgment":     func() any { return new(wire.Bye) }, // as which it is read
+	}
+}
+
+// TestOutcomesAreWritten holds the twins to the golden frames of what clients
+// write only.
+func TestOutcomesAreWritten(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]*wire.Outcome{
+		"connected": {Type: "outcome", State: "connected", Path: "relay-tls", RTT: 48, Took: 1830, Host: 2, Srflx: 1, Relay: 3},
+		"lost": {
+			Type: "outcome", State: "lost", Path: "direct", RTT: 12, Took: 640,
+			ICE: "failed", Gathering: "complete", DTLS: "connected", Host: 1, Srflx: 1, Relay: 2,
+		},
+		"failed": {
+			Type: "outcome", State: "failed", Took: 18211, ICE: "failed", Gathering: "complete", DTLS: "new", Host: 1,
+			Faults: []wire.ICEFault{{Via: "stun", Port: 3478, Code: 701}, {Via: "udp", Port: 3478, Code: 701}, {Via: "tls", Port: 443, Code: 401}},
+		},
+	} {
+		want, err := os.ReadFile("../wire/testdata/outcome-" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := marshal(o); err != nil || got+"\n" != string(want) {
+			t.Errorf("marshal(%s) = %s, %v, want %s", name, got, err, want)
+		}
 	}
 }
 

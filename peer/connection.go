@@ -63,6 +63,9 @@ type connection struct {
 	ended  bool            // frames go nowhere any more
 	seen   partnerAddress  // what the partner's candidates tell of its network
 	outer  map[string]bool // where the Internet sees us; at most maxLocal
+
+	gathered gathered        // our own candidates
+	faults   []wire.ICEFault // of gathering, at most wire.MaxOutcomeFaults
 }
 
 // partnerAddress is what the candidates of the partner say about his side.
@@ -147,6 +150,7 @@ func (c *connection) open() error {
 // listen hands over what pion tells its callbacks.
 func (c *connection) listen() {
 	c.listenCandidates()
+	c.listenFaults()
 	c.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { poke(c.wake) })
 	c.pc.OnDataChannel(func(channel *webrtc.DataChannel) {
 		if c.opening != openTheirs || channel.Label() != wire.ChatLabel || channel.Protocol() != wire.ChatSubprotocol {
@@ -172,13 +176,13 @@ func (c *connection) listenTo(channel *webrtc.DataChannel) {
 
 // found hands over one of our candidates. It runs in a callback.
 func (c *connection) found(candidate wire.ICECandidate) {
-	if outer := outerAddress(candidate.Candidate); outer != "" {
-		c.mu.Lock()
-		if len(c.outer) < maxLocal {
-			c.outer[outer] = true
-		}
-		c.mu.Unlock()
+	outer := outerAddress(candidate.Candidate)
+	c.mu.Lock()
+	if outer != "" && len(c.outer) < maxLocal {
+		c.outer[outer] = true
 	}
+	c.gathered.count(candidate.Candidate)
+	c.mu.Unlock()
 	select {
 	case c.local <- candidate:
 		poke(c.wake)

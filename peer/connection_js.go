@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"syscall/js"
 	"time"
@@ -111,6 +112,31 @@ func (c *connection) listenCandidates() {
 			c.found(candidate)
 		}
 	})
+}
+
+// listenFaults notes which servers could not be used (W3C WebRTC §4.8.2).
+func (c *connection) listenFaults() {
+	c.events.on(c.pc.JSValue(), "icecandidateerror", func(event js.Value) {
+		if url, code := event.Get("url"), event.Get("errorCode"); url.Type() == js.TypeString && code.Type() == js.TypeNumber {
+			c.blame(url.String(), code.Int())
+		}
+	})
+}
+
+// blame notes that a server could not be used. It runs in a callback.
+func (c *connection) blame(url string, code int) {
+	fault := faultOf(url, code)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.faults) < wire.MaxOutcomeFaults && !slices.Contains(c.faults, fault) {
+		c.faults = append(c.faults, fault)
+	}
+}
+
+// states are those of ICE, of its gathering, and of DTLS.
+func (c *connection) states() (ice, gathering, dtls string) {
+	pc := stats(c.pc.JSValue())
+	return pc.text("iceConnectionState"), pc.text("iceGatheringState"), pc.object("sctp").object("transport").text("state")
 }
 
 // listenFrames hands over the frames that come on a DataChannel. It does so

@@ -190,6 +190,9 @@ func (c *connection) listenCandidates() {
 	})
 }
 
+// listenFaults does nothing: pion does not tell.
+func (*connection) listenFaults() {}
+
 // listenFrames hands over the frames that come on a DataChannel.
 func (c *connection) listenFrames(channel *webrtc.DataChannel) {
 	channel.OnMessage(func(message webrtc.DataChannelMessage) {
@@ -215,6 +218,11 @@ func (c *connection) measure(context.Context) (pair, bool) {
 		remoteAddress: addressPort(remote.IP, strconv.Itoa(int(remote.Port))),
 		rtt:           time.Duration(selected.CurrentRoundTripTime * float64(time.Second)),
 	}, true
+}
+
+// states are those of ICE, of its gathering, and of DTLS.
+func (c *connection) states() (ice, gathering, dtls string) {
+	return c.pc.ICEConnectionState().String(), c.pc.ICEGatheringState().String(), c.pc.SCTP().Transport().State().String()
 }
 
 // closeChannel begins to close the DataChannel.

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -75,6 +76,8 @@ type seat struct {
 	done   chan struct{}      // closed when run has ended
 	err    error              // why; settled before inbox is closed
 
+	reports atomic.Bool // the server wants to know what becomes of ICE
+
 	mu        sync.Mutex // guards the fields below; never held while sending
 	kept      []string   // what run has not written yet
 	keptBytes int
@@ -99,7 +102,7 @@ func (q *quest) join(ctx context.Context, match *wire.MatchMessage) (*seat, erro
 		url:  q.rooms,
 		register: wire.Register{
 			Type: wire.SignalRegister, RoomID: match.RoomID, ClientID: cfg.UserID,
-			Ext: []string{wire.ExtRefresh, wire.ExtResume, wire.ExtEarly},
+			Ext: []string{wire.ExtRefresh, wire.ExtResume, wire.ExtEarly, wire.ExtOutcome},
 		},
 		iceServers: match.ICEServers,
 		since:      time.Now(),

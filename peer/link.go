@@ -42,6 +42,7 @@ type link struct {
 	answers  chan struct{} // from the chat: he does
 	network  chan struct{} // our network has changed
 	awake    chan struct{} // the page was hidden for long
+	tired    chan struct{} // opens has waited for long enough
 
 	// From the link to its chat.
 	frames chan string    // what the partner sent; full only if he ignores the window
@@ -67,6 +68,8 @@ type link struct {
 	absent      time.Time      // when the partner must have spoken
 	gone        bool           // the server says that the partner has left
 	seatless    bool           // the seat is lost for good
+	took        time.Duration  // from the match until the first connection was open
+	verdict     wire.Verdict   // what the server says of a room that has failed; empty: nothing
 	watched     chan struct{}  // closed when watch has ended; nil before it began
 	closing     sync.WaitGroup // connections that were replaced
 }
@@ -81,6 +84,7 @@ func connect(ctx context.Context, cfg Config, search Search, seat *seat, warm *p
 		answers:  make(chan struct{}, 1),
 		network:  make(chan struct{}, 1),
 		awake:    make(chan struct{}, 1),
+		tired:    make(chan struct{}, 1),
 		frames:   make(chan string, maxFrames),
 		doubts:   make(chan struct{}, 1),
 		paths:    make(chan Path, 1),
@@ -107,10 +111,15 @@ func (l *link) opens(ctx context.Context) error {
 	case <-l.opened:
 		return nil
 	case <-l.done:
-		return l.err
+		return l.ended()
 	case <-ctx.Done():
-		l.close()
-		return context.Cause(ctx)
+		if why := context.Cause(ctx); !errors.Is(why, ErrNoPath) {
+			l.close()
+			return why
+		}
+		poke(l.tired)
+		<-l.done
+		return l.ended()
 	}
 }
 
@@ -194,6 +203,9 @@ func (l *link) run(ctx context.Context) {
 	l.err = l.attend(ctx)
 	switch {
 	case l.err == nil: // we leave
+	case errors.Is(l.err, ErrNoPath):
+		l.explain(ctx)
+		l.over <- EventLost
 	case errors.Is(l.err, ErrPartnerGone):
 		l.over <- EventLeft
 	default:
@@ -234,6 +246,8 @@ func (l *link) attend(ctx context.Context) error {
 			l.moved()
 		case <-l.awake:
 			l.awoke()
+		case <-l.tired:
+			err = ErrNoPath
 		case <-l.suspects:
 			l.worry(0)
 		case <-l.answers:

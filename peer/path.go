@@ -119,6 +119,7 @@ func (l *link) watch(ctx context.Context) {
 	l.mu.Lock()
 	last := l.path
 	l.mu.Unlock()
+	var reported PathKind
 	tick := time.NewTimer(firstPathInterval)
 	defer tick.Stop()
 	for {
@@ -133,6 +134,10 @@ func (l *link) watch(ctx context.Context) {
 			continue
 		}
 		tick.Reset(pathInterval)
+		if path.Kind != reported && path.Kind != PathUnknown {
+			reported = path.Kind
+			l.reportPath(path)
+		}
 		if path == last || path.Kind == PathUnknown {
 			continue
 		}

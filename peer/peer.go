@@ -35,6 +35,7 @@
 //	frames.go                what each frame of the chat does
 //	silence.go               when the partner says nothing
 //	report.go                a complaint about the partner
+//	outcome.go               what the server is told of ICE, and says why it failed
 //
 // Four pairs hide the platform: socket (WebSocket), connection (what pion/webrtc
 // does differently in the browser), network (its changes) and codec (JSON).
@@ -177,14 +178,23 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 		return nil, err
 	}
 	q.catchUp(match)
+	chat, err := q.converse(ctx, match)
+	if err != nil {
+		return nil, inRoom(err, match.RoomID)
+	}
+	chat.cfg, chat.room = c.cfg, match.RoomID
+	return chat, nil
+}
+
+// converse is the second half of the story: with somebody who was found.
+func (q *quest) converse(ctx context.Context, match *wire.MatchMessage) (*Chat, error) {
 	seat, err := q.join(ctx, match)
 	if err != nil {
 		return nil, err
 	}
-
 	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, ErrNoPath)
 	defer cancel()
-	link, err := connect(ctx, c.cfg, q.search, seat, q.prepared())
+	link, err := connect(ctx, q.client.cfg, q.search, seat, q.prepared())
 	if err != nil {
 		return nil, err
 	}
@@ -194,12 +204,7 @@ func (c *Client) Connect(ctx context.Context, search Search) (*Chat, error) {
 	if err := link.opens(ctx); err != nil {
 		return nil, err
 	}
-	chat, err := talk(ctx, link.line())
-	if err != nil {
-		return nil, err
-	}
-	chat.cfg, chat.room = c.cfg, match.RoomID
-	return chat, nil
+	return talk(ctx, link.line())
 }
 
 // Event is something that happened in a chat.

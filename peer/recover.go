@@ -87,6 +87,7 @@ func (l *link) lookAtCurrent(ctx context.Context) error {
 			return ErrPartnerGone
 		case c.isOpen():
 			l.carry(c)
+			l.took = time.Since(l.seat.since)
 			if measuresAtOnce {
 				l.lookAtPath(ctx)
 			}

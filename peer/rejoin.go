@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -220,7 +221,7 @@ func (v *visit) hear(ctx context.Context, text string) error {
 	case wire.SignalBye:
 		v.pass(ctx, text)
 		return ErrPartnerGone
-	case wire.SignalOffer, wire.SignalAnswer, wire.SignalCandidate:
+	case wire.SignalOffer, wire.SignalAnswer, wire.SignalCandidate, wire.SignalVerdict:
 		v.pass(ctx, text)
 	}
 	return nil
@@ -251,6 +252,7 @@ func (v *visit) accept(text string) error {
 	}
 	v.accepted, v.seated, v.flowing = true, true, true
 	v.note(false)
+	v.reports.Store(slices.Contains(accept.Ext, wire.ExtOutcome))
 	v.register.ResumeToken = accept.ResumeToken
 	v.unpark()
 	return nil

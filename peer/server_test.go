@@ -23,6 +23,7 @@ import (
 type server struct {
 	*httptest.Server
 	match, signal func(ctx context.Context, conn *websocket.Conn) error
+	outcomes      chan string // what clients say of ICE; nil: they are not asked
 
 	door sync.Mutex // held while somebody enters a room
 
@@ -149,6 +150,10 @@ func (s *server) sit(ctx context.Context, conn *websocket.Conn) error {
 			s.mu.Unlock()
 			continue
 		}
+		if m.Type == wire.SignalOutcome {
+			s.outcomes <- string(text)
+			continue
+		}
 		for _, other := range s.others(register.RoomID, conn) {
 			_ = other.Write(ctx, websocket.MessageText, text)
 		}
@@ -163,7 +168,11 @@ func (s *server) accept(ctx context.Context, conn *websocket.Conn, room string) 
 	second := len(s.seats[room]) > 0
 	s.seats[room] = append(s.seats[room], conn)
 	s.mu.Unlock()
-	return wsjson.Write(ctx, conn, &wire.Accept{Type: wire.SignalAccept, ConnectionID: "c", IsExistClient: second, IsExistUser: second})
+	accept := &wire.Accept{Type: wire.SignalAccept, ConnectionID: "c", IsExistClient: second, IsExistUser: second}
+	if s.outcomes != nil {
+		accept.Ext = []string{wire.ExtOutcome}
+	}
+	return wsjson.Write(ctx, conn, accept)
 }
 
 // leave tells the other one, as Ayame does.

@@ -76,6 +76,12 @@ func (l *link) bye(text string) error {
 	var said wire.Bye
 	ended := unmarshal(text, &said) == nil && said.Reason == wire.ByeEnded
 	if ended || l.carrier() == nil || l.current.dead() {
+		if l.carrier() == nil && !ended {
+			l.learn(text)
+		}
+		if l.verdict != "" {
+			return ErrNoPath // the partner has noticed it first
+		}
 		return ErrPartnerGone
 	}
 	l.gone = true

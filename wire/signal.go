@@ -70,12 +70,16 @@ type Accept struct {
 	ResumeToken string `json:"resumeToken,omitempty"` // to those who announced ExtResume; a new one each time
 	Resumed     bool   `json:"resumed,omitempty"`     // this is the old seat; what came meanwhile follows
 	Rebuilt     bool   `json:"rebuilt,omitempty"`     // resumed, but the server has forgotten all else: it, and perhaps its relay, started anew
+
+	Ext []string `json:"ext,omitempty"` // ExtOutcome, to those who announced it: the server takes an Outcome
 }
 
 // Bye tells who stays that the other one has left; then the server closes.
 type Bye struct {
 	Type   string `json:"type"`
 	Reason string `json:"reason,omitempty"` // one of the Bye constants, or nothing, as Ayame has it
+
+	Verdict Verdict `json:"verdict,omitempty"` // to those who announced ExtOutcome, if it is one of a failure: why the other one gave up
 }
 
 // Refresh gives ICE servers with fresh credentials, some time before those

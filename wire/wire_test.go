@@ -41,6 +41,10 @@ func message(kind string) any {
 		return new(wire.Candidate)
 	case "frame":
 		return new(wire.Frame)
+	case "outcome":
+		return new(wire.Outcome)
+	case "judgment":
+		return new(wire.Judgment)
 	}
 	return nil
 }
@@ -50,6 +54,7 @@ func kinds() []string {
 	return []string{
 		"matchrequest", "matchmessage", "signaltype", "register", "accept",
 		"reject", "description", "candidate", "frame", "report", "bye", "refresh", "standby",
+		"outcome", "judgment",
 	}
 }
 
@@ -195,4 +200,63 @@ func marshal(t testing.TB, v any) []byte {
 		t.Fatal(err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+func TestOutcomeCheck(t *testing.T) {
+	t.Parallel()
+	failed := wire.Outcome{Type: "outcome", State: "failed"}
+	connected := wire.Outcome{Type: "outcome", State: "connected", Path: "direct"}
+	with := func(o wire.Outcome, change func(*wire.Outcome)) wire.Outcome {
+		change(&o)
+		return o
+	}
+	for name, c := range map[string]struct {
+		outcome wire.Outcome
+		ok      bool
+	}{
+		"a failure":                     {failed, true},
+		"a connection":                  {connected, true},
+		"one of the other states":       {with(failed, func(o *wire.Outcome) { o.State = "left" }), false},
+		"another type":                  {with(failed, func(o *wire.Outcome) { o.Type = "bye" }), false},
+		"a failure with a path":         {with(failed, func(o *wire.Outcome) { o.Path = "direct" }), false},
+		"a connection without one":      {with(connected, func(o *wire.Outcome) { o.Path = "" }), false},
+		"a path that is no path":        {with(connected, func(o *wire.Outcome) { o.Path = "no-relay" }), false},
+		"all that there is to say":      {with(failed, func(o *wire.Outcome) { o.ICE, o.Gathering, o.DTLS = "failed", "complete", "new" }), true},
+		"a state of ICE with a text":    {with(failed, func(o *wire.Outcome) { o.ICE = "192.0.2.1" }), false},
+		"a state of gathering":          {with(failed, func(o *wire.Outcome) { o.Gathering = "failed" }), false},
+		"a state of DTLS":               {with(failed, func(o *wire.Outcome) { o.DTLS = "checking" }), false},
+		"less than no time":             {with(failed, func(o *wire.Outcome) { o.Took = -1 }), false},
+		"an hour":                       {with(failed, func(o *wire.Outcome) { o.Took = 3_600_000 }), false},
+		"256 candidates":                {with(failed, func(o *wire.Outcome) { o.Relay = 256 }), false},
+		"a fault":                       {with(failed, func(o *wire.Outcome) { o.Faults = []wire.ICEFault{{Via: "udp", Port: 3478, Code: 701}} }), true},
+		"a fault on a way of its own":   {with(failed, func(o *wire.Outcome) { o.Faults = []wire.ICEFault{{Via: "quic"}} }), false},
+		"a fault with a port too large": {with(failed, func(o *wire.Outcome) { o.Faults = []wire.ICEFault{{Via: "udp", Port: 1 << 16}} }), false},
+		"a fault with no code of STUN":  {with(failed, func(o *wire.Outcome) { o.Faults = []wire.ICEFault{{Via: "udp", Code: 1000}} }), false},
+		"nine faults":                   {with(failed, func(o *wire.Outcome) { o.Faults = make([]wire.ICEFault, 9) }), false},
+	} {
+		if err := c.outcome.Check(); (err == nil) != c.ok {
+			t.Errorf("%s: Check() = %v, want ok %v", name, err, c.ok)
+		}
+	}
+}
+
+func TestFailedVerdicts(t *testing.T) {
+	t.Parallel()
+	failed := map[wire.Verdict]bool{
+		"no-relay": true, "credential": true, "quota": true, "budget": true, "forbidden": true, "no-data": true, "no-path": true,
+	}
+	for _, v := range wire.Verdicts() {
+		if v.Failed() != failed[v] {
+			t.Errorf("Verdict(%q).Failed() = %v, want %v", v, v.Failed(), failed[v])
+		}
+	}
+}
+
+func TestRoomCode(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{"": "", "abc": "abc", "abcdefgh": "abcdefgh", "abcdefghijkl": "abcdefgh"} {
+		if got := wire.RoomCode(id); got != want {
+			t.Errorf("RoomCode(%q) = %q, want %q", id, got, want)
+		}
+	}
 }
