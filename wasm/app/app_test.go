@@ -365,6 +365,16 @@ func TestAppErrors(t *testing.T) {
 			"no path", peer.ErrNoPath, "No way was found between you two. Your network may block such connections.",
 			"Guest and company networks often do. Another network may work, your phone’s for instance.",
 		},
+		{
+			"no path, and the server does not know why", &peer.RoomError{Code: "kJ3sVbQ1", Err: peer.ErrNoPath},
+			"No way was found between you two. Your network may block such connections.",
+			"Guest and company networks often do. Another network may work, your phone’s for instance. If you ask whoever runs this server, name kJ3sVbQ1.",
+		},
+		{
+			"no relay", &peer.RoomError{Verdict: peer.EndNoRelay, Code: "kJ3sVbQ1", Err: peer.ErrNoPath},
+			"No way was found. One of your two networks lets neither a direct connection nor the relay of this server through.",
+			"Another network may work, your phone’s for instance. The connection check tells whether it is yours. If you ask whoever runs this server, name kJ3sVbQ1.",
+		},
 		{"no server", peer.ErrUnreachable, "The server does not answer. Check your connection, or try again in a moment.", ""},
 		{
 			"banned", &peer.ServerError{Reason: "banned", Wait: 30 * time.Hour, Ban: "b-1"},
@@ -417,4 +427,28 @@ func TestAppIgnoresWhatIsNotOnThePage(t *testing.T) {
 			t.Errorf("heard %q, typing %d, %d searches", p.heard, p.typing, len(s.calls))
 		}
 	})
+}
+
+// TestEveryVerdictHasWords holds the page to the list of the server: whatever it
+// says of two who could not be connected, there is a sentence of its own for it,
+// and something to do, in every language.
+func TestEveryVerdictHasWords(t *testing.T) {
+	t.Parallel()
+	for _, language := range languages(t) {
+		said := map[string]string{}
+		for _, verdict := range []string{
+			peer.EndNoRelay, peer.EndCredential, peer.EndQuota, peer.EndBudget, peer.EndForbidden, peer.EndNoData, peer.EndNoPath,
+		} {
+			err := &peer.RoomError{Verdict: verdict, Code: "kJ3sVbQ1", Err: peer.ErrNoPath}
+			m := model{words: wordsOf(t, language), state: failed, why: fault(err), refusal: refusalOf(err)}
+			v := m.view()
+			if other := said[v.fault]; v.fault == "" || other != "" {
+				t.Errorf("%s: %s is %q, as %q is", language, verdict, v.fault, other)
+			}
+			said[v.fault] = verdict
+			if advice := adviceOf(m.why); advice == "" || !strings.HasPrefix(v.more, m.words.of(advice)) || !strings.Contains(v.more, "kJ3sVbQ1") {
+				t.Errorf("%s: %s adds %q, want advice and the code", language, verdict, v.more)
+			}
+		}
+	}
 }

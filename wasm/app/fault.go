@@ -11,6 +11,7 @@ import (
 type refusal struct {
 	wait time.Duration // before it makes sense to ask again
 	ban  string        // the name of the ban
+	code string        // of the room, if somebody was found
 }
 
 // How long one waits if the server has not said.
@@ -28,11 +29,56 @@ func fault(err error) string {
 	case errors.Is(err, peer.ErrPartnerGone):
 		return "gone"
 	case errors.Is(err, peer.ErrNoPath):
-		return "nopath"
+		return endOf(err)
 	case errors.As(err, &refused):
 		return reasonOf(refused)
 	default:
 		return "unreachable"
+	}
+}
+
+// endOf is the word for why two who were found could not be connected, as the
+// server has it.
+func endOf(err error) string {
+	room, ok := errors.AsType[*peer.RoomError](err)
+	if !ok {
+		return "nopath"
+	}
+	switch room.Verdict {
+	case peer.EndNoRelay:
+		return "no_relay"
+	case peer.EndCredential:
+		return "relay_refused"
+	case peer.EndQuota:
+		return "relay_full"
+	case peer.EndBudget:
+		return "relay_spent"
+	case peer.EndForbidden:
+		return "relay_forbidden"
+	case peer.EndNoData:
+		return "no_data"
+	default: // peer.EndNoPath, or nobody knows
+		return "nopath"
+	}
+}
+
+// adviceOf is the word for what the visitor can do about that; empty: try again.
+func adviceOf(why string) string {
+	switch why {
+	case "nopath", "relay_forbidden":
+		return "nopath_more"
+	case "no_relay":
+		return "no_relay_more"
+	case "relay_refused":
+		return "relay_refused_more"
+	case "relay_full":
+		return "relay_full_more"
+	case "relay_spent":
+		return "relay_spent_more"
+	case "no_data":
+		return "no_data_more"
+	default:
+		return ""
 	}
 }
 
@@ -50,6 +96,9 @@ func reasonOf(refused *peer.ServerError) string {
 }
 
 func refusalOf(err error) refusal {
+	if room, ok := errors.AsType[*peer.RoomError](err); ok {
+		return refusal{code: room.Code}
+	}
 	var refused *peer.ServerError
 	if !errors.As(err, &refused) {
 		return refusal{}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/peer"
@@ -156,11 +157,14 @@ func (m *model) trying() string {
 // than to try again.
 func (m *model) fault() (fault, more string) {
 	fault = fill(m.words.of(m.why), "time", m.words.span(m.refusal.wait))
-	switch {
-	case m.why == "nopath":
-		more = m.words.of("nopath_more")
-	case m.why == "banned" && m.refusal.ban != "":
+	if advice := adviceOf(m.why); advice != "" {
+		more = m.words.of(advice)
+	}
+	if m.why == "banned" && m.refusal.ban != "" {
 		more = fill(m.words.of("banned_more"), "ban", m.refusal.ban)
+	}
+	if m.refusal.code != "" {
+		more = strings.TrimSpace(more + " " + fill(m.words.of("code"), "code", m.refusal.code))
 	}
 	return fault, more
 }
