@@ -47,6 +47,9 @@ type Config struct {
 	// Waited is told how long each visitor has waited who was matched, the
 	// cool-down not included. nil: nobody is told.
 	Waited func(time.Duration)
+	// Happened is told what happens to a room, by its name; it must not wait. nil:
+	// nobody is told.
+	Happened func(room string, e Event)
 	// FairUse bounds what one visitor and one address may take.
 	FairUse FairUse
 	// Bans keeps out whom many have reported. nil: those of OpenBans, in
@@ -151,6 +154,7 @@ func (l *Lobby) SetMaxMessage(bytes int) { l.hub.SetMaxMessage(bytes) }
 func (l *Lobby) Absent(room, clientID string, addr netip.Addr) {
 	if v := l.meetings.absent(room, clientID, addr); v != nil {
 		v.conn.Ping() // the answer makes its reader offer the ticket
+		l.happened(room, Event{Kind: EventReoffered})
 	}
 }
 

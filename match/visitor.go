@@ -260,9 +260,7 @@ func (v *visitor) Meet(both Meeting) error {
 	if both.Side == wire.SideA {
 		l.matches.Add(1)
 	}
-	if l.cfg.Waited != nil {
-		l.cfg.Waited(max(0, both.At.Sub(v.ticket.Since)))
-	}
+	v.met(both)
 	v.conn.EndWithin(partTime)
 	return nil
 }
