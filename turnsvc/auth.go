@@ -53,6 +53,7 @@ func (d *door) authenticate(r *request) (*user, *refusal) {
 	if err != nil {
 		d.srv.count.auth.Add(1)
 		d.srv.log.Debug("turn request refused", "client", r.client.String(), "username", username, "why", err.Error())
+		d.rejected(r, username, err)
 		return nil, d.guess(r, challenge(stun.CodeUnauthorized))
 	}
 	return u, nil

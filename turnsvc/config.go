@@ -92,6 +92,10 @@ type Config struct {
 	// answered, by the goroutine that handles it: it must not wait. Data never
 	// comes by here. Nil is allowed.
 	Saw func(Sight)
+	// Happened is told what happens to the members of rooms, by the name of the room
+	// in their claims or of that which it was joined to; it must not wait. Nil is
+	// allowed.
+	Happened func(room string, e Event)
 	// Log receives what happens; nil: nobody does.
 	Log *slog.Logger
 

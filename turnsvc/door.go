@@ -308,6 +308,7 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 	r, token, err := d.srv.place(g)
 	if err != nil {
 		d.srv.portsRanOut(g.relays.family(), err)
+		d.refused(EventPorts, d.order.request, &g.member)
 		return nil, nil, err
 	}
 	// Whoever revokes sees the member that has entered, or we see the revocation.
@@ -330,9 +331,11 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 		}
 		d.srv.rooms.leave(g)
 		d.srv.giveBack(g)
+		d.happened(EventDeallocated, &g.member, g.householdRoom(), Event{})
 	})
 	g.relay.Store(r)
 	d.srv.count.made.Add(1)
+	d.allocated(g)
 	return r, g.relays.addr(r), nil
 }
 

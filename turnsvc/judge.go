@@ -75,6 +75,7 @@ func (d *door) judgeAllocate(r *request, u *user, held *grant) (*order, *refusal
 	}
 	if !d.srv.budget.admits() {
 		d.srv.count.budget.Add(1)
+		d.refused(EventBudget, r, &u.member)
 		return nil, refuse(stun.CodeInsufficientCapacity)
 	}
 	g := newGrant(d, r, u.member, d.srv.grants.Add(1))
@@ -84,6 +85,7 @@ func (d *door) judgeAllocate(r *request, u *user, held *grant) (*order, *refusal
 	}
 	if !d.srv.quota.take(g.owner, g.source()) {
 		d.srv.count.quota.Add(1)
+		d.refused(EventQuota, r, &u.member)
 		if g.place.taken != nil {
 			_ = g.place.taken.Close() // its port is free again
 		}
@@ -224,6 +226,7 @@ func (d *door) reach(o *order, peers []netip.AddrPort) *refusal {
 	for _, peer := range peers {
 		if !d.mayReach(o.grant, peer.Addr()) {
 			d.srv.count.peers.Add(1)
+			d.forbid(o.grant, peer.Addr())
 			return refuse(codeForbidden)
 		}
 	}

@@ -86,6 +86,10 @@ func NewStream(conn net.Conn, refused, onClose func()) *Stream {
 	return s
 }
 
+// Secured reports what is below TURN: TLS, or DTLS, or neither. It is known when
+// Await has returned.
+func (s *Stream) Secured() (tls, dtls bool) { return s.apart, s.whole }
+
 // isTLS reports whether a connection is a *tls.Conn, or has one in it.
 func isTLS(conn net.Conn) bool {
 	_, is := conn.(interface{ ConnectionState() tls.ConnectionState })
