@@ -20,5 +20,6 @@ func (r *registry) callOff(rm *room, now time.Time, n *news) {
 	} else if first.greeted {
 		n.bye = first.farewell()
 	}
-	r.free(first, now)
+	n.happened(rm, "", EventAbsent)
+	r.free(first, now, n)
 }

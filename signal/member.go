@@ -19,6 +19,8 @@ type member struct {
 	standalone bool
 	stoodBy    bool               // it has said standby
 	hidden     bool               // what it says goes on without its addresses
+	reports    bool               // it may say what became of ICE
+	outcomes   int                // how often it has
 	returned   bool               // to its seat; nothing has come from it since
 	asked      visit              // of which the authn webhook was asked
 	hangUp     context.CancelFunc // ends the question; nil: none was asked
@@ -47,6 +49,8 @@ func (m *member) Message(text []byte) {
 		m.fault(wire.ReasonNoRegister)
 	case typ == wire.SignalOffer, typ == wire.SignalAnswer, typ == wire.SignalCandidate:
 		m.speak(typ, text)
+	case typ == wire.SignalOutcome && m.reports:
+		m.conn.Aside(func() { m.report(text) })
 	case typ == wire.SignalConnected && m.standalone:
 		m.dismiss(wire.ReasonDone)
 	case typ == wire.SignalPong, typ == wire.SignalConnected:
@@ -71,6 +75,7 @@ func (m *member) Closed(left bool) {
 // speak passes on what is for the other one: its addresses taken out, for a
 // member that hides them.
 func (m *member) speak(typ string, text []byte) {
+	m.spoke(typ, text)
 	if !m.hidden {
 		m.relay(text)
 	} else if h, ok := m.hide(typ, text); !ok {
@@ -84,6 +89,9 @@ func (m *member) speak(typ string, text []byte) {
 func (m *member) hide(typ string, text []byte) (h hidden, ok bool) {
 	m.conn.Aside(func() { h, ok = hide(typ, text) })
 	m.rooms.hidden.Add(uint64(h.dropped))
+	if h.dropped > 0 {
+		m.rooms.happened(m.seat.Load(), Event{Kind: EventHidden, Count: h.dropped})
+	}
 	return h, ok
 }
 

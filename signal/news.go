@@ -17,15 +17,30 @@ type news struct {
 	absence  *absence     // of the second member of a match
 	gone     []visit      // stays that have ended, for the webhook
 	renewal  *renewal     // credentials that end soon
+	events   []roomEvent  // for Config.Happened, in order
+}
+
+// roomEvent is an Event of a room.
+type roomEvent struct {
+	room string
+	Event
+}
+
+// happened is what n tells of a room: of a side, or of nobody in particular.
+// registry.mu is held.
+func (n *news) happened(rm *room, side wire.Side, kind EventKind) {
+	n.events = append(n.events, roomEvent{rm.alias, Event{Kind: kind, Side: side}})
 }
 
 // farewell is how a member learns that its room is over. The zero value is
 // for nobody.
 type farewell struct {
-	conn   *wsconn.Conn
-	silent bool   // a standalone member is told nothing: its chat goes on
-	why    string // of the bye
-	reason string // of the close frame
+	conn    *wsconn.Conn
+	silent  bool   // a standalone member is told nothing: its chat goes on
+	why     string // of the bye
+	room    string // as others know it
+	reports bool   // it has announced wire.ExtOutcome
+	reason  string // of the close frame
 }
 
 // absence is what Config.Absent is told.
@@ -38,7 +53,7 @@ type absence struct {
 // held.
 func (s *seat) farewell() farewell {
 	f := s.room.farewell(s.owner.conn)
-	f.silent = s.standalone && !s.room.stopped
+	f.silent, f.reports = s.standalone && !s.room.stopped, s.reports
 	return f
 }
 
@@ -46,21 +61,26 @@ func (s *seat) farewell() farewell {
 func (rm *room) farewell(conn *wsconn.Conn) farewell {
 	switch {
 	case rm.absent:
-		return farewell{conn: conn, why: wire.ByeAbsent, reason: wire.ReasonAbsent}
+		return farewell{conn: conn, room: rm.alias, why: wire.ByeAbsent, reason: wire.ReasonAbsent}
 	case rm.stopped:
-		return farewell{conn: conn, why: wire.ByeEnded, reason: wire.ReasonLeft}
+		return farewell{conn: conn, room: rm.alias, why: wire.ByeEnded, reason: wire.ReasonLeft}
 	}
-	return farewell{conn: conn, reason: wire.ReasonLeft}
+	return farewell{conn: conn, room: rm.alias, reason: wire.ReasonLeft}
 }
 
 // tell passes news on. It never waits for a member.
 func (r *Rooms) tell(n news) {
+	if r.cfg.Happened != nil {
+		for _, e := range n.events {
+			r.cfg.Happened(e.room, e.Event)
+		}
+	}
 	if conn := n.replaced; conn != nil {
 		conn.Close(wire.CloseNormal, wire.ReasonReplaced)
 	}
 	if conn := n.bye.conn; conn != nil {
 		if !n.bye.silent {
-			_ = conn.Post(wsconn.JSON(wire.Bye{Type: wire.SignalBye, Reason: n.bye.why})) // its reader learns of an end by itself
+			_ = conn.Post(wsconn.JSON(wire.Bye{Type: wire.SignalBye, Reason: n.bye.why, Verdict: r.why(n.bye)})) // its reader learns of an end by itself
 		}
 		conn.Close(wire.CloseNormal, n.bye.reason)
 	}

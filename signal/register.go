@@ -64,6 +64,7 @@ func (reg *registration) claim() claim {
 		resume:     slices.Contains(reg.Ext, wire.ExtResume),
 		early:      slices.Contains(reg.Ext, wire.ExtEarly),
 		hidden:     slices.Contains(reg.Ext, wire.ExtRelayOnly),
+		reports:    slices.Contains(reg.Ext, wire.ExtOutcome),
 		standalone: reg.Standalone,
 	}
 	if c.ClientID == "" {
@@ -107,7 +108,7 @@ func (m *member) register(text []byte) {
 // page's timers is not asked for pongs, as Ayame has it, but is found when it
 // is half-open all the same.
 func (m *member) stay(c *claim) {
-	m.registered, m.standalone, m.hidden = true, c.standalone, c.hidden
+	m.registered, m.standalone, m.hidden, m.reports = true, c.standalone, c.hidden, c.reports
 	if c.standalone {
 		m.conn.UseControlPings()
 	}
@@ -139,6 +140,7 @@ func (m *member) join(door admission, c claim, g *grant) {
 	switch s, verdict := m.rooms.enter(door, m, c, g); verdict {
 	case seated:
 		m.rooms.accepted.Add(1)
+		m.arrived(s, EventRegistered)
 		m.greet(s, wire.Accept{Type: wire.SignalAccept}, g)
 	case roomFull:
 		m.reject(wire.RejectFull, wire.RejectFull)
@@ -156,6 +158,9 @@ func (m *member) greet(s *seat, a wire.Accept, g *grant) {
 	a.ConnectionID, a.IsExistClient, a.IsExistUser = s.ConnectionID, second, second
 	if s.resume {
 		a.ResumeToken = m.rooms.notary.token(s)
+	}
+	if s.reports && m.rooms.cfg.Verdict != nil {
+		a.Ext = []string{wire.ExtOutcome}
 	}
 	var expires time.Time
 	a.ICEServers, expires = m.rooms.iceServers(s, m.rooms.prepare(s, m, a.ResumeToken), g)

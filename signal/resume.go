@@ -27,6 +27,11 @@ func (m *member) resume(reg *registration) {
 		m.stay(&s.claim)
 		m.returned = true
 		m.rooms.resumed.Add(1)
+		kind := EventResumed
+		if verdict == seatedAnew {
+			kind = EventRebuilt
+		}
+		m.arrived(s, kind)
 		accept := wire.Accept{Type: wire.SignalAccept, Resumed: true, Rebuilt: verdict == seatedAnew}
 		if accept.Rebuilt {
 			m.rooms.rebuilt.Add(1)
@@ -147,6 +152,7 @@ func (r *registry) giveUp(s *seat) (n news, taken bool) {
 func (r *registry) abandon(s *seat, now time.Time, n *news) {
 	if s.state == away {
 		n.gone = append(n.gone, s.visit) // else the connection's end will say so
+		n.happened(s.room, s.side, EventGaveUp)
 	}
 	r.release(s, now, n)
 }

@@ -235,9 +235,13 @@ func (r *registry) leave(m *member, final, said bool) (n news) {
 	case s.owner != m: // it sits there on another connection
 	case s.resume && s.state == here && !final && !r.closed && r.held < maxHeld:
 		r.move(s, loses)
+		n.happened(s.room, s.side, EventAway)
 		s.conn.Store(nil)
 		r.agenda.set(&s.alarm, now.Add(holdFor))
 	default:
+		if s.state.occupied() && !r.closed {
+			n.happened(s.room, s.side, EventLeft)
+		}
 		if said && !s.standalone && s.state.occupied() {
 			n.ended = r.end(s.room)
 		}
@@ -265,7 +269,7 @@ func (r *registry) release(s *seat, now time.Time, n *news) {
 		return
 	}
 	s.room.over = true
-	r.free(s, now)
+	r.free(s, now, n)
 	stays := s.room.opposite(s)
 	if s.standalone || r.closed || !stays.state.occupied() {
 		return
@@ -275,12 +279,12 @@ func (r *registry) release(s *seat, now time.Time, n *news) {
 	} else if stays.greeted {
 		n.bye = stays.farewell()
 	}
-	r.free(stays, now)
+	r.free(stays, now, n)
 }
 
 // free ends what a seat was for. A room that is over and empty is remembered
 // while somebody may still come to it. r.mu is held.
-func (r *registry) free(s *seat, now time.Time) {
+func (r *registry) free(s *seat, now time.Time, n *news) {
 	r.move(s, leaves)
 	s.conn.Store(nil)
 	s.mail.close()
@@ -296,6 +300,7 @@ func (r *registry) free(s *seat, now time.Time) {
 		rm.seats[i].mail.close() // that of one who has not come, too
 	}
 	r.open--
+	n.happened(rm, "", EventOver)
 	until := rm.expires
 	if back := now.Add(holdFor); s.resume && back.After(until) {
 		until = back

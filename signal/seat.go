@@ -83,6 +83,7 @@ type claim struct {
 	resume     bool   // announced wire.ExtResume
 	early      bool   // announced wire.ExtEarly
 	hidden     bool   // announced wire.ExtRelayOnly
+	reports    bool   // announced wire.ExtOutcome
 	standalone bool   // needs us only until the two are connected
 }
 

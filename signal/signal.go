@@ -44,6 +44,14 @@ type Config struct {
 	// there within 10 s. nil: nobody is told.
 	Absent func(room, clientID string, addr netip.Addr)
 
+	// Happened is told what happens to a room, by the name that ICEServers knows it
+	// by; it must not wait. nil: nobody is told.
+	Happened func(room string, e Event)
+	// Verdict is why the two of a room were not connected, as far as is known; it
+	// must not wait. With it, clients that announced wire.ExtOutcome are asked for
+	// theirs, and told. nil: nobody knows.
+	Verdict func(room string) wire.Verdict
+
 	// Seal is a MAC with a key that outlives the process: by it a room is built
 	// anew when its members come back after a restart. nil: they are strangers.
 	Seal func(text []byte) [16]byte

@@ -42,6 +42,7 @@ const (
 	flagRefresh
 	flagEarly
 	flagHidden
+	flagReports
 )
 
 // past is what a token of an earlier process says.
@@ -126,6 +127,7 @@ func (n *notary) read(reg *registration) *past {
 	p.claim.refresh = flags&flagRefresh != 0
 	p.claim.early = flags&flagEarly != 0
 	p.claim.hidden = flags&flagHidden != 0
+	p.claim.reports = flags&flagReports != 0
 	return p
 }
 
@@ -140,6 +142,7 @@ func (s *seat) flags() (flags byte) {
 		{flagRefresh, s.refresh},
 		{flagEarly, s.early},
 		{flagHidden, s.hidden},
+		{flagReports, s.reports},
 	} {
 		if f.set {
 			flags |= f.flag
