@@ -29,6 +29,7 @@
 //	internal/turnclient
 //	                  a small client of STUN and TURN
 //	internal/thrift   memory that a calm server gives back
+//	internal/timeline what happened in each room, and why it failed
 //	match             the waiting pool and its WebSocket
 //	match/pooltest    what every waiting pool promises, as tests
 //	signal            rooms and the Ayame protocol

@@ -37,6 +37,7 @@ func TestLayers(t *testing.T) {
 		"internal/turnclient":    {},
 		"internal/witness":       {},
 		"internal/doctor":        {"wire", "internal/turnclient", "internal/witness"},
+		"internal/timeline":      {"wire"},
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
