@@ -150,7 +150,7 @@ func (r *registry) stop(rm *room, now time.Time) (told []news) {
 		case s.greeted: // else introduce will tell him
 			n.bye = s.farewell()
 		}
-		r.free(s, now)
+		r.free(s, now, &n)
 		told = append(told, n)
 	}
 	return append(told, news{ended: r.end(rm)})

@@ -11,12 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
 
 // adminHandler answers on ADMIN_ADDR: is the process alive, can it serve, what
-// has it done, who is banned, and what doctor asks.
-func adminHandler(state *readiness, registry *prometheus.Registry, bans *match.Bans, facts http.Handler, log *slog.Logger) http.Handler {
+// has it done, who is banned, what doctor asks, and what happened in a room.
+func adminHandler(state *readiness, registry *prometheus.Registry, bans *match.Bans, facts http.Handler, events *timeline.Store, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "alive\n") // the client has gone
@@ -32,6 +33,7 @@ func adminHandler(state *readiness, registry *prometheus.Registry, bans *match.B
 	mux.Handle("GET /api/doctor", facts)
 	mux.HandleFunc("GET /api/bans", func(w http.ResponseWriter, _ *http.Request) { listBans(w, bans) })
 	mux.HandleFunc("DELETE /api/bans/{name}", func(w http.ResponseWriter, r *http.Request) { liftBan(w, r.PathValue("name"), bans, log) })
+	mux.Handle("GET /api/rooms/{id}/timeline", timeline.Handler(events))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
 
@@ -40,7 +41,7 @@ func TestBansAreListedAndLifted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := adminHandler(new(readiness), prometheus.NewRegistry(), bans, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	admin := adminHandler(new(readiness), prometheus.NewRegistry(), bans, http.NotFoundHandler(), timeline.New(timeline.Limits{}, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 	ask := func(method, path string) *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()
 		admin.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, nil))

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
@@ -17,15 +18,24 @@ import (
 // metrics turns what the services count into what Prometheus reads. The
 // services know nothing of it, and no label grows with the visitors.
 // docs/operations.md has the list, generated.
-func metrics(state *readiness, settings *reloader, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front) *prometheus.Registry {
+func metrics(state *readiness, settings *reloader, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front, events *timeline.Store) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(client), state.metrics(), settings.metrics(),
-		matchMetrics(lobby), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay),
+		matchMetrics(lobby), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay), timelineMetrics(events),
 	)
 	registry.MustRegister(f.metrics()...)
 	return registry
+}
+
+// timelineMetrics is what became of rooms.
+func timelineMetrics(events *timeline.Store) prometheus.Collector {
+	t := newTable(events.Stats)
+	t.gauge("timeline_rooms", "Rooms whose timelines are remembered.", func(s timeline.Stats) int { return s.Rooms })
+	t.counters("rooms_ended_total", "Rooms that have ended, by what is said of them.", "verdict", func(s timeline.Stats) map[string]uint64 { return s.Verdicts })
+	t.counters("ice_outcomes_total", "What clients say of ICE: the path that they have found, failed, or lost.", "path", func(s timeline.Stats) map[string]uint64 { return s.Outcomes })
+	return t
 }
 
 // buildInfo is 1, and says in its labels what runs.

@@ -15,9 +15,9 @@ import (
 
 // openRelay opens the relay, and mints for the URLs by which clients can come to
 // it.
-func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, state *readiness, seen *witness.Witness, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
+func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, state *readiness, seen *witness.Witness, events chronicle, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
 	credentials = newMint(turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL})
-	relay, err = listenRelay(ctx, cfg, secrets, f, func() {
+	relay, err = listenRelay(ctx, cfg, secrets, f, events, func() {
 		credentials.setURLs(relay.URLs())
 		state.relayIsOffered()
 	}, watch(seen), log)
@@ -27,7 +27,7 @@ func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, sta
 // listenRelay opens the relay as the settings say, and behind the public port.
 // Offered is called when clients can come by other URLs than before, saw with what
 // comes.
-func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, offered func(), saw func(turnsvc.Sight), log *slog.Logger) (*turnsvc.Server, error) {
+func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, events chronicle, offered func(), saw func(turnsvc.Sight), log *slog.Logger) (*turnsvc.Server, error) {
 	limits := relayLimits(cfg)
 	settings := turnsvc.Config{
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
@@ -40,7 +40,7 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, o
 		MaxBitrate: limits.MaxBitrate, MonthlyBudget: limits.MonthlyBudget, BudgetFile: budgetFile(cfg),
 		DataPlane: cfg.TURN.DataPlane,
 		Peers:     cfg.TURN.Peers, AllowPeers: limits.AllowPeers, DenyPeers: limits.DenyPeers,
-		DrainTimeout: drainTimeout, Offered: offered, Saw: saw, Log: log,
+		DrainTimeout: drainTimeout, Offered: offered, Saw: saw, Happened: events.relayed, Log: log,
 	}
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
 		settings.TLS.NextProtos = nil // TURN has none

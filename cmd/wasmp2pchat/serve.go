@@ -10,12 +10,14 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/witness"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 	"github.com/wasmp2pchat/wasmp2pchat/wasm"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // drainTimeout is how long relayed chats may go on after SIGTERM.
@@ -52,8 +54,9 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		return err
 	}
 	state, seen := newReadiness(front.warnings), new(witness.Witness)
+	events := chronicle{timeline.New(timeline.Limits{}, log.With("svc", "timeline"))}
 	var credentials *mint
-	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, seen, log.With("svc", "turn")); err != nil {
+	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
 		return err
 	}
 
@@ -63,6 +66,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
 		Ended: func(room string) { relay.EndRoom(roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
 		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
+		Happened: events.signaled, Verdict: func(room string) wire.Verdict { return events.Judge(roomkey.Name(room)) },
 		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
@@ -73,7 +77,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	waits := newWaitTimes()
 	lobby = match.New(match.Config{
 		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
-		ICEServers: credentials.iceServers(lobbySide), Warm: prepare(relay, credentials),
+		ICEServers: credentials.iceServers(lobbySide), Warm: prepare(relay, credentials, events), Happened: events.matched,
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
@@ -84,7 +88,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), page)), log.With("svc", "web"))
-	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, settings, page.Version(), lobby, waits, rooms, relay, guard, front), bans, facts(cfg, state, front, relay), log.With("svc", "admin")), log.With("svc", "admin"))
+	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store), bans, facts(cfg, state, front, relay), events.Store, log.With("svc", "admin")), log.With("svc", "admin"))
 	if err != nil {
 		return err
 	}
@@ -97,6 +101,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		{"front", front.serve}, // the port is free for the next server
 		{"relay", relay.Serve}, // two people may still be talking through it
 		{"admin", admin.serve},
+		{"timeline", events.Serve},
 		{"reload", settings.serve},
 		{"memory", thrift.Serve},
 	})

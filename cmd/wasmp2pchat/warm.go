@@ -17,7 +17,7 @@ const warmShare = 2
 
 // prepare lets visitors prepare their connection while they wait, with the
 // credentials of side A of a room that nobody else is in.
-func prepare(relay *turnsvc.Server, credentials *mint) match.Warm {
+func prepare(relay *turnsvc.Server, credentials *mint, events chronicle) match.Warm {
 	iceServers := credentials.iceServers(lobbySide)
 	return match.Warm{
 		ICEServers: func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time) {
@@ -32,7 +32,11 @@ func prepare(relay *turnsvc.Server, credentials *mint) match.Warm {
 		Join: func(room, to string, partner netip.Addr) {
 			relay.Introduce(room, lobbySide+string(wire.SideA), partner)
 			relay.Join(room, to)
+			events.Join(room, to)
 		},
-		Unused: relay.EndRoom,
+		Unused: func(room string) {
+			relay.EndRoom(room)
+			events.Drop(room)
+		},
 	}
 }
