@@ -26,6 +26,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
@@ -117,22 +118,52 @@ func ours(ctx context.Context) http.Handler {
 	}
 	keys := roomkey.New("a secret for benchmarks")
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	rooms := signal.New(signal.Config{Admit: keys.Verify, ICEServers: credentials("s"), Ended: func(string) {}, Log: log})
+	events := timeline.New(timeline.Limits{}, log)
+	rooms := signal.New(signal.Config{
+		Admit: keys.Verify, ICEServers: credentials("s"), Ended: func(string) {}, Log: log,
+		Verdict: func(room string) wire.Verdict { return events.Judge(roomkey.Name(room)) },
+		Happened: func(room string, e signal.Event) {
+			events.Add(roomkey.Name(room), timeline.Event{Kind: kindOf(e.Kind), Side: e.Side, Seat: true, User: e.User, From: e.From})
+		},
+	})
 	var lobby *match.Lobby
 	lobby = match.New(match.Config{
 		PoolConfig: match.PoolConfig{RoomName: roomkey.NewName, RoomID: keys.Mint, MaxWait: 2 * time.Minute},
 		ICEServers: credentials("m"),
 		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
-		Log:        log,
+		Happened: func(room string, e match.Event) {
+			events.Add(roomkey.Name(room), timeline.Event{At: e.At, Kind: timeline.Matched, Side: e.Side, User: e.User, From: e.From, Took: int(e.Waited.Milliseconds())})
+		},
+		Log: log,
 	})
 	go func() { _ = lobby.Serve(ctx) }() // all end with the process
 	go func() { _ = rooms.Serve(ctx) }()
+	go func() { _ = events.Serve(ctx) }()
 	go func() { _ = thrift.Serve(ctx) }()
 	guard := wsconn.NewGuard(wsconn.Limits{Log: log})
 	mux := http.NewServeMux()
 	mux.Handle("GET /matchmaking", guard.Wrap(lobby))
 	mux.Handle("GET /signaling", guard.Wrap(rooms))
 	return mux
+}
+
+// kindOf is an event of a room as its timeline has it; those that a benchmark does
+// not cause are as good as a candidate.
+func kindOf(k signal.EventKind) timeline.Kind {
+	switch k {
+	case signal.EventRegistered:
+		return timeline.Registered
+	case signal.EventOffer:
+		return timeline.Offered
+	case signal.EventAnswer:
+		return timeline.Answered
+	case signal.EventLeft:
+		return timeline.Left
+	case signal.EventOver:
+		return timeline.Over
+	default:
+		return timeline.Candidate
+	}
 }
 
 // selfSigned makes a certificate as ACME gives them: ECDSA P-256.
