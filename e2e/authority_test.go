@@ -1,4 +1,4 @@
-//go:build browser || proxies
+//go:build browser || proxies || deployments
 
 package e2e
 
@@ -49,10 +49,19 @@ func newAuthority(t *testing.T) *authority {
 // issue makes a certificate for a name, as fresh as Let's Encrypt's.
 func (a *authority) issue(name string, serial int64) issued {
 	a.t.Helper()
+	return a.issueUntil(time.Now().Add(lifetime), name, serial)
+}
+
+// lifetime is that of Let's Encrypt's certificates.
+const lifetime = 90 * 24 * time.Hour
+
+// issueUntil is issue for a certificate that ends, or has ended.
+func (a *authority) issueUntil(end time.Time, name string, serial int64) issued {
+	a.t.Helper()
 	key := newKey(a.t)
 	der := a.sign(&x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
+		NotBefore: end.Add(-lifetime - time.Hour), NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, key)
 	private, err := x509.MarshalPKCS8PrivateKey(key)

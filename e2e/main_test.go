@@ -1,4 +1,4 @@
-//go:build browser || proxies || systemd
+//go:build browser || proxies || systemd || deployments
 
 package e2e
 
@@ -17,6 +17,9 @@ import (
 // patience is how long anything may take that a test waits for. Most takes well
 // under a second; a busy machine and a relay over TCP are slower.
 const patience = 30 * time.Second
+
+// domain is the name of the server, where it needs one.
+const domain = "chat.example.org"
 
 // TestMain builds the server once, for all tests.
 func TestMain(m *testing.M) {
@@ -90,5 +93,21 @@ func need(t *testing.T, missing error) {
 		t.Fatal(missing)
 	default:
 		t.Skip(missing)
+	}
+}
+
+// eventually polls until something is so.
+func eventually(t *testing.T, what string, isSo func() bool) {
+	t.Helper()
+	enough := time.NewTimer(patience)
+	defer enough.Stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !isSo() {
+		select {
+		case <-again.C:
+		case <-enough.C:
+			t.Fatalf("not so after %v: %s", patience, what)
+		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 )
@@ -224,22 +223,6 @@ func (s *street) startProxy() {
 		}
 		return err == nil
 	})
-}
-
-// eventually polls until something is so.
-func eventually(t *testing.T, what string, isSo func() bool) {
-	t.Helper()
-	enough := time.NewTimer(patience)
-	defer enough.Stop()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for !isSo() {
-		select {
-		case <-again.C:
-		case <-enough.C:
-			t.Fatalf("not so after %v: %s", patience, what)
-		}
-	}
 }
 
 // logs waits for a line of the program's log that holds all the texts.

@@ -1,4 +1,4 @@
-//go:build browser || proxies
+//go:build browser || proxies || deployments
 
 package e2e
 

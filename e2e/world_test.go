@@ -14,9 +14,6 @@ import (
 // site is where the server of a world is.
 const site = "http://51.51.51.10/"
 
-// domain is its name, where it needs one.
-const domain = "chat.example.org"
-
 // world is a laboratory with a server and two people in it, one behind each
 // NAT. All of it ends with its test.
 type world struct {
