@@ -133,6 +133,11 @@ func TestUnits(t *testing.T) {
 			t.Errorf("byteSize %q = %d, %v; want %d", text, got, err, want)
 		}
 	}
+	for size, want := range map[byteSize]string{0: "0", 7: "7", 4096: "4KiB", 64 << 10: "64KiB", 500_000: "500kB", 1e12: "1TB", 1 << 40: "1TiB", 3e9: "3GB"} {
+		if got := size.String(); got != want {
+			t.Errorf("byteSize %d is written %s, want %s", int64(size), got, want)
+		}
+	}
 	for text, want := range map[string]rate{"10/s": 10, "30/m": 0.5, "3600/h": 1, "0": 0, "0/s": 0} {
 		var got rate
 		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {

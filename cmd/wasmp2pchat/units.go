@@ -51,14 +51,15 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	return errByteSize
 }
 
-// String writes the largest binary unit that fits.
+// String writes the largest unit that fits, so that 1TB is not 976562500KiB.
 func (b byteSize) String() string {
-	for i := 3; i >= 0; i-- {
-		if unit := byteUnits()[i]; b != 0 && int64(b)%unit.bytes == 0 {
-			return strconv.FormatInt(int64(b)/unit.bytes, 10) + unit.name
+	best := byteUnit{bytes: 1}
+	for _, unit := range byteUnits() {
+		if b != 0 && int64(b)%unit.bytes == 0 && unit.bytes > best.bytes {
+			best = unit
 		}
 	}
-	return strconv.FormatInt(int64(b), 10)
+	return strconv.FormatInt(int64(b)/best.bytes, 10) + best.name
 }
 
 // rate is so many a second, written 10/s, 30/m or 1000/h; 0 is no limit.
