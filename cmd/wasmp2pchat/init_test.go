@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,6 +92,24 @@ func TestWhatInitWritesIsReadBack(t *testing.T) {
 	}
 	if got.TURN.Secrets[1].reveal() != "the one before it" {
 		t.Error("a secret was not written as it was given")
+	}
+}
+
+// TestAFileOfSettingsGoesAlong holds that what init reads from a file of settings
+// is written as what it is: another file has it then.
+func TestAFileOfSettingsGoesAlong(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	from, key := filepath.Join(dir, "settings"), filepath.Join(dir, "key")
+	must(t, os.WriteFile(from, []byte("WASMP2PCHAT_TURN_MAX_ALLOCATIONS=99\nWASMP2PCHAT_ROOM_SECRET_FILE="+key+"\n"), 0o600), os.WriteFile(key, []byte("0123456789abcdef"), 0o600))
+	p := planFor(t, &answers{domain: "chat.example.org", how: "systemd"}, "WASMP2PCHAT_ENV_FILE="+from)
+	var got []string
+	for _, s := range p.settings {
+		got = append(got, s.name+"="+s.value)
+	}
+	want := []string{"WASMP2PCHAT_DOMAIN=chat.example.org", "WASMP2PCHAT_ROOM_SECRET_FILE=" + key, "WASMP2PCHAT_TURN_MAX_ALLOCATIONS=99"}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("init writes %q, want %q", got, want)
 	}
 }
 

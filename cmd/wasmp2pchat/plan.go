@@ -82,17 +82,14 @@ func (a *answers) environ(now []string) []string {
 	return list
 }
 
-// planned is the line of a setting; nil: it has its default.
+// planned is the line of a setting; nil: it has its default, or is the file that
+// the others came from.
 func (s setting) planned() (*planned, error) {
-	p := &planned{s.name, s.raw, s.help}
-	switch s.source {
-	case "default":
+	p := &planned{s.name, s.raw.reveal(), s.help}
+	switch {
+	case s.source == "default", s.name == envFile, !s.isPath && s.raw.reveal() == s.fallback:
 		return nil, nil
-	case "environment":
-		if s.raw == s.fallback && s.secured == "" {
-			return nil, nil
-		}
-	default:
+	case s.isPath:
 		abs, err := filepath.Abs(s.source)
 		if err != nil {
 			return nil, fmt.Errorf("find %s: %w", s.source, err)

@@ -24,9 +24,10 @@ type setting struct {
 	help     string
 	value    reflect.Value
 	live     bool   // SIGHUP changes it while the server serves
-	raw      string // as it was written; empty: it was not
+	raw      secret // as it was written, for it may be one; empty: it was not
 	source   string // "default", "environment", or the file it was read from
 	over     string // the file of ENV_FILE, if the environment wins over it
+	isPath   bool   // source is a file that has this secret and nothing else
 }
 
 // text is the value as it would be written; secrets are masked.
@@ -116,7 +117,7 @@ func loadConfig(environ []string) (*config, []setting, error) {
 		case err != nil:
 			wrong = append(wrong, err)
 		case source != "":
-			list[i].source, list[i].raw, list[i].over = source, text, all[s.name].over
+			list[i].source, list[i].raw, list[i].over, list[i].isPath = source, secret(text), all[s.name].over, all[s.name].isPath
 			if err := tryAlone(s, text); err != nil {
 				wrong = append(wrong, err)
 			} else {
