@@ -30,7 +30,8 @@ const maxFacts = 256 << 10
 // doctorCommand finds out why a server cannot be reached, or its relay not used,
 // and prints what mends it.
 func doctorCommand(ctx context.Context, w world) error {
-	fs := flags(w, "doctor", "[--json] [--ca FILE] [--admin URL] [URL]\n\n"+doctorHelp)
+	fs := flags(w, "doctor", "[--json] [--ca FILE] [--admin URL] [--env-file=FILE] [URL]\n\n"+doctorHelp)
+	environ := withEnvFileFlag(fs, w.environ)
 	asJSON := fs.Bool("json", false, "print JSON")
 	ca := fs.String("ca", "", "PEM `file` of a private authority that is trusted, too")
 	admin := fs.String("admin", "", "`URL` at which the server tells of itself; without a URL: that of ADMIN_ADDR")
@@ -41,7 +42,7 @@ func doctorCommand(ctx context.Context, w world) error {
 		return exitWith(exitNotAsked, &hinted{err: errors.New("doctor wants one URL"), hint: "flags come before it: wasmp2pchat doctor --json https://chat.example.org"})
 	}
 	cfg := doctor.Config{URL: fs.Arg(0)}
-	err := errors.Join(examinesHost(&cfg, w, *admin), trustToo(&cfg, *ca))
+	err := errors.Join(examinesHost(&cfg, environ(), *admin), trustToo(&cfg, *ca))
 	if err != nil {
 		return exitWith(exitNotAsked, err)
 	}
@@ -90,14 +91,14 @@ func trustToo(cfg *doctor.Config, file string) error {
 
 // examinesHost has doctor look at this machine, too: if no URL was given, or where
 // to ask the server.
-func examinesHost(cfg *doctor.Config, w world, admin string) error {
+func examinesHost(cfg *doctor.Config, environ []string, admin string) error {
 	if cfg.URL != "" {
 		if admin != "" {
 			cfg.Facts = askFacts(admin)
 		}
 		return nil
 	}
-	settings, _, err := loadConfig(w.environ)
+	settings, _, err := loadConfig(environ)
 	if err != nil {
 		return err
 	}
@@ -113,14 +114,13 @@ func examinesHost(cfg *doctor.Config, w world, admin string) error {
 // ownURL is where people find the page of this server.
 func ownURL(cfg *config) string {
 	host, port, _ := net.SplitHostPort(reachableText(string(cfg.Addr)))
-	secure := cfg.Domain != "" || cfg.TLS.CertFile != ""
 	if cfg.Domain != "" {
 		host = cfg.Domain
 	}
 	if cfg.PublicPort != 0 {
 		port = strconv.Itoa(int(cfg.PublicPort))
 	}
-	if secure {
+	if cfg.hasTLS() {
 		return "https://" + net.JoinHostPort(host, port)
 	}
 	return "http://" + net.JoinHostPort(host, port)
@@ -162,9 +162,7 @@ func listening(cfg *config) []doctor.Listen {
 		add("TURN_UDP_ADDR", "udp", cfg.TURN.UDPAddr[0])
 	}
 	add("TURN_TCP_ADDR", "tcp", cfg.TURN.TCPAddr)
-	if cfg.Domain != "" || cfg.TLS.CertFile != "" {
-		add("TURN_TLS_ADDR", "tcp", cfg.TURN.TLSAddr)
-	}
+	add("TURN_TLS_ADDR", "tcp", listenAddr(cfg.turnTLSAddr()))
 	return list
 }
 

@@ -47,7 +47,7 @@ type Report struct {
 func order() []string {
 	return []string{
 		"server", "dns", "address", "tcp", "tls", "page", "client", "clock", "websocket", "match", "signaling",
-		"credentials", "probe", "port", "stun-udp", "stun-tcp", "turn-udp", "turn-tcp", "turn-tls", "relay", "relay-ports", "private-peers",
+		"credentials", "probe", "port", "stun-udp", "turn-udp", "turn-tcp", "turn-tls", "relay", "relay-ports", "private-peers",
 		"urls", "descriptors", "ports", "buffers", "data-plane",
 	}
 }
