@@ -224,7 +224,7 @@ func judgeBinding(b *binding, w *ways) []Check {
 		}
 		return []Check{c}
 	}
-	if !b.offered && w.told[kindOf(b.endpoint)] && !(b.main && w.hosts[b.at.Addr()]) {
+	if !b.offered && w.told[kindOf(b.endpoint)] && (!b.main || !w.hosts[b.at.Addr()]) {
 		return nil // those that visitors are told of count
 	}
 	c.judgeSilence(b.endpoint, b.dialed, b.err, b.track.view(), w)

@@ -22,6 +22,14 @@ func (d datagrams) ReadFrom(p []byte) (int, net.Addr, error) {
 
 func (d datagrams) WriteTo(p []byte, _ net.Addr) (int, error) { return d.Write(p) }
 
+// kind makes a pipe a socket, or leaves it a stream.
+func kind(pipe net.Conn, udp bool) net.Conn {
+	if udp {
+		return datagrams{pipe}
+	}
+	return pipe
+}
+
 // asks returns a client, whose requests answer is given; what it returns is sent
 // back, one after the other.
 func asks(t *testing.T, udp bool, answer func(m *stun.Message) []*stun.Message) *Client {
@@ -48,11 +56,7 @@ func asks(t *testing.T, udp bool, answer func(m *stun.Message) []*stun.Message) 
 			}
 		}
 	}()
-	var conn net.Conn = near
-	if udp {
-		conn = datagrams{near}
-	}
-	c := New(conn, Config{Username: "user", Password: "password"})
+	c := New(kind(near, udp), Config{Username: "user", Password: "password"})
 	t.Cleanup(func() {
 		_ = c.Close()
 		_ = far.Close()
@@ -236,11 +240,7 @@ func FuzzAnswers(f *testing.F) {
 			_, _ = far.Write(raw)
 			_ = far.Close()
 		}()
-		var conn net.Conn = near
-		if udp {
-			conn = datagrams{near}
-		}
-		c := New(conn, Config{})
+		c := New(kind(near, udp), Config{})
 		defer func() { _ = c.Close() }()
 		if got, err := c.Bind(t.Context()); err == nil && !got.IsValid() {
 			t.Errorf("Bind = %v", got)
