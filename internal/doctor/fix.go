@@ -88,6 +88,20 @@ func upgradeLine(server string) string {
 		`HAProxy: no "http-request del-header Upgrade" and no "option httpclose"; Caddy: reverse_proxy does it   (configs/ has files for all three)`
 }
 
+// hostLine is what lets the page open WebSockets: the server compares their origin
+// with the host that was asked for.
+func hostLine(server string) string {
+	const line = "let the proxy hand on the header Host as it came"
+	const or = ", or allow the origin: " + setting + "ALLOWED_ORIGINS=https://<name of the page>"
+	switch proxy(server) {
+	case "nginx":
+		return line + ": proxy_set_header Host $host;   (in the location of nginx; configs/nginx.conf has all of it)" + or
+	case "apache":
+		return line + ": ProxyPreserveHost On" + or
+	}
+	return line + " (nginx: proxy_set_header Host $host; Apache: ProxyPreserveHost On; HAProxy and Caddy do it)" + or
+}
+
 // upstreamLine is what leads a proxy to the program.
 func upstreamLine(server string) string {
 	switch proxy(server) {

@@ -92,3 +92,23 @@ func TestTargets(t *testing.T) {
 		}
 	}
 }
+
+// TestOrigin is what a browser says of the page (RFC 6454 §6.1).
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"https://chat.example.org/":        "https://chat.example.org",
+		"wss://chat.example.org:443/chat/": "https://chat.example.org",
+		"https://chat.example.org:8443":    "https://chat.example.org:8443",
+		"http://127.0.0.1:8080":            "http://127.0.0.1:8080",
+		"http://[2001:db8::1]":             "http://[2001:db8::1]",
+	} {
+		to, err := parseTarget(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := to.origin(); got != want {
+			t.Errorf("origin of %s = %s, want %s", url, got, want)
+		}
+	}
+}

@@ -66,6 +66,23 @@ func (t *target) literal() (netip.Addr, bool) {
 // at is the port of the page at one of the addresses.
 func (t *target) at(ip netip.Addr) netip.AddrPort { return netip.AddrPortFrom(ip, t.port) }
 
+// origin is what browsers say of the page from which they open a WebSocket
+// (RFC 6454 §6.1): with the port only where it is not the usual one.
+func (t *target) origin() string {
+	scheme, usual := "http", uint16(80)
+	if t.secure {
+		scheme, usual = "https", 443
+	}
+	host := t.host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if t.port != usual {
+		host += ":" + strconv.Itoa(int(t.port))
+	}
+	return scheme + "://" + host
+}
+
 // websocket is a URL of one of the services.
 func (t *target) websocket(path string) string {
 	return "ws" + strings.TrimPrefix(t.base, "http") + path

@@ -174,6 +174,8 @@ func ofVisitors() []verdict {
 		{"one that was not tried", []Check{judgeUpgrade("/", upgrade{})}, Skip, "", ""},
 		{"nginx without Upgrade", up(http.StatusBadRequest, "nginx/1.26", "Bad Request"), Fail, NoUpgrade, "proxy_set_header Upgrade $http_upgrade;"},
 		{"Caddy that serves files", up(http.StatusOK, "Caddy", "<html>"), Fail, NoUpgrade, "reverse_proxy"},
+		{"nginx without Host", up(http.StatusForbidden, "nginx/1.26", "Forbidden"), Fail, NoUpgrade, "proxy_set_header Host $host;"},
+		{"Apache without Host", up(http.StatusForbidden, "Apache/2.4", "Forbidden"), Fail, NoUpgrade, "ProxyPreserveHost On"},
 		{"Apache", up(http.StatusUpgradeRequired, "Apache/2.4", ""), Fail, NoUpgrade, "upgrade=websocket"},
 		{"somebody", up(http.StatusUpgradeRequired, "", ""), Fail, NoUpgrade, "HAProxy"},
 		{"a proxy before nobody", up(http.StatusBadGateway, "Caddy", ""), Fail, PageMissing, "reverse_proxy"},

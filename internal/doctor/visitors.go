@@ -90,13 +90,16 @@ func (p *couple) leave() {
 	}
 }
 
-// dial opens a WebSocket.
+// dial opens a WebSocket, as the page does: from its own origin, which a proxy
+// can make a foreign one.
 func dial(ctx context.Context, x *exam, s *site, path string) (*websocket.Conn, upgrade) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	client := *s.client
 	client.Timeout = 0 // it would end the WebSocket
-	ws, resp, err := websocket.Dial(ctx, x.target.websocket(path), &websocket.DialOptions{HTTPClient: &client})
+	ws, resp, err := websocket.Dial(ctx, x.target.websocket(path), &websocket.DialOptions{
+		HTTPClient: &client, HTTPHeader: http.Header{"Origin": {x.target.origin()}},
+	})
 	u := upgrade{asked: true, err: err}
 	if resp != nil {
 		u.status, u.server = resp.StatusCode, resp.Header.Get("Server")
@@ -240,6 +243,8 @@ func judgeUpgrade(path string, u upgrade) Check {
 		c.fail(DescriptorsFew, said, descriptorLine)
 	case u.status == http.StatusBadGateway, u.status == http.StatusServiceUnavailable, u.status == http.StatusGatewayTimeout:
 		c.fail(PageMissing, "the proxy reaches nobody: "+said, upstreamLine(u.server))
+	case u.status == http.StatusForbidden:
+		c.fail(NoUpgrade, "the origin of the page is refused: "+said, hostLine(u.server))
 	default:
 		c.fail(NoUpgrade, said, upgradeLine(u.server))
 	}
