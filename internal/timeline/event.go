@@ -144,6 +144,14 @@ func (r *record) same(as *record) bool {
 	return r.kind == as.kind && r.side == as.side && r.detail == as.detail && r.more == as.more
 }
 
+// when it happened.
+func (e *Event) when() time.Time {
+	if e.At.IsZero() {
+		return time.Now()
+	}
+	return e.At
+}
+
 // compact is the record of an event, but for its time and side.
 func (e *Event) compact() record {
 	r := record{kind: e.Kind, detail: e.Detail, count: clip16(max(1, e.Count))}

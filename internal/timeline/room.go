@@ -3,7 +3,6 @@ package timeline
 import (
 	"hash/maphash"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -109,15 +108,27 @@ func folds(k Kind) bool {
 	}
 }
 
-// add keeps a record. There are at most most, so that looking for one that is the
-// same takes as long as that.
+// again counts a record that is like one that was kept, if it is of a kind that is
+// counted; false: it is not. When that was does not matter, so that nobody need
+// look at the clock, which takes longer than all the rest.
+func (rm *room) again(r *record) bool {
+	if !folds(r.kind) {
+		return false
+	}
+	for i := range rm.records {
+		if old := &rm.records[i]; old.same(r) {
+			old.count = clip16(int(old.count) + int(r.count))
+			return true
+		}
+	}
+	return false
+}
+
+// add keeps a record, unless there are too many.
 func (rm *room) add(r record, most int) {
 	rm.last = max(rm.last, r.after)
-	if folds(r.kind) {
-		if i := slices.IndexFunc(rm.records, func(old record) bool { return old.same(&r) }); i >= 0 {
-			rm.records[i].count = clip16(int(rm.records[i].count) + int(r.count))
-			return
-		}
+	if rm.again(&r) {
+		return
 	}
 	if len(rm.records) >= most {
 		rm.dropped = clip16(int(rm.dropped) + 1)

@@ -147,10 +147,6 @@ func begins(e *Event) (roomState, bool) {
 // not known only some events begin to tell: a match, a seat or an allocation. It
 // never waits.
 func (s *Store) Add(name string, e Event) {
-	now := e.At
-	if now.IsZero() {
-		now = time.Now()
-	}
 	r := e.compact()
 	s.count(&e)
 	sh := s.shard(name)
@@ -162,14 +158,17 @@ func (s *Store) Add(name string, e Event) {
 		if !begun || name == "" {
 			return
 		}
-		rm = sh.begin(name, now, state, s.limits)
+		rm = sh.begin(name, e.when(), state, s.limits)
 	}
 	if begun && rm.state < state {
 		rm.state = state
 	}
 	rm.meet(&e, s.seed)
-	r.after = rm.after(now)
 	r.side |= rm.side(&e)
+	if rm.again(&r) {
+		return
+	}
+	r.after = rm.after(e.when())
 	before := rm.bytes()
 	rm.add(r, s.limits.Events)
 	sh.bytes += rm.bytes() - before
