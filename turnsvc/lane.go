@@ -23,7 +23,7 @@ func (s *Server) laneFor(d *door, conn net.PacketConn) lane {
 	case *gate.Datagrams:
 		d.in = s.batch.lanes[c]
 		d.sock = d.in.Socket()
-		return &batchLane{door: d, in: d.in, porter: newPorter(s, laneDatagrams)}
+		return newBatchLane(d, newPorter(s, laneDatagrams))
 	case *gate.Stream:
 		d.stream = c
 		return &streamLane{door: d, in: c}
@@ -52,27 +52,42 @@ type batchLane struct {
 	in     *gate.Batch
 	porter *porter
 
-	client netip.AddrPort // who has sent the message before, since Fill
+	client netip.AddrPort // who has sent the message before, of those that came together
 	relay  *relay         // his
+	left   gate.Packet    // what is not carried
+	pass   func() bool    // carries what has come
+}
+
+func newBatchLane(d *door, c *porter) *batchLane {
+	l := &batchLane{door: d, in: d.in, porter: c}
+	l.pass = func() bool {
+		l.client, l.relay = netip.AddrPort{}, nil
+		l.porter.begin()
+		return l.carryAll()
+	}
+	return l
 }
 
 // ReadFrom returns the next message for pion.
 func (l *batchLane) ReadFrom(p []byte) (int, net.Addr, error) {
-	for {
-		for m, ok := l.in.Next(); ok; m, ok = l.in.Next() {
-			if isCargo(m.Bytes()) && l.carry(m) {
-				continue
-			}
-			l.porter.end()
-			return copy(p, m.Bytes()), l.in.From(), nil
-		}
-		l.porter.end()
-		if err := l.in.Fill(); err != nil {
+	if !l.carryAll() {
+		if err := l.in.Fill(l.pass); err != nil {
 			return 0, nil, err
 		}
-		l.client, l.relay = netip.AddrPort{}, nil
-		l.porter.begin()
 	}
+	return copy(p, l.left.Bytes()), l.in.From(), nil
+}
+
+// carryAll carries what is there, up to a message for pion: then it is true.
+func (l *batchLane) carryAll() (left bool) {
+	for m, ok := l.in.Next(); ok; m, ok = l.in.Next() {
+		if !isCargo(m.Bytes()) || !l.carry(m) {
+			l.left, left = m, true
+			break
+		}
+	}
+	l.porter.end()
+	return left
 }
 
 // carry carries data, that of nobody's allocation nowhere. It is false if pion must.

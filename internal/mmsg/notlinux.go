@@ -71,7 +71,7 @@ func (*Receiver) Free() int { return 0 }
 func (*Receiver) Receive(*Socket, int) (first, end int, err error) { return 0, 0, Supported() }
 
 // Await is for Linux.
-func (*Receiver) Await(*Socket, int) (first, end int, err error) { return 0, 0, Supported() }
+func (*Receiver) Await(*Socket, int, func(first, end int) bool) error { return Supported() }
 
 // Datagram is for Linux.
 func (*Receiver) Datagram(int) (buf []byte, begin, end int) { return nil, 0, 0 }

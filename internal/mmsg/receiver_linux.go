@@ -23,16 +23,17 @@ const controlBytes = 96
 // A Receiver receives datagrams into memory of its own. One goroutine uses it.
 type Receiver struct {
 	stride, room int
-	used, most   int // datagrams that are there, and that a call may bring
+	used, most   int // datagrams that are there, and that may come at once
 	buf          []byte
 	headers      []mmsghdr
 	names        []Name
 	controls     [][controlBytes]byte
 
-	got  uintptr // of the call
-	errn syscall.Errno
-	call func(fd uintptr)      // what use is given
-	wait func(fd uintptr) bool // what Read is given
+	call func(fd uintptr)          // what use is given
+	got  int                       // of the call
+	errn syscall.Errno             // of the call
+	wait func(fd uintptr) bool     // what Read is given
+	each func(first, end int) bool // what Await was given
 }
 
 // NewReceiver holds up to datagrams of up to bytes each, with room before and
@@ -51,17 +52,11 @@ func NewReceiver(datagrams, bytes, before, after int) *Receiver {
 		h.Name, h.Iov, h.Control = (*byte)(unsafe.Pointer(&r.names[i].raw)), &iovs[i], &r.controls[i][0]
 		h.SetIovlen(1)
 	}
-	r.call = func(fd uintptr) {
-		for {
-			r.got, _, r.errn = unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers[r.used])), uintptr(r.most), unix.MSG_DONTWAIT, 0, 0)
-			if r.errn != unix.EINTR {
-				return
-			}
-		}
-	}
+	r.call = r.receive
 	r.wait = func(fd uintptr) bool {
-		r.call(fd)
-		return r.errn != unix.EAGAIN
+		first := r.used
+		r.receive(fd)
+		return r.errn != 0 && r.errn != unix.EAGAIN || r.got > 0 && r.each(first, first+r.got) || r.got == r.most
 	}
 	return r
 }
@@ -75,42 +70,68 @@ func (r *Receiver) Free() int { return len(r.headers) - r.used }
 // Receive takes up to most datagrams that have come already, and returns the
 // number of the first and of the one after the last.
 func (r *Receiver) Receive(s *Socket, most int) (first, end int, err error) {
-	r.prepare(most)
+	first, r.most = r.used, most
 	if err := s.use(r.call); err != nil {
-		return r.used, r.used, err
+		return first, first, err
 	}
-	return r.taken()
+	return first, r.used, r.failed()
 }
 
-// Await is Receive that waits for one at least, for a Socket of a net.UDPConn.
-func (r *Receiver) Await(s *Socket, most int) (first, end int, err error) {
-	r.prepare(most)
+// Await receives from a Socket of a net.UDPConn, again and again, and waits while
+// there is nothing. The datagrams of each call, up to most, are given to each, which
+// may Reset the Receiver; Await returns when that is true, and perhaps earlier.
+//
+// Who handles datagrams here and not after Receive saves a call that finds nothing:
+// one that has brought less than it could has emptied the socket, and what comes
+// later wakes the poller.
+func (r *Receiver) Await(s *Socket, most int, each func(first, end int) bool) error {
+	r.most, r.each = most, each
 	if err := s.raw.Read(r.wait); err != nil {
-		return r.used, r.used, err
+		return err
 	}
-	return r.taken()
+	return r.failed()
 }
 
-func (r *Receiver) prepare(most int) {
-	r.most = min(most, r.Free())
-	for i := r.used; i < r.used+r.most; i++ {
+// receive makes the call. If what has come is a run of one flow it looks whether
+// there is more of it by now, which then leaves together.
+func (r *Receiver) receive(fd uintptr) {
+	first, end := r.used, r.used+min(r.most, r.Free())
+	for i := first; i < end; i++ {
 		h := &r.headers[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(controlBytes)
 		h.Flags = 0
 	}
+	for {
+		got, _, errn := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.headers[r.used])), uintptr(end-r.used), unix.MSG_DONTWAIT, 0, 0)
+		if errn == unix.EINTR {
+			continue
+		}
+		if r.errn = errn; errn != 0 {
+			break
+		}
+		r.used += int(got)
+		if r.used == end || !r.running(first) {
+			break
+		}
+	}
+	if r.got = r.used - first; r.got > 0 {
+		r.errn = 0
+	}
 }
 
-func (r *Receiver) taken() (first, end int, err error) {
-	switch {
-	case r.errn == unix.EAGAIN:
-		return r.used, r.used, nil
-	case r.errn != 0:
-		return r.used, r.used, os.NewSyscallError("recvmmsg", r.errn)
+// running reports whether the last two datagrams belong together.
+func (r *Receiver) running(first int) bool {
+	last := r.used - 1
+	return last > first && r.headers[last].len == r.headers[last-1].len && r.names[last] == r.names[last-1]
+}
+
+// failed is what the last call has met with.
+func (r *Receiver) failed() error {
+	if r.errn == 0 || r.errn == unix.EAGAIN {
+		return nil
 	}
-	first = r.used
-	r.used += int(r.got)
-	return first, r.used, nil
+	return os.NewSyscallError("recvmmsg", r.errn)
 }
 
 // Datagram is one that was received, as a part of the memory around it: from begin

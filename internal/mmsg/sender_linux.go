@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// lookBack is among how many of the last messages one to the same address is
-	// looked for, to which a datagram could be joined as a segment.
+	// lookBack is among how many of the last messages one of the same socket is
+	// looked for, with which a datagram leaves, or as a segment of which.
 	lookBack = 4
 	// maxSegments is UDP_MAX_SEGMENTS of older kernels.
 	maxSegments = 64
@@ -29,11 +29,13 @@ type Sender struct {
 	controls [][controlBytes]byte
 	apart    bool // the kernel joins no datagrams
 
-	fill     int // headers that are filled in
+	fill     int // headers that are filled in, for put
 	sent     uintptr
 	errn     unix.Errno
-	from, to int // of headers, for call
-	call     func(fd uintptr)
+	from, to int              // of headers, for call
+	call     func(fd uintptr) // sendmmsg
+	one      *message         // for plain
+	plain    func(fd uintptr) // sendto
 }
 
 // message is a datagram, or several of one size, the last one perhaps smaller.
@@ -45,7 +47,8 @@ type message struct {
 	count       int32
 	size, total int32 // of a segment, and of all
 	ended       bool  // the last one is smaller
-	done        bool  // was put into headers
+	follows     bool  // leaves with another one of the socket, which was added before
+	next        int32 // the one that leaves with it and was added after; 0: none
 }
 
 type segment struct {
@@ -60,9 +63,6 @@ func NewSender(datagrams int) *Sender {
 		headers: make([]mmsghdr, datagrams), iovs: make([]unix.Iovec, datagrams), controls: make([][controlBytes]byte, datagrams),
 	}
 	s.call = func(fd uintptr) {
-		if s.to == s.from+1 && s.plain(fd) {
-			return
-		}
 		for {
 			s.sent, _, s.errn = unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[s.from])), uintptr(s.to-s.from), unix.MSG_DONTWAIT, 0, 0)
 			if s.errn != unix.EINTR {
@@ -70,24 +70,18 @@ func NewSender(datagrams int) *Sender {
 			}
 		}
 	}
-	return s
-}
-
-// plain sends one message that is one datagram without control messages, for which
-// the kernel has less to read. It is false for others.
-func (s *Sender) plain(fd uintptr) bool {
-	h := &s.headers[s.from].hdr
-	if h.Iovlen != 1 || h.Control != nil {
-		return false
-	}
-	for {
-		_, _, s.errn = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(h.Iov.Base)), uintptr(h.Iov.Len),
-			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(h.Name)), uintptr(h.Namelen))
-		if s.errn != unix.EINTR {
-			s.sent = 1
-			return true
+	s.plain = func(fd uintptr) {
+		p := s.segments[s.one.first].p
+		name, size := s.one.name()
+		for {
+			_, _, s.errn = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+				unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(name)), uintptr(size))
+			if s.errn != unix.EINTR {
+				return
+			}
 		}
 	}
+	return s
 }
 
 // Free is how many more datagrams may be added before Flush.
@@ -97,11 +91,18 @@ func (s *Sender) Free() int { return cap(s.segments) - len(s.segments) }
 // address to send from; nil: none. A Socket of Dial knows both by itself. There must
 // be room: Free.
 func (s *Sender) Add(sock *Socket, to *Name, control, p []byte) {
-	n := int32(len(s.segments))
+	if sock.connected() {
+		control = nil
+	}
+	n, before := int32(len(s.segments)), -1
 	s.segments = append(s.segments, segment{p: p, next: -1})
 	for i := len(s.messages) - 1; i >= max(0, len(s.messages)-lookBack); i-- {
 		m := &s.messages[i]
-		if m.sock != sock || m.to != *to {
+		if m.sock != sock {
+			continue
+		}
+		before = max(before, i)
+		if m.to != *to {
 			continue
 		}
 		if !s.apart && m.joins(len(p)) {
@@ -112,8 +113,11 @@ func (s *Sender) Add(sock *Socket, to *Name, control, p []byte) {
 		}
 		break
 	}
+	if before >= 0 {
+		s.messages[before].next = int32(len(s.messages))
+	}
 	s.messages = append(s.messages, message{
-		sock: sock, to: *to, control: control, first: n, last: n, count: 1, size: int32(len(p)), total: int32(len(p)),
+		sock: sock, to: *to, control: control, first: n, last: n, count: 1, size: int32(len(p)), total: int32(len(p)), follows: before >= 0,
 	})
 }
 
@@ -126,8 +130,12 @@ func (m *message) joins(n int) bool {
 // kernel did not take them.
 func (s *Sender) Flush() (lost int) {
 	for i := range s.messages {
-		if !s.messages[i].done {
-			lost += s.flush(i)
+		switch m := &s.messages[i]; {
+		case m.follows:
+		case m.next == 0 && m.count == 1 && m.control == nil:
+			lost += s.single(m)
+		default:
+			lost += s.flush(m)
 		}
 	}
 	clear(s.messages) // which hold sockets and memory of others
@@ -136,19 +144,26 @@ func (s *Sender) Flush() (lost int) {
 	return lost
 }
 
-// flush sends the messages of the socket of message i, of which that is the first.
-func (s *Sender) flush(i int) (lost int) {
-	sock, iovs := s.messages[i].sock, 0
-	s.fill = 0
-	for j := i; j < len(s.messages); j++ {
-		if m := &s.messages[j]; m.sock == sock {
-			m.done = true
-			iovs = s.put(m, iovs)
-		}
+// single sends a message that is one datagram without control messages, for which
+// the kernel has less to read.
+func (s *Sender) single(m *message) (lost int) {
+	s.one = m
+	if m.sock.use(s.plain) != nil || s.errn != 0 {
+		return 1
 	}
-	for s.from, s.to = 0, s.fill; s.from < s.to; {
+	return 0
+}
+
+// flush sends a message and those that leave with it.
+func (s *Sender) flush(m *message) (lost int) {
+	sock, iovs := m.sock, s.put(m, 0)
+	for m.next > 0 {
+		m = &s.messages[m.next]
+		iovs = s.put(m, iovs)
+	}
+	for s.from, s.to, s.fill = 0, s.fill, 0; s.from < s.to; {
 		if sock.use(s.call) != nil {
-			return lost + s.datagrams(s.from)
+			return lost + s.datagrams()
 		}
 		if s.errn == 0 {
 			s.from += max(1, int(s.sent))
@@ -169,15 +184,20 @@ func (s *Sender) put(m *message, iovs int) int {
 		iovs++
 	}
 	h := &s.headers[s.fill].hdr
-	h.Name, h.Namelen = (*byte)(unsafe.Pointer(&m.to.raw)), m.to.size
-	if m.sock.connected() {
-		h.Name, h.Namelen, m.control = nil, 0, nil
-	}
+	h.Name, h.Namelen = m.name()
 	h.Iov = &s.iovs[first]
 	h.SetIovlen(iovs - first)
 	s.control(h, m)
 	s.fill++
 	return iovs
+}
+
+// name is where m goes; a Socket of Dial knows it.
+func (m *message) name() (*byte, uint32) {
+	if m.sock.connected() {
+		return nil, 0
+	}
+	return (*byte)(unsafe.Pointer(&m.to.raw)), m.to.size
 }
 
 // control puts the control messages of m together.
@@ -230,10 +250,10 @@ func (s *Sender) refused(sock *Socket) (lost int) {
 	return lost
 }
 
-// datagrams is how many there are in headers from one on.
-func (s *Sender) datagrams(from int) (n int) {
-	for i := range s.headers[from:s.fill] {
-		n += int(s.headers[from+i].hdr.Iovlen)
+// datagrams is how many there are in the headers that are left.
+func (s *Sender) datagrams() (n int) {
+	for i := range s.headers[s.from:s.to] {
+		n += int(s.headers[s.from+i].hdr.Iovlen)
 	}
 	return n
 }

@@ -32,6 +32,10 @@ type Batch struct {
 	sock      *mmsg.Socket
 	in        *mmsg.Receiver
 	next, end int // of what was received
+
+	pass func() bool               // what Fill was given
+	each func(first, end int) bool // what Await is given: it asks pass
+	kept bool                      // pass was true
 }
 
 // Batch makes a Batch with room around each message.
@@ -43,32 +47,42 @@ func (d *Datagrams) Batch(before, after int) (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Batch{home: d, sock: sock, in: mmsg.NewReceiver(batchDatagrams, MaxFrameBytes+1, before, after)}, nil
+	b := &Batch{home: d, sock: sock, in: mmsg.NewReceiver(batchDatagrams, MaxFrameBytes+1, before, after)}
+	b.each = func(first, end int) bool {
+		b.next, b.end = first, end
+		if b.kept = b.pass(); !b.kept {
+			b.in.Reset()
+		}
+		return b.kept
+	}
+	return b, nil
 }
 
 // Socket is for sending from where the Datagrams come.
 func (b *Batch) Socket() *mmsg.Socket { return b.sock }
 
-// Fill waits for messages; those that it had are gone. As with ReadFrom, only Close
-// makes it fail.
-func (b *Batch) Fill() error {
+// Fill waits for messages; those that it had are gone. Whenever some have come it
+// calls pass, which takes them by Next, until pass is true: then there may be more.
+// As with ReadFrom, only Close makes it fail.
+func (b *Batch) Fill(pass func() bool) error {
 	var tired arrivals.Pause
+	b.pass, b.kept = pass, false
 	for {
 		b.in.Reset()
-		var err error
-		b.next, b.end, err = b.in.Await(b.sock, batchDatagrams)
+		err := b.in.Await(b.sock, batchDatagrams, b.each)
 		switch {
-		case err == nil && b.next < b.end:
+		case err == nil && b.kept:
 			return nil
 		case err == nil:
+			tired.Reset()
 		case errors.Is(err, net.ErrClosed) || !tired.Wait(b.home.done):
 			return net.ErrClosed
 		}
 	}
 }
 
-// Next is the next message that Fill has brought; ok is false if there is none. It
-// is the caller's until Fill.
+// Next is the next message that has come; ok is false if there is none. It is the
+// caller's until Fill, or until pass has returned false.
 func (b *Batch) Next() (p Packet, ok bool) {
 	for b.next < b.end {
 		p.Buf, p.Begin, p.End = b.in.Datagram(b.next)
