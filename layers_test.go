@@ -106,6 +106,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/cilium/ebpf":         {"turnsvc/dataplane/ebpf"},
 		"github.com/vishvananda/netlink": {"turnsvc/dataplane/ebpf"}, // routes and interfaces
 		"pgregory.net/rapid":             {"match/pooltest", "peer"},
+		"github.com/getkin/kin-openapi/": {"cmd/wasmp2pchat"}, // its tests: docs/openapi.yaml beside the server
 	}
 	for _, pkg := range packages(t) {
 		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {

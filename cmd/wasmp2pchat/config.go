@@ -20,7 +20,8 @@ type config struct {
 	Addr           listenAddr      `env:"ADDR"            envDefault:":8080" tlsDefault:":443" help:"page and WebSockets, and TURN over TCP or TLS on the same port"`
 	RedirectAddr   listenAddr      `env:"REDIRECT_ADDR"   envDefault:"off" tlsDefault:":80" help:"answers the certificate authority (HTTP-01), and sends everybody else to https"`
 	PublicPort     uint16          `env:"PUBLIC_PORT"                                 help:"port that clients are told for https and TURN over TLS, where a proxy has it and passes TLS on to ADDR, such as 443; unset: that of ADDR"`
-	AdminAddr      listenAddr      `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"/metrics, /healthz, /readyz, /api/bans, /debug/pprof; never public; off switches it off"`
+	AdminAddr      listenAddr      `env:"ADMIN_ADDR"      envDefault:"127.0.0.1:9090" help:"the admin API, /metrics, /healthz, /readyz, /debug/pprof; never public; off switches it off"`
+	AdminToken     secret          `env:"ADMIN_TOKEN"                                 live:"yes" help:"what the admin API, /metrics and /debug/pprof want to be shown, as Authorization: Bearer; required unless ADMIN_ADDR is a loopback address"`
 	StateDir       string          `env:"STATE_DIR"       envDefault:"./data"         help:"generated secrets, and bans; made with mode 0700"`
 	PublicIPs      []netip.Addr    `env:"PUBLIC_IPS"                                  help:"addresses that clients reach, IPv4 and IPv6; behind 1:1 NAT the outer ones; unset: found, see ADDRESS_SOURCES"`
 	AddressSources address.Sources `env:"ADDRESS_SOURCES"                             help:"where addresses are looked for: interfaces, dns, metadata, metadata:aws (gcp, azure, oci, hetzner, digitalocean), stun:host:port; unset: interfaces,dns, and metadata where the firmware names one of these clouds"`
@@ -81,6 +82,7 @@ type config struct {
 		MaxPerIP       int                `env:"MAX_ALLOCATIONS_PER_IP"   envDefault:"32"          live:"yes" help:"TURN allocations of one address (/64 for IPv6)"`
 		MaxBitrate     turnsvc.Bitrate    `env:"MAX_BITRATE"              envDefault:"2mbit"       live:"yes" help:"what one TURN allocation carries each way; more is dropped and counted; off: no limit"`
 		DataPlane      turnsvc.DataPlane  `env:"DATAPLANE"                envDefault:"auto"        help:"what carries the datagrams of channels: ebpf (in the kernel), batch (many for one system call, Linux), pion (one by one), or auto, the best that works here; one that does not falls back to the next"`
+		APIKeys        []secret           `env:"API_KEY"                                           live:"yes" help:"switches on GET /turn, the TURN REST API, for applications that show this key, or one of several; wants PEERS public or any"`
 		MonthlyBudget  byteSize           `env:"MONTHLY_BUDGET"           envDefault:"0"           live:"yes" help:"bytes of relayed traffic a month, in and out: 80 % of it slow the relay down, 100 % stop new allocations, live ones never; 0: no budget"`
 	} `envPrefix:"TURN_"`
 }
@@ -104,6 +106,7 @@ func (c *config) faults() []error {
 	}
 	check(c.Addr != "", "ADDR", "an address to listen on, such as :8080")
 	check(c.StateDir != "", "STATE_DIR", "a folder")
+	check(c.AdminToken != "" || isLoopback(c.AdminAddr), "ADMIN_TOKEN", "a secret, such as openssl rand -hex 16 prints, because others can come to ADMIN_ADDR="+string(c.AdminAddr)+", or ADMIN_ADDR=127.0.0.1:9090")
 	check(c.WS.MaxPerIP >= 0, "WS_MAX_PER_IP", "0 or more")
 	check(c.WS.MaxMessage >= 4<<10 && c.WS.MaxMessage <= 1<<20, "WS_MAX_MESSAGE", "4KiB to 1MiB")
 	check(c.Match.MaxWait > 0 && c.Match.MaxWait <= maxMatchWait, "MATCH_MAX_WAIT", "more than 0 and at most 1h")
@@ -114,6 +117,7 @@ func (c *config) faults() []error {
 	check((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "TLS_CERT_FILE", "TLS_CERT_FILE and TLS_KEY_FILE, both or none")
 	check(c.PublicPort == 0 || c.Domain != "" || c.TLS.CertFile != "", "PUBLIC_PORT", "DOMAIN or TLS_CERT_FILE beside it: a proxy that has the certificate itself passes no TURN on")
 	check(c.TURN.CredentialTTL >= minCredentialTTL && c.TURN.CredentialTTL <= maxCredentialTTL, "TURN_CREDENTIAL_TTL", "1s to 24h")
+	check(len(c.TURN.APIKeys) == 0 || c.TURN.Peers != turnsvc.PeersRoom, "TURN_API_KEY", "TURN_PEERS=public beside it: with room, the relay carries nothing but what members of a room send one another")
 	check(c.TURN.MaxAllocations > 0, "TURN_MAX_ALLOCATIONS", "1 or more")
 	check(c.TURN.MaxPerUser > 0, "TURN_MAX_ALLOCATIONS_PER_USER", "1 or more")
 	check(c.TURN.MaxPerIP > 0, "TURN_MAX_ALLOCATIONS_PER_IP", "1 or more")

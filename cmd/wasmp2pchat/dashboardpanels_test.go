@@ -102,6 +102,8 @@ func showRefusals() []panel {
 		chart("Relay", "Limits, peers out of bounds, strangers, and datagrams over the bitrate.", "ops",
 			q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_turn_refused_total{$i}[$__rate_interval]))`),
 			q("bad credentials", `sum(rate(wasmp2pchat_turn_auth_failures_total{$i}[$__rate_interval]))`)),
+		chart("Secrets in use", "Requests signed rightly, by which of the secrets: 0 is the newest. One that nobody uses can go.", "ops",
+			q("{{secret}}", `sum by (secret) (rate(wasmp2pchat_turn_authenticated_total{$i}[$__rate_interval]))`)),
 		chart("TURN errors", "Answers by code; 401 and 438 are in the ordinary course of things.", "ops", q("{{code}}", `sum by (code) (rate(wasmp2pchat_turn_errors_total{$i}[$__rate_interval]))`)),
 		chart("Public port", "Connections refused.", "ops", q("{{port}}: {{reason}}", `sum by (port, reason) (rate(wasmp2pchat_edge_refused_total{$i}[$__rate_interval]))`)),
 		chart("Signaling", "Seats refused, connections closed for what they said, and who gave way while standing by.", "ops",

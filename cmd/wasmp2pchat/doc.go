@@ -7,6 +7,7 @@
 //	wasmp2pchat chat URL      a peer in the terminal
 //	wasmp2pchat loadtest URL  many peers, and how the server copes
 //	wasmp2pchat credentials   mint or check TURN credentials
+//	wasmp2pchat admin         see and change what a running server does
 //	wasmp2pchat config        the effective settings
 //	wasmp2pchat health        is the server on this machine ready?
 //	wasmp2pchat doctor [URL]  why does it not work, and what mends it?

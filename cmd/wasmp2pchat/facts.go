@@ -1,9 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/doctor"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
@@ -28,9 +29,7 @@ func facts(cfg *config, state *readiness, front *front, relay *turnsvc.Server) h
 		for _, reached := range relay.Reach(r.Context()) {
 			f.URLs = append(f.URLs, doctor.OwnURL{URL: reached.URL, OK: reached.OK, Reason: reached.Reason})
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(f) // the client has gone
+		admin.Reply(w, http.StatusOK, f)
 	})
 }
 

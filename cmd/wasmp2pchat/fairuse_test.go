@@ -12,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
 
@@ -41,10 +39,14 @@ func TestBansAreListedAndLifted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := adminHandler(new(readiness), prometheus.NewRegistry(), bans, http.NotFoundHandler(), timeline.New(timeline.Limits{}, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
+	api := adminHandler(new(readiness), nil, admin.Config{
+		Token: func() string { return "" }, Bans: func() []admin.Ban { return asBans(bans.List()) }, Lift: bans.Lift,
+	})
 	ask := func(method, path string) *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()
-		admin.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+		r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+		r.Host = "127.0.0.1:9090"
+		api.ServeHTTP(answer, r)
 		return answer
 	}
 	var list []match.Ban

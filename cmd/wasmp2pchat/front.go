@@ -40,6 +40,14 @@ type frontEvents struct {
 	renewed func()                  // there is another certificate
 }
 
+// toldTo tells the relay, which is there before anything happens.
+func toldTo(relay **turnsvc.Server, log *slog.Logger) frontEvents {
+	return frontEvents{
+		moved:   func(now address.Addresses) { advertise(*relay, now, log) },
+		renewed: func() { (*relay).Recheck() },
+	}
+}
+
 // openFront finds the addresses, reads the certificate if there is one, and
 // listens.
 func openFront(ctx context.Context, cfg *config, passed []*os.File, tell frontEvents, log *slog.Logger) (f *front, err error) {

@@ -31,7 +31,7 @@ func healthCommand(ctx context.Context, w world) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	answer, err := askReady(ctx, string(cfg.AdminAddr))
+	answer, err := askReady(ctx, cfg.AdminAddr)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", cfg.AdminAddr, err)
 	}
@@ -39,16 +39,25 @@ func healthCommand(ctx context.Context, w world) error {
 	return nil
 }
 
-// askReady asks /readyz; an answer other than 200 is an error.
-func askReady(ctx context.Context, addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
+// adminURL is where ADMIN_ADDR answers on this machine.
+func adminURL(addr listenAddr) (string, error) {
+	host, port, err := net.SplitHostPort(string(addr))
 	if err != nil {
 		return "", err
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// askReady asks /readyz; an answer other than 200 is an error.
+func askReady(ctx context.Context, addr listenAddr) (string, error) {
+	url, err := adminURL(addr)
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 	if err != nil {
 		return "", err
 	}

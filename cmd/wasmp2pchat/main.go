@@ -66,6 +66,8 @@ func run(ctx context.Context, w world) error {
 		return credentialsCommand(w)
 	case "config":
 		return configCommand(w)
+	case "admin":
+		return adminCommand(ctx, w)
 	case "health":
 		return healthCommand(ctx, w)
 	case "doctor":
@@ -87,6 +89,7 @@ const usage = `wasmp2pchat lets two strangers chat, browser to browser.
   wasmp2pchat chat URL       a peer in the terminal
   wasmp2pchat loadtest URL   many peers, and how the server copes
   wasmp2pchat credentials    mint or check TURN credentials
+  wasmp2pchat admin          see and change what a running server does
   wasmp2pchat config         the effective settings
   wasmp2pchat health         is the server on this machine ready?
   wasmp2pchat doctor [URL]   why does it not work, and what mends it?

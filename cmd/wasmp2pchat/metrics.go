@@ -114,6 +114,13 @@ func relayMetrics(relay *turnsvc.Server) prometheus.Collector {
 	t.gauge("turn_connections", "Connections to TURN over TCP and TLS, those of the public port included.", func(s turnsvc.Stats) int { return s.Connections })
 	t.counter("turn_allocations_total", "TURN allocations made.", func(s turnsvc.Stats) uint64 { return s.AllocationsTotal })
 	t.counter("turn_introduced_total", "Visitors whose partner the relay was told of because they had credentials before the match.", func(s turnsvc.Stats) uint64 { return s.Introduced })
+	t.counters("turn_authenticated_total", "TURN requests that were signed rightly, by which of the secrets: 0 is the newest.", "secret", func(s turnsvc.Stats) map[string]uint64 {
+		by := make(map[string]uint64, len(s.AuthBySecret))
+		for i, n := range s.AuthBySecret {
+			by[strconv.Itoa(i)] = n
+		}
+		return by
+	})
 	t.counter("turn_auth_failures_total", "TURN requests with a bad credential.", func(s turnsvc.Stats) uint64 { return s.AuthFailures })
 	t.counters("turn_refused_total", "What the relay refused.", "reason", func(s turnsvc.Stats) map[string]uint64 {
 		return map[string]uint64{

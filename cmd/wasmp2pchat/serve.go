@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
@@ -41,15 +40,12 @@ func serveCommand(ctx context.Context, w world) error {
 // serve is the whole server on one page, in the order in which things depend
 // on one another.
 func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *slog.LevelVar) error {
-	secrets, err := loadSecrets(cfg)
+	secrets, bans, err := openState(cfg, log)
 	if err != nil {
 		return err
 	}
 	var relay *turnsvc.Server
-	front, err := openFront(ctx, cfg, w.manager.passed, frontEvents{
-		moved:   func(now address.Addresses) { advertise(relay, now, log.With("svc", "turn")) },
-		renewed: func() { relay.Recheck() },
-	}, log)
+	front, err := openFront(ctx, cfg, w.manager.passed, toldTo(&relay, log.With("svc", "turn")), log)
 	if err != nil {
 		return err
 	}
@@ -70,10 +66,6 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
-	bans, err := openBans(cfg, secrets.room, log.With("svc", "match"))
-	if err != nil {
-		return err
-	}
 	waits := newWaitTimes()
 	lobby = match.New(match.Config{
 		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
@@ -81,14 +73,16 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
+	run := newOperator(cfg, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
 	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))
-	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, log: log}
+	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload}, log: log}
 	page, err := wasm.New()
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
-	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), page)), log.With("svc", "web"))
-	admin, err := openAdmin(ctx, cfg, front.sockets, adminHandler(state, metrics(state, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store), bans, facts(cfg, state, front, relay), events.Store, log.With("svc", "admin")), log.With("svc", "admin"))
+	web := newHTTPServer(front.door.HTTP(), front.observe(routes(guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), run.api, page)), log.With("svc", "web"))
+	registry := metrics(state, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store)
+	admin, err := run.listen(ctx, cfg, front.sockets, insights(registry, facts(cfg, state, front, relay), events), log.With("svc", "admin"))
 	if err != nil {
 		return err
 	}
@@ -103,6 +97,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		{"admin", admin.serve},
 		{"timeline", events.Serve},
 		{"reload", settings.serve},
+		{"secrets", run.keys.serve},
 		{"memory", thrift.Serve},
 	})
 }

@@ -16,6 +16,7 @@ type stage struct {
 // readiness is what /readyz tells.
 type readiness struct {
 	reason   atomic.Pointer[string]
+	draining atomic.Bool     // the operator has said so
 	relaying atomic.Bool     // it is known by which URLs clients can come to the relay
 	warnings func() []string // what an operator ought to mend, though the server serves
 }
@@ -27,6 +28,11 @@ func newReadiness(warnings func() []string) *readiness { return &readiness{warni
 
 func (r *readiness) set(reason string) { r.reason.Store(&reason) }
 
+// drain makes the server not ready as long as the operator wants that.
+func (r *readiness) drain(on bool) { r.draining.Store(on) }
+
+func (r *readiness) drains() bool { return r.draining.Load() }
+
 func (r *readiness) relayIsOffered() { r.relaying.Store(true) }
 
 // notReady is why the server cannot serve; empty means that it can.
@@ -35,6 +41,8 @@ func (r *readiness) notReady() string {
 	switch {
 	case reason == nil, *reason == "" && !r.relaying.Load():
 		return "starting"
+	case *reason == "" && r.drains():
+		return "draining"
 	default:
 		return *reason
 	}

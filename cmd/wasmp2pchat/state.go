@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
 
 // secrets is what the services sign with.
@@ -34,13 +37,30 @@ func loadSecrets(cfg *config) (secrets, error) {
 		s.room = text
 	}
 	if len(s.turn) == 0 {
-		text, err := generatedSecret(cfg.StateDir, "turn-secret")
+		keys, err := readTurnKeys(turnKeyFile(cfg.StateDir), time.Now())
+		switch {
+		case err != nil:
+			return secrets{}, stateHint(err)
+		case len(keys) > 0:
+			s.turn = secretsOf(keys)
+			return s, nil
+		}
+		text, err := makeSecret(turnKeyFile(cfg.StateDir))
 		if err != nil {
 			return secrets{}, err
 		}
 		s.turn = []string{text}
 	}
 	return s, nil
+}
+
+// openState is what the server has kept: its secrets, and who is banned.
+func openState(cfg *config, log *slog.Logger) (s secrets, bans *match.Bans, err error) {
+	if s, err = loadSecrets(cfg); err != nil {
+		return s, nil, err
+	}
+	bans, err = openBans(cfg, s.room, log.With("svc", "match"))
+	return s, bans, err
 }
 
 // generatedSecret reads a secret from a file that only the owner can read, and
@@ -68,9 +88,7 @@ func budgetFile(cfg *config) string {
 
 // makeSecret writes a new secret.
 func makeSecret(path string) (string, error) {
-	var random [32]byte
-	rand.Read(random[:]) // never fails
-	text := hex.EncodeToString(random[:])
+	text := newSecret()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", stateHint(fmt.Errorf("make the state folder: %w", err))
 	}
@@ -78,6 +96,12 @@ func makeSecret(path string) (string, error) {
 		return "", stateHint(fmt.Errorf("write a generated secret: %w", err))
 	}
 	return text, nil
+}
+
+func newSecret() string {
+	var random [32]byte
+	rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:])
 }
 
 func stateHint(err error) error {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"net/http"
 	"slices"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
@@ -155,4 +158,16 @@ func bit(set bool, value uint16) uint16 {
 		return value
 	}
 	return 0
+}
+
+// history answers GET /api/rooms/{id}/timeline.
+func (c chronicle) history() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t, found := c.Find(r.PathValue("id"))
+		if !found {
+			admin.Fail(w, http.StatusNotFound, "no such room, or it is forgotten")
+			return
+		}
+		admin.Reply(w, http.StatusOK, t)
+	})
 }

@@ -55,7 +55,7 @@ func newHTTPServer(listener net.Listener, handler http.Handler, log *slog.Logger
 }
 
 // routes is what answers where on the public port.
-func routes(lobby, rooms, check, probes http.Handler, page *wasm.Page) http.Handler {
+func routes(lobby, rooms, check, probes http.Handler, turn *turnAPI, page *wasm.Page) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /matchmaking", lobby)
 	mux.Handle("GET /signaling", rooms)
@@ -63,6 +63,10 @@ func routes(lobby, rooms, check, probes http.Handler, page *wasm.Page) http.Hand
 	mux.Handle("/doctor/probes", probes)
 	mux.Handle("/doctor/probes/", probes)
 	mux.Handle("GET /.ok", empty())
+	if turn != nil {
+		mux.Handle("GET /turn", turn)
+		mux.Handle("OPTIONS /turn", turn)
+	}
 	mux.Handle("GET /version", versionHandler(page))
 	mux.Handle("/", page)
 	return mux

@@ -1,10 +1,8 @@
 package timeline
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -235,18 +233,4 @@ func (t Timeline) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// Handler answers GET /api/rooms/{id}/timeline.
-func Handler(s *Store) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t, found := s.Find(r.PathValue("id"))
-		if !found {
-			http.Error(w, "no such room, or it is forgotten", http.StatusNotFound)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(t) // the client has gone
-	})
 }

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"reflect"
@@ -84,35 +82,32 @@ func noRelay(s *timeline.Store, room string) {
 
 const roomName = "kJ3sVbQ1XyZ0aBcDeFgHiA"
 
-// TestTimelineOfARoom holds the answer of GET /api/rooms/{id}/timeline and its
-// text, by all names of the room.
+// TestTimelineOfARoom holds the JSON of a timeline and its text, by all names of the
+// room.
 func TestTimelineOfARoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, timeline.Limits{}, quiet())
 		noRelay(s, roomName)
 		pause(5 * time.Second)
-		mux := http.NewServeMux()
-		mux.Handle("GET /api/rooms/{id}/timeline", timeline.Handler(s))
-		ask := func(id string) *httptest.ResponseRecorder {
-			answer := httptest.NewRecorder()
-			mux.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/rooms/"+id+"/timeline", nil))
-			return answer
-		}
 		var got timeline.Timeline
 		for _, id := range []string{roomName, roomName[:8], roomName + "AAAAAGk1Zm9vYmFyYmF6cXV4MTIzNDU2"} {
-			answer := ask(id)
+			found, ok := s.Find(id)
+			answer, err := json.Marshal(found)
+			if !ok || err != nil {
+				t.Fatalf("Find(%q) = %v, %v", id, ok, err)
+			}
 			got = timeline.Timeline{}
-			if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || answer.Code != http.StatusOK {
-				t.Fatalf("GET %s = %d %s, %v", id, answer.Code, answer.Body, err)
+			if err := json.Unmarshal(answer, &got); err != nil {
+				t.Fatalf("the timeline %s cannot be read: %v", answer, err)
 			}
 			if got.Room != roomName || got.Verdict != wire.VerdictNoRelay || got.Ended.IsZero() {
-				t.Errorf("GET %s = %+v, want the room, over, with no-relay", id, got)
+				t.Errorf("Find(%q) = %+v, want the room, over, with no-relay", id, got)
 			}
 		}
 		for _, id := range []string{"kJ3sVbQ", "kJ3sVbQ2", "x" + roomName[1:], strings.Repeat("k", 200)} {
-			if answer := ask(id); answer.Code != http.StatusNotFound {
-				t.Errorf("GET %s = %d, want 404", id, answer.Code)
+			if found, ok := s.Find(id); ok {
+				t.Errorf("Find(%q) = %+v, want nothing", id, found)
 			}
 		}
 		var text bytes.Buffer
