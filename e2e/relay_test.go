@@ -24,10 +24,15 @@ import (
 // relaySecret is shared by the server and turnutils_uclient.
 const relaySecret = "not a secret outside of this test"
 
+// relayAPIKey is that of an application beside the chat.
+const relayAPIKey = "no-key-outside-of-this-test"
+
 // relay is a running wasmp2pchat that relays to everybody, with turnutils_peer
 // beside it. All of it is on loopback.
 type relay struct {
 	plain, secure string // ports for UDP and TCP, and for TLS and DTLS
+	web           string // of the page and GET /turn, by https
+	cert          string // file of its certificate
 	peer          string // the port of turnutils_peer
 }
 
@@ -36,13 +41,14 @@ type relay struct {
 func startRelay(t *testing.T, plane string) *relay {
 	t.Helper()
 	ports := unusedPorts(t, 4)
-	r := &relay{plain: ports[0], secure: ports[1], peer: startEcho(t)}
+	r := &relay{plain: ports[0], secure: ports[1], web: ports[2], peer: startEcho(t)}
 	admin := "127.0.0.1:" + ports[3]
 	cert, key := writeCertificate(t, "localhost")
+	r.cert = cert
 	settings := []string{
 		"ADDR=127.0.0.1:" + ports[2], "ADMIN_ADDR=" + admin, "STATE_DIR=" + t.TempDir(),
 		"PUBLIC_IPS=127.0.0.1,::1", "DOMAIN=localhost", "TLS_CERT_FILE=" + cert, "TLS_KEY_FILE=" + key,
-		"TURN_SECRETS=" + relaySecret, "TURN_PEERS=any", "TURN_DATAPLANE=" + plane,
+		"TURN_SECRETS=" + relaySecret, "TURN_PEERS=any", "TURN_API_KEY=" + relayAPIKey, "TURN_DATAPLANE=" + plane,
 		"TURN_UDP_ADDR=127.0.0.1:" + r.plain, "TURN_TCP_ADDR=127.0.0.1:" + r.plain, "TURN_TLS_ADDR=127.0.0.1:" + r.secure,
 		"TURN_MAX_ALLOCATIONS_PER_USER=2000", // all clients of the tool are one user
 	}
