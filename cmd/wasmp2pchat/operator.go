@@ -59,6 +59,7 @@ func (o *operator) reload(cfg *config) {
 	token := cfg.AdminToken.reveal()
 	o.token.Store(&token)
 	o.api.setKeys(cfg.TURN.APIKeys)
+	o.keys.refresh()
 }
 
 // listen opens ADMIN_ADDR, where more answers as well, by pattern.

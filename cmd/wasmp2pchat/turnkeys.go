@@ -137,6 +137,23 @@ func (k *turnKeys) rotate() error {
 	return k.apply(secretsOf(keys))
 }
 
+// refresh applies the file once more, after whoever has read it before a rotation and
+// applied it after.
+func (k *turnKeys) refresh() {
+	if k.path == "" {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keys, err := readTurnKeys(k.path, time.Now())
+	if err == nil && len(keys) > 0 {
+		err = k.apply(secretsOf(keys))
+	}
+	if err != nil {
+		k.log.Error("turn secrets are not read again", "err", err.Error())
+	}
+}
+
 // list tells of the secrets, without saying them: when each was used last, the
 // newest first.
 func (k *turnKeys) list(used []time.Time) []admin.Secret {
@@ -162,9 +179,7 @@ func (k *turnKeys) serve(ctx context.Context) error {
 	for {
 		var due <-chan time.Time
 		if wait, some := k.expire(time.Now()); some {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			due = timer.C
+			due = time.After(wait)
 		}
 		select {
 		case <-ctx.Done():

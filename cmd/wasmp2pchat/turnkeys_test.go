@@ -112,6 +112,21 @@ func TestSecretsThatHaveGoneAreNotRead(t *testing.T) {
 	})
 }
 
+// TestASlowReloadLosesNoSecret rotates between the moment at which a reload has read
+// the file and that at which it applies what it has read.
+func TestASlowReloadLosesNoSecret(t *testing.T) {
+	t.Parallel()
+	keys, ring := openKeys(t, t.TempDir())
+	read := ring.now()
+	must(t, keys.rotate())
+	rotated := ring.now()
+	must(t, ring.apply(read))
+	keys.refresh()
+	if !slices.Equal(ring.now(), rotated) {
+		t.Errorf("then the secrets are %d, want the two of the rotation", len(ring.now()))
+	}
+}
+
 func TestRotationIsRefused(t *testing.T) {
 	t.Parallel()
 	conflict := func(err error, what string) {
