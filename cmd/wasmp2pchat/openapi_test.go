@@ -172,7 +172,36 @@ func TestTheContractHolds(t *testing.T) {
 		t.Fatalf("allocations = %s, Link %q; want one of the room, and where the next are", text, header.Get("Link"))
 	}
 	room := rooms[0].ID
-	for _, q := range []call{
+	for _, q := range questions(room, allocations[0].ID) {
+		ask(q)
+	}
+	a.expect("* the stranger has left")
+	b.expect("* the stranger has left")
+	var bans []admin.Ban
+	text, _ = ask(call{does: "GET /api/bans", status: 200})
+	if mustJSON(t, text, &bans); len(bans) != 2 || bans[0].Reason != "sells watches" {
+		t.Fatalf("bans = %s, want two", text)
+	}
+	ask(call{does: "DELETE /api/bans/{name}", ids: bans[0].Name, status: 204})
+
+	c.isWhole(s.admin)
+	isAudited(t, s, token, "192.0.2.7")
+	if err := s.stop(); err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+}
+
+func mustJSON(t *testing.T, text []byte, v any) {
+	t.Helper()
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
+// questions are right and wrong, and all there are; at the end the allocation and
+// the room have gone.
+func questions(room, allocation string) []call {
+	return []call{
 		{does: "GET /api/rooms/{id}", ids: room, status: 200},
 		{does: "GET /api/rooms/{id}", ids: "no-such-room", status: 404},
 		{does: "GET /api/rooms/{id}/timeline", ids: room, status: 200},
@@ -215,54 +244,44 @@ func TestTheContractHolds(t *testing.T) {
 		{does: "GET /debug/pprof/symbol", status: 200},
 		{does: "GET /debug/pprof/profile", ids: "?seconds=1", status: 200},
 		{does: "GET /debug/pprof/trace", ids: "?seconds=0.1", status: 200},
-		{does: "DELETE /api/allocations/{id}", ids: allocations[0].ID, status: 204},
+		{does: "DELETE /api/allocations/{id}", ids: allocation, status: 204},
 		{does: "DELETE /api/rooms/{id}", ids: room, status: 204},
 		{does: "DELETE /api/rooms/{id}", ids: room, status: 404},
-	} {
-		ask(q)
 	}
-	a.expect("* the stranger has left")
-	b.expect("* the stranger has left")
-	var bans []admin.Ban
-	text, _ = ask(call{does: "GET /api/bans", status: 200})
-	if mustJSON(t, text, &bans); len(bans) != 2 || bans[0].Reason != "sells watches" {
-		t.Fatalf("bans = %s, want two", text)
-	}
-	ask(call{does: "DELETE /api/bans/{name}", ids: bans[0].Name, status: 204})
+}
 
+// isWhole holds that every operation was seen to work, and wants the token if the
+// contract says so.
+func (c *contract) isWhole(base string) {
+	c.t.Helper()
 	for path, item := range c.doc.Paths.Map() {
 		for method, operation := range item.Operations() {
 			if !c.seen[operation.OperationID] {
-				t.Errorf("%s %s was never seen to work", method, path)
+				c.t.Errorf("%s %s was never seen to work", method, path)
 			}
 			if operation.Security != nil && len(*operation.Security) == 0 {
 				continue
 			}
-			c.ask(s.admin, "", call{does: method + " " + path, ids: "1", status: http.StatusUnauthorized, wrong: method == http.MethodPost && operation.RequestBody != nil})
+			c.ask(base, "", call{does: method + " " + path, ids: "1", status: http.StatusUnauthorized, wrong: method == http.MethodPost && operation.RequestBody != nil})
 		}
 	}
+}
+
+// isAudited holds that every change is in the log, and what nobody may read is not.
+func isAudited(t *testing.T, s *server, token string, others ...string) {
+	t.Helper()
 	audit := s.log.with(`"msg":"operator"`)
 	for _, did := range []string{"end room", "end allocation", "ban address", "lift ban", "drain", "end drain", "rotate secret", "mint credential"} {
 		if !slices.ContainsFunc(audit, func(line string) bool { return strings.Contains(line, `"did":"`+did+`"`) }) {
 			t.Errorf("the log does not say %q", did)
 		}
 	}
-	for _, secret := range []string{token, "192.0.2.7"} {
+	for _, secret := range append(others, token) {
 		if line := s.log.line(secret); line != "" {
 			t.Errorf("the log holds %s: %s", secret, line)
 		}
 	}
 	if !strings.Contains(audit[0], `"by":"token `) {
 		t.Errorf("the log does not say by whom: %s", audit[0])
-	}
-	if err := s.stop(); err != nil {
-		t.Errorf("the server ended with %v", err)
-	}
-}
-
-func mustJSON(t *testing.T, text []byte, v any) {
-	t.Helper()
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(v); err != nil {
-		t.Fatalf("%s: %v", text, err)
 	}
 }
