@@ -23,7 +23,7 @@ test "$(state NotifyAccess)" = main
 page() { path=$1 && shift && curl --silent --show-error --fail --cacert /etc/ssl/chat/cert.pem "$@" "https://chat.example.org/$path"; }
 page "" | grep -q 'id="start"'
 until wasmp2pchat health; do test "$(state ActiveState)" = active; done
-sh -c 'set -a; . /etc/wasmp2pchat/.env; exec wasmp2pchat config' | grep -q 'WASMP2PCHAT_DOMAIN *chat.example.org *environment'
+wasmp2pchat config --env-file /etc/wasmp2pchat/.env | grep -q 'WASMP2PCHAT_DOMAIN *chat.example.org'
 test "$(status Seccomp)" = 2
 test "$(status NoNewPrivs)" = 1
 test "$(status CapEff)" = 0000000000000400
@@ -47,8 +47,11 @@ test "$(nft list chain inet filter input | grep -c 'accept comment "wasmp2pchat'
 before=$(state MainPID)
 /wasmp2pchat init --domain chat.example.org --cert /etc/ssl/chat/cert.pem --key /etc/ssl/chat/key.pem --install | grep -c unchanged
 test "$(state MainPID)" = "$before"
+echo WASMP2PCHAT_WS_MAX_PER_IP=77 >>/etc/wasmp2pchat/.env
 systemctl reload $service
-until journalctl -u wasmp2pchat -o cat | grep -q reloaded; do test "$(state MainPID)" = "$before"; done
+until journalctl -u wasmp2pchat -o cat | grep -q 'WS_MAX_PER_IP.*77'; do test "$(state MainPID)" = "$before"; done
+test "$(stat -c %a /run/wasmp2pchat /etc/wasmp2pchat/.env | xargs)" = "700 600"
+sed -i '$d' /etc/wasmp2pchat/.env
 
 # Systemd has the sockets, and who comes while nobody serves waits.
 cp /root/wasmp2pchat.socket /etc/systemd/system/
