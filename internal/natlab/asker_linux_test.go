@@ -23,6 +23,10 @@ import (
 // One takes well under a millisecond.
 const answerTimeout = 300 * time.Millisecond
 
+// patience is how long is waited for a connection that must come about: a machine may
+// be busy, and the kernel asks for a neighbour, or sends a SYN, again after a second.
+const patience = 5 * time.Second
+
 // needLab skips a test where no lab can be built, unless that is a fault: the
 // CI says that it can.
 func needLab(t *testing.T) {
@@ -228,10 +232,15 @@ func isGreeted(t *testing.T, client, server *natlab.Host, port string) bool {
 	return n == 1
 }
 
-// reaches tells whether a TCP connection to an address comes about.
-func reaches(t *testing.T, from *natlab.Host, address string) bool {
+// reaches tells whether a TCP connection to an address comes about; if it shall, it
+// has the patience for it.
+func reaches(t *testing.T, from *natlab.Host, address string, shall bool) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
+	limit := answerTimeout
+	if shall {
+		limit = patience
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	conn, err := from.Dial(ctx, "tcp", address)
 	if err != nil {

@@ -195,10 +195,10 @@ func TestFamilies(t *testing.T) {
 			if got := lab.Outside(natlab.SideA).String(); got != c.outside {
 				t.Errorf("Outside() = %s, want %s", got, c.outside)
 			}
-			if got := reaches(t, client, server4); got != c.four {
+			if got := reaches(t, client, server4, c.four); got != c.four {
 				t.Errorf("IPv4 passes: %t, want %t", got, c.four)
 			}
-			if got := reaches(t, client, server6); got != c.six {
+			if got := reaches(t, client, server6, c.six); got != c.six {
 				t.Errorf("IPv6 passes: %t, want %t", got, c.six)
 			}
 		})

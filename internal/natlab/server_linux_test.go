@@ -147,7 +147,7 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("metadata = %q, %v", body, err)
 	}
 	for _, host := range []*natlab.Host{lab.Client(natlab.SideB), lab.Elsewhere()} {
-		if reaches(t, host, "169.254.169.254:80") {
+		if reaches(t, host, "169.254.169.254:80", false) {
 			t.Errorf("a host that is not the server reaches its metadata from %v", host.Addr())
 		}
 	}

@@ -67,7 +67,7 @@ func TestMove(t *testing.T) {
 				t.Fatal(err)
 			}
 			closeAfter(t, listener)
-			if !reaches(t, client, listener.Addr().String()) {
+			if !reaches(t, client, listener.Addr().String(), true) {
 				t.Error("no IPv6 from the other network")
 			}
 			b := newAsker(t, lab.Client(natlab.SideB), reflectors)
