@@ -73,7 +73,7 @@ func hostPort(text string) (host string, port uint16, ok bool) {
 	} else {
 		host, text = text, ""
 	}
-	if host == "" || strings.ContainsAny(host, "/@ ") {
+	if host == "" || strings.ContainsAny(host, "/@ []") {
 		return "", 0, false
 	}
 	if text == "" {

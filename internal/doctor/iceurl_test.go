@@ -48,7 +48,7 @@ func TestURLsAreBounded(t *testing.T) {
 
 // FuzzParseICEURL: what is read can be dialled, and is read again as the same.
 func FuzzParseICEURL(f *testing.F) {
-	for _, seed := range []string{"stun:192.0.2.1:3478", "turn:[2001:db8::1]:3478?transport=udp", "turns:a:443?transport=tcp", "turn:[]:1", "turn:a?", "stun::1"} {
+	for _, seed := range []string{"stun:192.0.2.1:3478", "turn:[2001:db8::1]:3478?transport=udp", "turns:a:443?transport=tcp", "turn:[]:1", "turn:a?", "stun::1", "turn:]"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -79,15 +80,15 @@ func (x *exam) meet(ctx context.Context, lobby, room *site) *couple {
 	return p
 }
 
-// leave ends it politely.
+// leave ends it politely: the server has nobody to wait for.
 func (p *couple) leave() {
-	for _, v := range []*visitor{&p.a, &p.b} {
-		for _, ws := range []*websocket.Conn{v.lobby, v.seat} {
-			if ws != nil {
-				_ = ws.CloseNow() // the server forgets them at once
-			}
+	var leaving sync.WaitGroup
+	for _, ws := range []*websocket.Conn{p.a.lobby, p.b.lobby, p.a.seat, p.b.seat} {
+		if ws != nil {
+			leaving.Go(func() { _ = ws.Close(websocket.StatusNormalClosure, "") }) // in 5 s, or it is cut
 		}
 	}
+	leaving.Wait()
 }
 
 // dial opens a WebSocket, as the page does: from its own origin, which a proxy

@@ -119,8 +119,10 @@ func (w *Witness) forget(now time.Time) {
 		delete(w.byHead, w.order[n].Prefix)
 		n++
 	}
-	w.order = append(w.order[:0:0], w.order[n:]...)
-	w.open.Store(int32(len(w.order)))
+	if n > 0 {
+		w.order = append(w.order[:0:0], w.order[n:]...)
+		w.open.Store(int32(len(w.order)))
+	}
 }
 
 // Idle reports whether nobody looks, without waiting.
