@@ -79,6 +79,7 @@ func TestTargets(t *testing.T) {
 		"chat.example.org":               "https://chat.example.org chat.example.org 443",
 		"wss://chat.example.org:8443/a/": "https://chat.example.org:8443/a chat.example.org 8443",
 		"http://[::1]:8080":              "http://[::1]:8080 ::1 8080",
+		"https://[::1]:443/":             "https://[::1] ::1 443",
 		"http://127.0.0.1":               "http://127.0.0.1 127.0.0.1 80",
 	} {
 		got, err := parseTarget(raw)
@@ -101,7 +102,7 @@ func TestOrigin(t *testing.T) {
 		"wss://chat.example.org:443/chat/": "https://chat.example.org",
 		"https://chat.example.org:8443":    "https://chat.example.org:8443",
 		"http://127.0.0.1:8080":            "http://127.0.0.1:8080",
-		"http://[2001:db8::1]":             "http://[2001:db8::1]",
+		"http://[2001:db8::1]:80/a":        "http://[2001:db8::1]",
 	} {
 		to, err := parseTarget(url)
 		if err != nil {

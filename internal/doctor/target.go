@@ -33,11 +33,11 @@ func parseTarget(raw string) (*target, error) {
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errURL
 	}
-	t := &target{host: strings.TrimSuffix(u.Hostname(), "."), port: 80}
+	t, usual := &target{host: strings.TrimSuffix(u.Hostname(), "."), port: 80}, "80"
 	switch u.Scheme {
 	case "http", "ws":
 	case "https", "wss":
-		t.secure, t.port = true, 443
+		t.secure, t.port, usual = true, 443, "443"
 	default:
 		return nil, errURL
 	}
@@ -48,6 +48,7 @@ func parseTarget(raw string) (*target, error) {
 		}
 		t.port = uint16(port)
 	}
+	u.Host = strings.TrimSuffix(u.Host, ":"+usual) // browsers do not say it, in Host and Origin
 	u.Scheme = "http"
 	if t.secure {
 		u.Scheme = "https"
@@ -67,19 +68,10 @@ func (t *target) literal() (netip.Addr, bool) {
 func (t *target) at(ip netip.Addr) netip.AddrPort { return netip.AddrPortFrom(ip, t.port) }
 
 // origin is what browsers say of the page from which they open a WebSocket
-// (RFC 6454 §6.1): with the port only where it is not the usual one.
+// (RFC 6454 §6.1).
 func (t *target) origin() string {
-	scheme, usual := "http", uint16(80)
-	if t.secure {
-		scheme, usual = "https", 443
-	}
-	host := t.host
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	if t.port != usual {
-		host += ":" + strconv.Itoa(int(t.port))
-	}
+	scheme, rest, _ := strings.Cut(t.base, "://")
+	host, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + host
 }
 
