@@ -68,29 +68,72 @@ func TestDatagramsLeaveAsTheyWereAdded(t *testing.T) {
 }
 
 // TestManySocketsInOneFlush holds that datagrams of several sockets to several
-// addresses, mixed, keep their order.
+// addresses, mixed, keep their order: those that leave together, and those of too
+// many sockets for that.
 func TestManySocketsInOneFlush(t *testing.T) {
 	t.Parallel()
-	out := NewSender(64)
-	var conns []*net.UDPConn
-	for range 3 {
-		s, conn, addr := pair(t, "127.0.0.1")
-		conns = append(conns, conn)
-		name := NewName(addr, false, 0)
-		for i := range 6 {
-			out.Add(s, &name, nil, []byte{byte(i)})
+	for _, sockets := range []int{3, 2 * lookBack} {
+		out := NewSender(64)
+		socks, conns, names := make([]*Socket, sockets), make([]*net.UDPConn, sockets), make([]Name, sockets)
+		for i := range sockets {
+			var addr netip.AddrPort
+			socks[i], conns[i], addr = pair(t, "127.0.0.1")
+			names[i] = NewName(addr, false, 0)
 		}
-	}
-	if lost := out.Flush(); lost != 0 {
-		t.Fatalf("Flush() = %d", lost)
-	}
-	p := make([]byte, 10)
-	for _, conn := range conns {
-		for i := range 6 {
-			if n, _, err := conn.ReadFromUDPAddrPort(p); err != nil || n != 1 || p[0] != byte(i) {
-				t.Fatalf("datagram %d is %v, %v", i, p[:n], err)
+		for n := range 7 {
+			for i := range sockets {
+				out.Add(socks[i], &names[i], nil, make([]byte, 1+n%3)) // so that some are no segments
 			}
 		}
+		if lost := out.Flush(); lost != 0 {
+			t.Fatalf("Flush() = %d", lost)
+		}
+		p := make([]byte, 10)
+		for _, conn := range conns {
+			for n := range 7 {
+				if got, _, err := conn.ReadFromUDPAddrPort(p); err != nil || got != 1+n%3 {
+					t.Fatalf("datagram %d of %d sockets has %d bytes, %v, want %d", n, sockets, got, err, 1+n%3)
+				}
+			}
+		}
+	}
+}
+
+// TestAwaitLeavesNothingBehind holds that each is given all that was there, whole
+// batches of it too, and what comes while it is at work.
+func TestAwaitLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	s, conn, addr := pair(t, "127.0.0.1")
+	wrapped, err := Wrap(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(texts ...string) {
+		for _, text := range texts {
+			if err := s.SendTo([]byte(text), addr); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	send("a", "a", "a", "b", "c")
+	in, got := NewReceiver(4, 100, 0, 0), ""
+	each := func(first, end int) bool {
+		for i := first; i < end; i++ {
+			buf, begin, end := in.Datagram(i)
+			if got += string(buf[begin:end]); len(got) == 5 {
+				send("d", "e")
+			}
+		}
+		in.Reset()
+		return len(got) >= 7
+	}
+	for len(got) < 7 {
+		if err := in.Await(wrapped, 2, each); err != nil {
+			t.Fatalf("Await() = %v when %q had come", err, got)
+		}
+	}
+	if got != "aaabcde" {
+		t.Errorf("received %q, want aaabcde", got)
 	}
 }
 
