@@ -172,7 +172,7 @@ func TestTheContractHolds(t *testing.T) {
 		t.Fatalf("allocations = %s, Link %q; want one of the room, and where the next are", text, header.Get("Link"))
 	}
 	room := rooms[0].ID
-	for _, q := range questions(room, allocations[0].ID) {
+	for _, q := range callsTo(room, allocations[0].ID) {
 		ask(q)
 	}
 	a.expect("* the stranger has left")
@@ -198,9 +198,9 @@ func mustJSON(t *testing.T, text []byte, v any) {
 	}
 }
 
-// questions are right and wrong, and all there are; at the end the allocation and
+// callsTo are right and wrong, and all there are; at the end the allocation and
 // the room have gone.
-func questions(room, allocation string) []call {
+func callsTo(room, allocation string) []call {
 	return []call{
 		{does: "GET /api/rooms/{id}", ids: room, status: 200},
 		{does: "GET /api/rooms/{id}", ids: "no-such-room", status: 404},
