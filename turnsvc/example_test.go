@@ -3,7 +3,6 @@ package turnsvc_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"net/netip"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
@@ -20,7 +19,8 @@ func Example() {
 		Peers:     turnsvc.PeersPublic,
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx) }()
