@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"net/netip"
 	"os"
@@ -21,8 +22,8 @@ import (
 
 // What the README may ask of somebody who has a machine and a name.
 const (
-	mostCommands  = 3
-	mostVariables = 1
+	mostCommands = 3
+	mostValues   = 1
 )
 
 // TestANewUserServes has nothing but the README, a name, and a machine on the
@@ -31,9 +32,10 @@ const (
 // found where the program looks for it: nobody tells it of another one.
 func TestANewUserServes(t *testing.T) {
 	commands := readCommands(t, "On a server of your own")
-	if variables := variablesOf(commands); len(commands) > mostCommands || len(variables) > mostVariables {
-		t.Errorf("the README wants %d commands and %d variables of a newcomer, want at most %d and %d: %q",
-			len(commands), len(variables), mostCommands, mostVariables, commands)
+	values := valuesOf(commands)
+	if len(commands) > mostCommands || len(values) > mostValues {
+		t.Errorf("the README wants %d commands of a newcomer, and %d values: %q and %q; want at most %d and %d",
+			len(commands), len(values), commands, values, mostCommands, mostValues)
 	}
 	w := newLand(t, natlab.Symmetric, natlab.Symmetric)
 	if err := w.lab.SetName(domain, netip.MustParseAddr("51.51.51.10")); err != nil {
@@ -42,14 +44,14 @@ func TestANewUserServes(t *testing.T) {
 	w.site = "https://" + domain + "/"
 	le := w.letsEncrypt()
 	w.trusts = inFile(t, string(le.issued))
+	n := newNewcomer(w, le.roots)
 
 	began := time.Now()
-	home := &newcomer{w: w, home: checkout(t), roots: le.roots, path: sudoless(t)}
-	took := home.follow(commands)
+	took := n.follow(commands)
 	w.people(chromium, chromium)
 	w.chats("relay-udp")
-	t.Logf("from the folder to the chat: %d commands, %d variables, %v\n%s",
-		len(commands), len(variablesOf(commands)), time.Since(began).Round(100*time.Millisecond), strings.Join(took, "\n"))
+	t.Logf("from the folder to the end of the chat: %d commands, %d values, %.1f s\n%s",
+		len(commands), len(values), time.Since(began).Seconds(), strings.Join(took, "\n"))
 }
 
 // readCommands reads the first block of code of a section of the README.
@@ -64,12 +66,18 @@ func readCommands(t *testing.T, heading string) (commands []string) {
 		t.Fatalf("the README has no section %q", heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
+	fenced := false
 	for line := range strings.Lines(section) {
-		command, isCode := strings.CutPrefix(line, "    ")
+		command, indented := strings.CutPrefix(line, "    ")
+		fence := strings.HasPrefix(line, "```")
 		switch {
-		case isCode:
+		case fence:
+			fenced = !fenced
+		case indented || fenced:
 			commands = append(commands, strings.TrimSpace(command))
-		case len(commands) > 0:
+			continue
+		}
+		if len(commands) > 0 {
 			return commands
 		}
 	}
@@ -77,37 +85,68 @@ func readCommands(t *testing.T, heading string) (commands []string) {
 	return nil
 }
 
-// variable is a variable that a command sets.
-var variable = regexp.MustCompile(`\b[A-Z][A-Z0-9_]*=`)
+// value is what a newcomer has to put into a command: a variable, or what stands
+// behind a flag.
+var value = regexp.MustCompile(`\b[A-Z][A-Z0-9_]*=\S+|--[a-z-]+[ =][^\s-]\S*`)
 
-// variablesOf lists what a newcomer has to set: each name once.
-func variablesOf(commands []string) []string {
-	list := variable.FindAllString(strings.Join(commands, "\n"), -1)
+// valuesOf lists them, each once.
+func valuesOf(commands []string) []string {
+	list := value.FindAllString(strings.Join(commands, "\n"), -1)
 	slices.Sort(list)
 	return slices.Compact(list)
 }
 
-// checkout is a folder with what git has of the project, and of the changes in it.
-func checkout(t *testing.T) (dir string) {
-	t.Helper()
-	dir = t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "sh", "-ec", `git ls-files -coz --exclude-standard | xargs -0 cp --parents -t "$1"`, "sh", dir)
-	cmd.Dir = ".."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("copy the project: %v: %s", err, out)
-	}
-	return dir
+// newcomer sits at the machine of the server. What root writes there is in
+// folders of the test.
+type newcomer struct {
+	w    *world
+	home string // his folder
+	root string // folders that stand in for those of the machine
+	path string // where shells look for programs
 }
 
-// sudoless is a PATH on which sudo is there, and has nothing to do: root runs the
-// tests.
-func sudoless(t *testing.T) (path string) {
+// newNewcomer gives him a checkout: a folder with what git has of the project, and
+// of the changes in it. The machine knows the roots in a file.
+func newNewcomer(w *world, roots string) *newcomer {
+	t := w.t
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "sudo"), []byte("#!/bin/sh\nexec \"$@\"\n"), 0o700); err != nil {
+	n := &newcomer{w: w, home: t.TempDir(), root: t.TempDir()}
+	goroot, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return dir + ":" + environ("PATH")
+	n.path = n.programs() + ":" + filepath.Join(strings.TrimSpace(string(goroot)), "bin") + ":" + environ("PATH")
+	const script = `git ls-files -coz --exclude-standard | xargs -0 cp --parents -t "$1"
+mkdir "$2/lib" "$2/bin"
+cp -a /etc "$2/etc" # with the names of the laboratory
+rm "$2/etc/ssl/certs/ca-certificates.crt"
+cp "$3" "$2/etc/ssl/certs/ca-certificates.crt"
+cd "$2/etc"
+chmod -f a+r hosts nsswitch.conf resolv.conf ssl/certs/ca-certificates.crt`
+	cmd := w.lab.Server().Command(t.Context(), "sh", "-ec", script, "sh", n.home, n.root, roots)
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("furnish the machine: %v: %s", err, out)
+	}
+	return n
+}
+
+// systemctl stands in for systemd, which the machine of the laboratory has not.
+//
+//go:embed testdata/systemctl.sh
+var systemctl string
+
+// programs is a folder with a sudo that has nothing to do, because root runs the
+// tests, and with systemd.
+func (n *newcomer) programs() (dir string) {
+	n.w.t.Helper()
+	dir = n.w.t.TempDir()
+	for name, text := range map[string]string{"sudo": "#!/bin/sh\nexec \"$@\"\n", "systemctl": systemctl} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			n.w.t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // environ is a variable of the environment of the test.
@@ -120,18 +159,10 @@ func environ(name string) string {
 	return ""
 }
 
-// newcomer sits at the machine of the server.
-type newcomer struct {
-	w     *world
-	home  string // his folder
-	roots string // file: the roots that the system knows
-	path  string // where his shell looks for programs
-}
-
 // buildTime bounds what a command may take: one of them builds everything.
 const buildTime = 5 * time.Minute
 
-// follow types the commands. The last one is the server, which runs until the
+// follow types the commands. The last one starts the server, which runs until the
 // test ends; follow returns when the page is there. What each took is returned as
 // lines.
 func (n *newcomer) follow(commands []string) (took []string) {
@@ -142,7 +173,7 @@ func (n *newcomer) follow(commands []string) (took []string) {
 	for _, command := range commands[:len(commands)-1] {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(n.w.t.Context(), buildTime)
-		out, err := n.types(ctx, "sh", "-ec", command).CombinedOutput()
+		out, err := n.types(ctx, command).CombinedOutput()
 		cancel()
 		if err != nil {
 			n.w.t.Fatalf("%s: %v: %s", command, err, out)
@@ -156,12 +187,15 @@ func (n *newcomer) follow(commands []string) (took []string) {
 }
 
 // types is what a shell on the machine of the server does.
-func (n *newcomer) types(ctx context.Context, shell ...string) *exec.Cmd {
-	const script = `mount --bind "$1" /etc/ssl/certs/ca-certificates.crt
+func (n *newcomer) types(ctx context.Context, command string) *exec.Cmd {
+	const script = `mount --bind "$1/etc" /etc
+mount --bind "$1/lib" /var/lib
+mount --bind "$1/bin" /usr/local/bin
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system
 cd "$2"
-shift 2
-exec "$@"`
-	cmd := n.w.lab.Server().Command(ctx, "sh", append([]string{"-ec", script, "sh", n.roots, n.home}, shell...)...)
+eval "$3"`
+	cmd := n.w.lab.Server().Command(ctx, "sh", "-ec", script, "sh", n.root, n.home, command)
 	for _, name := range []string{"HOME", "GOCACHE", "GOMODCACHE", "GOFLAGS", "XDG_CACHE_HOME", "GOTOOLCHAIN"} {
 		if value := environ(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
@@ -171,26 +205,12 @@ exec "$@"`
 	return cmd
 }
 
-// as is a shell for a command: he is not root, unless he says sudo. What he
-// builds is his, and the files of /etc are for everybody, as they are elsewhere.
-func as(command string) (shell []string) {
-	if strings.HasPrefix(command, "sudo ") {
-		return []string{"sh", "-ec", command}
-	}
-	const script = `chown nobody .
-for file in hosts nsswitch.conf resolv.conf ssl/certs/ca-certificates.crt; do
-	test ! -e /etc/$file || chmod a+r /etc/$file
-done
-exec setpriv --reuid=nobody --regid=nogroup --clear-groups sh -ec "$1"`
-	return []string{"sh", "-ec", script, "sh", command}
-}
-
 // runs starts the server, and waits until its page comes with a certificate.
 func (n *newcomer) runs(command string) {
 	t := n.w.t
 	t.Helper()
 	life, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := n.types(life, as(command)...)
+	cmd := n.types(life, command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the shell, and what it runs
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	n.w.server = &server{log: &record{}, stop: stop}
@@ -205,6 +225,7 @@ func (n *newcomer) runs(command string) {
 	}()
 	t.Cleanup(func() {
 		stop()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what the command has left behind
 		<-exited
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", n.w.server.log)
