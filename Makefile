@@ -17,7 +17,7 @@ TSCSHA512  := a757625ba4ea2fd2f4ee7371bd130cee130cc387395cea3fd626cbe1a0081a6480
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 VULN      := $(TOOLS)/govulncheck-v1.9.0
-TAGS      := netns,browser,interop,load,proxies,monitoring,systemd
+TAGS      := netns,browser,interop,load,proxies,deployments,monitoring,systemd
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 AXE       := $(TOOLS)/axe-core-$(AXEVERSION).js
 GRAFANA   := $(TOOLS)/grafana-$(GRAFANAVERSION)-$(TSCVERSION)/node_modules
@@ -25,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies monitoring browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image image-test release vuln systemd clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -40,7 +40,7 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page wasm/standin
 
 # ---- what CI runs ----
 
-test: check vuln js uncut reproducible load interop netns proxies systemd monitoring browser ## everything CI runs; installs what is missing
+test: check vuln js uncut reproducible load interop netns proxies deployments systemd monitoring browser ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -83,6 +83,9 @@ netns: system/lab ## real NATs and the program in the kernel, in network namespa
 
 proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
 	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
+
+deployments: client system/lab system/proxies ## deployments that are broken in every way: doctor says why, and what mends it (root)
+	$(GO) test -count=1 -tags deployments -timeout 10m -parallel 8 -v ./e2e
 
 monitoring: client system/node system/prometheus $(GRAFANA)/@grafana/schema $(GRAFANA)/typescript ## Debian's Prometheus with the files of configs: each alert, and each query of the dashboard; and Grafana's types for it
 	$(GO) test -count=1 -tags monitoring -run 'TestAlerts|TestPrometheusAnswers|TestDashboardIsGrafanas' -v ./cmd/wasmp2pchat -grafana $(GRAFANA)

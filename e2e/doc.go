@@ -23,6 +23,7 @@
 //	chat_test.go         every pair of NATs that matters, with both browsers: path, credentials, messages
 //	credential_test.go   when the relay refuses
 //	edge_test.go         certificates, a cloud's 1:1 NAT, IPv6 alone
+//	newcomer_test.go     the README, a machine, and nothing else; letsencrypt_test.go, who issues its certificate
 //	port_test.go         networks that let out one port, and all is there
 //	cloud_test.go        outer addresses that are found, and move
 //	leave_test.go        NEXT, STOP, and tabs that are closed
@@ -59,6 +60,13 @@
 // program, each with its file of configs, unchanged: proxy_test.go tells the story,
 // proxy_stranger_test.go who is not believed, proxy_client_test.go and
 // proxy_world_test.go are the machinery.
+//
+// With the tag deployments and make deployments, somebody operates a server and
+// something is wrong: deployment_test.go asks doctor why and does what it says,
+// deployment_fault_test.go is the table of what can be wrong, doctor_test.go how
+// doctor is asked and obeyed, deployment_build_test.go breaks and mends,
+// deployment_probe_test.go and deployment_relay_test.go prove without doctor that
+// a fault is there, deployment_world_test.go is the machinery.
 //
 // Beside it, with the tag interop and make interop, coturn's own tools use our
 // relay: interop_test.go has the exercises, coturn_test.go runs the tools,
