@@ -116,17 +116,17 @@ func ofSettings() []fault {
 		{
 			name:   "the certificate is for another name",
 			breaks: func(d *deployment) { d.certify(d.ca.issue("other.example.org", 3)); d.serve() },
-			harm:   (*deployment).page, cause: "tls-name", mends: (*deployment).renew,
+			harm:   (*deployment).page, cause: "tls-name", says: "TLS_CERT_FILE", mends: (*deployment).renew,
 		},
 		{
 			name:   "the certificate has expired",
 			breaks: func(d *deployment) { d.certify(d.ca.issueUntil(time.Now().Add(-time.Hour), domain, 3)); d.serve() },
-			harm:   (*deployment).page, cause: "tls-expired", mends: (*deployment).renew,
+			harm:   (*deployment).page, cause: "tls-expired", says: "TLS_CERT_FILE", mends: (*deployment).renew,
 		},
 		{
 			name:   "the certificate is of an authority that nobody knows",
 			breaks: func(d *deployment) { d.certify(newAuthority(d.t).issue(domain, 3)); d.serve() },
-			harm:   (*deployment).page, cause: "tls-untrusted", mends: (*deployment).renew,
+			harm:   (*deployment).page, cause: "tls-untrusted", says: "TLS_CERT_FILE", mends: (*deployment).renew,
 		},
 		{
 			name:   "the relay reaches whom it likes",
@@ -153,13 +153,13 @@ func ofProxiesAndNodes() []fault {
 			name:   "the rooms are on a node with another ROOM_SECRET",
 			breaks: func(d *deployment) { d.roomsElsewhere("ROOM_SECRET=another secret of this laboratory") },
 			harm:   (*deployment).room, cause: "secret-mismatch",
-			mends: func(d *deployment, _ string) { d.roomsElsewhere(roomSecret) },
+			says: "WASMP2PCHAT_ROOM_SECRET", mends: func(d *deployment, _ string) { d.roomsElsewhere(roomSecret) },
 		},
 		{
 			name:   "the relay is on a node with other TURN_SECRETS",
 			breaks: func(d *deployment) { d.relayElsewhere("TURN_SECRETS=another secret of this laboratory") },
 			harm:   (*deployment).relay, cause: "secret-mismatch",
-			mends: func(d *deployment, _ string) { d.relayElsewhere(turnSecrets) },
+			says: "WASMP2PCHAT_TURN_SECRETS", mends: func(d *deployment, _ string) { d.relayElsewhere(turnSecrets) },
 		},
 	}
 }
@@ -170,7 +170,7 @@ func ofTheHost() []fault {
 		{
 			name:   "the clock of the server is an hour late",
 			breaks: func(d *deployment) { d.host = altered{machine: d.lab.Server(), program: lateServer(d.t)}; d.serve() },
-			harm:   (*deployment).clock, cause: "clock-off", mends: (*deployment).setClock,
+			harm:   (*deployment).clock, cause: "clock-off", says: "timedatectl set-ntp true", mends: (*deployment).setClock,
 		},
 		{
 			name:   "the server may open 64 files",
@@ -180,19 +180,22 @@ func ofTheHost() []fault {
 		{
 			name:   "the server does not run",
 			breaks: func(*deployment) {},
-			harm:   (*deployment).page, cause: "not-ready", onHost: true, mends: func(d *deployment, _ string) { d.serve() },
+			harm:   (*deployment).page, cause: "not-ready", onHost: true,
+			says: "systemctl start wasmp2pchat", mends: func(d *deployment, _ string) { d.serve() },
 		},
 		{
 			name:   "another program has the port of the relay",
 			breaks: (*deployment).takeRelayPort,
-			harm:   (*deployment).stun, cause: "port-taken", also: []string{"not-ready", "tcp-blocked"}, onHost: true, mends: (*deployment).stopOther,
+			harm:   (*deployment).stun, cause: "port-taken", also: []string{"not-ready", "tcp-blocked"}, onHost: true,
+			says: ":3478", mends: (*deployment).stopOther,
 		},
 		{
 			name: "another web server has port 443",
 			breaks: func(d *deployment) {
 				d.other = d.nginx(d.lab.Server(), d.site(d.ca.issue(domain, 3), "return 200 'Welcome to nginx!';"))
 			},
-			harm: (*deployment).page, cause: "port-taken", also: []string{"udp-blocked", "tcp-blocked", "page-missing"}, mends: (*deployment).stopOther,
+			harm: (*deployment).page, cause: "port-taken", also: []string{"udp-blocked", "tcp-blocked", "page-missing"},
+			says: ":443", mends: (*deployment).stopOther,
 		},
 	}
 }

@@ -2,7 +2,10 @@
 
 package e2e
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // fault is one way in which a deployment does not work.
 type fault struct {
@@ -12,6 +15,7 @@ type fault struct {
 	onHost bool                            // doctor runs on the server's host: nobody else can know
 	cause  string                          // what doctor has to name
 	also   []string                        // what follows from it, and may be named too
+	says   string                          // what the fix must have, where what mends does not take it from there
 	mends  func(d *deployment, fix string) // what the fix asks of people; nil: it is a command or a setting
 }
 
@@ -61,6 +65,9 @@ func (f fault) repairs(d *deployment, found examination) {
 	}
 	for _, complaint := range found.failing() {
 		if complaint.Cause == f.cause {
+			if !strings.Contains(complaint.Fix, f.says) {
+				d.t.Errorf("the fix is %q, want something with %q", complaint.Fix, f.says)
+			}
 			f.mends(d, complaint.Fix)
 			return
 		}
