@@ -125,7 +125,7 @@ func startPassed(t *testing.T, files []*os.File, environ ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", "LISTEN_PID=$$ exec wasmp2pchat serve")
 	cmd.ExtraFiles = files
 	cmd.Stderr = new(strings.Builder)
-	cmd.Env = append(append(cmd.Environ(), environ...), fmt.Sprintf("LISTEN_FDS=%d", len(files)),
+	cmd.Env = append(append(cmd.Environ(), environ...), hasty, fmt.Sprintf("LISTEN_FDS=%d", len(files)),
 		"WASMP2PCHAT_STATE_DIR="+t.TempDir(), "WASMP2PCHAT_PUBLIC_IPS=127.0.0.1", "WASMP2PCHAT_TURN_DATAPLANE=pion")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

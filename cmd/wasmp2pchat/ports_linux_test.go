@@ -48,7 +48,7 @@ func TestThePortsAreThoseThatListen(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "wasmp2pchat", "serve")
-			cmd.Env = append(append(cmd.Environ(), environ...), "NOTIFY_SOCKET="+states.path)
+			cmd.Env = append(append(cmd.Environ(), environ...), hasty, "NOTIFY_SOCKET="+states.path)
 			must(t, cmd.Start())
 			states.want(t, "READY=1")
 			if got := listensOn(t, cmd.Process.Pid); !slices.Equal(got, want) {

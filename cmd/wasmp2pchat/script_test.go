@@ -3,19 +3,33 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// hasty lets a process end at once that the race detector watches: it would wait
+// a second for goroutines to do more.
+const hasty = "GORACE=atexit_sleep_ms=0"
+
+// atOnce is how many parallel tests run, unless -parallel says it: they wait for
+// one another's processes and clocks, and hardly for a core.
+const atOnce = "8"
+
 // TestMain lets the scripts in testdata run this test binary as wasmp2pchat.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		panic(err)
+	}
 	flag.Bool("update", false, "write the generated files anew")
 	flag.String("grafana", "", "folder with the npm packages @grafana/schema and typescript; empty means none")
 	testscript.Main(m, map[string]func(){"wasmp2pchat": main})
@@ -30,14 +44,49 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("CONFIGS", configs) // what operators copy
-			env.Setenv("PORT", strconv.Itoa(freePort(t)))
-			env.Setenv("ADMIN_PORT", strconv.Itoa(freePort(t)))
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("CONFIGS", configs) // what operators copy
+			e.Setenv("PORT", strconv.Itoa(freePort(t)))
+			e.Setenv("ADMIN_PORT", strconv.Itoa(freePort(t)))
+			e.Vars = append(e.Vars, hasty)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": playUntil},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": serving, "until": playUntil},
 	})
+}
+
+// serving LOG waits until the server that writes a log of JSON is ready, and sets
+// URL, and the setting by which commands find it.
+func serving(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: serving LOG")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		text, _ := os.ReadFile(ts.MkAbs(args[0])) // it is not there yet, or not whole
+		var line struct{ Msg, URL, Admin string }
+		for entry := range bytes.Lines(text) {
+			if json.Unmarshal(entry, &line) == nil && line.Msg == "serving" {
+				break
+			}
+		}
+		admin := strings.TrimPrefix(line.Admin, "http://")
+		if line.Msg == "serving" {
+			if _, err := askReady(ctx, listenAddr(admin)); err == nil {
+				ts.Setenv("URL", line.URL)
+				ts.Setenv(prefix+"ADMIN_ADDR", admin)
+				return
+			}
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			ts.Fatalf("the server is not ready after %v: %s", patience, text)
+		}
+	}
 }
 
 // playUntil runs a command of ours until what it prints fits a pattern. What fits

@@ -220,7 +220,7 @@ func openProcess(t *testing.T, roots []byte, args ...string) *terminal {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "wasmp2pchat", append([]string{"chat"}, args...)...)
-	cmd.Env = append(cmd.Environ(), "SSL_CERT_FILE="+file)
+	cmd.Env = append(cmd.Environ(), "SSL_CERT_FILE="+file, hasty)
 	cmd.Stderr = t.Output()
 	keys, err := cmd.StdinPipe()
 	if err != nil {
