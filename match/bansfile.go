@@ -57,7 +57,7 @@ func OpenBans(cfg BansConfig) (*Bans, error) {
 }
 
 func readBans(path string) (saved savedBans, err error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
+	text, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return saved, nil
 	}

@@ -12,10 +12,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strconv"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/doctor"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
 )
 
 // The exit codes of doctor, beside 0.
@@ -76,7 +76,7 @@ func trustToo(cfg *doctor.Config, file string) error {
 	if file == "" {
 		return nil
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	text, err := durable.Read(file)
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
 )
 
 // envFile is the setting that names a file of further settings, in the format
@@ -42,7 +43,7 @@ type envEntry struct{ name, value string }
 
 // readEnvFile reads a file of settings.
 func readEnvFile(path string) ([]envEntry, error) {
-	text, err := readOperatorsFile(path)
+	text, err := durable.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +55,6 @@ func readEnvFile(path string) ([]envEntry, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return entries, nil
-}
-
-// readOperatorsFile reads a file that a setting names.
-func readOperatorsFile(path string) ([]byte, error) {
-	return os.ReadFile(path) //nolint:gosec // the operator names the file
 }
 
 // parseEnv reads lines of NAME=value as systemd.exec(5) describes them: # and ;

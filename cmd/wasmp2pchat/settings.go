@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
 )
 
 // prefix begins the name of every setting.
@@ -238,7 +240,7 @@ func (g given) read(name string) (text, source string, err error) {
 	if !g.isPath {
 		return g.text, g.source, nil
 	}
-	raw, err := readOperatorsFile(g.text)
+	raw, err := durable.Read(g.text)
 	if err != nil {
 		return "", "", fmt.Errorf("%s_FILE: %w", name, err)
 	}

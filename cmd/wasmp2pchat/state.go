@@ -67,7 +67,7 @@ func openState(cfg *config, log *slog.Logger) (s secrets, bans *match.Bans, err 
 // makes it if it is not there.
 func generatedSecret(dir, name string) (string, error) {
 	path := filepath.Join(dir, name)
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
+	text, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeSecret(path)
 	}

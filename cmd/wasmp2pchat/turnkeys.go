@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -62,7 +61,7 @@ func turnKeyFile(dir string) string { return filepath.Join(dir, "turn-secret") }
 
 // readTurnKeys reads those that verify at a time; none if there is no file.
 func readTurnKeys(path string, now time.Time) (keys []turnKey, err error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
+	text, err := durable.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -1,5 +1,5 @@
-// Package durable writes the small files of STATE_DIR: secrets, bans, what was
-// spent of a budget.
+// Package durable reads and writes the small files of STATE_DIR: secrets, bans, what
+// was spent of a budget.
 //
 // It promises that whatever happens, a full disk or a power failure, a file is
 // whole: the old one or the new one. That there is one writer it leaves to its
@@ -8,9 +8,28 @@ package durable
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
+
+// MaxBytes bounds a file that Read reads.
+const MaxBytes = 64 << 20
+
+// Read reads a file of Write, or another that an operator has named: links are
+// followed. More than MaxBytes are an error.
+func Read(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	if len(text) > MaxBytes {
+		err = fmt.Errorf("%s is longer than %d bytes", path, MaxBytes)
+	}
+	return text, errors.Join(err, f.Close())
+}
 
 // Write puts a file with mode 0600 beside its place and moves it there once
 // the disk has it. The folder must be there.

@@ -1,6 +1,8 @@
 package durable
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,5 +42,31 @@ func TestAFileThatCannotBeWrittenKeepsWhatItWas(t *testing.T) {
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != "old" {
 		t.Errorf("the file holds %q, %v, want what it was", got, err)
+	}
+}
+
+// TestRead follows links, as those of certificates and container secrets are, and
+// stops at what is too long for a small file.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "file"), filepath.Join(t.TempDir(), "link")
+	if err := Write(path, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := Read(link); err != nil || string(text) != "text" {
+		t.Errorf("Read = %q, %v, want what is in the file", text, err)
+	}
+	if _, err := Read(filepath.Join(dir, "another")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Read of no file = %v, want ErrNotExist", err)
+	}
+	if err := os.Truncate(path, MaxBytes+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path); err == nil {
+		t.Error("Read of a file that is too long = nil, want an error")
 	}
 }
