@@ -7,13 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strconv"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/doctor"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
 )
@@ -23,9 +22,6 @@ const (
 	exitBroken   = 1 // something has to be mended
 	exitNotAsked = 2 // nobody could be asked: bad arguments, or settings that cannot be read
 )
-
-// maxFacts bounds what the server tells of itself.
-const maxFacts = 256 << 10
 
 // doctorCommand finds out why a server cannot be reached, or its relay not used,
 // and prints what mends it.
@@ -91,23 +87,22 @@ func trustToo(cfg *doctor.Config, file string) error {
 
 // examinesHost has doctor look at this machine, too: if no URL was given, or where
 // to ask the server.
-func examinesHost(cfg *doctor.Config, environ []string, admin string) error {
-	if cfg.URL != "" {
-		if admin != "" {
-			cfg.Facts = askFacts(admin)
-		}
+func examinesHost(cfg *doctor.Config, environ []string, at string) error {
+	if cfg.URL != "" && at == "" {
 		return nil
 	}
 	settings, _, err := loadConfig(environ)
 	if err != nil {
 		return err
 	}
-	if admin == "" && settings.AdminAddr != "" {
-		admin = "http://" + reachableText(string(settings.AdminAddr))
+	if at == "" && settings.AdminAddr != "" {
+		at = "http://" + reachableText(string(settings.AdminAddr))
 	}
-	cfg.URL = ownURL(settings)
-	cfg.Facts = askFacts(admin)
-	cfg.Host = &doctor.Host{Own: ownAddresses(), Public: settings.PublicIPs, Listens: listening(settings), Proxied: proxiedElsewhere(settings)}
+	cfg.Facts = askFacts(at, settings.AdminToken.reveal())
+	if cfg.URL == "" {
+		cfg.URL = ownURL(settings)
+		cfg.Host = &doctor.Host{Own: ownAddresses(), Public: settings.PublicIPs, Listens: listening(settings), Proxied: proxiedElsewhere(settings)}
+	}
 	return nil
 }
 
@@ -166,30 +161,16 @@ func listening(cfg *config) []doctor.Listen {
 	return list
 }
 
-// askFacts asks a server what it knows of itself.
-func askFacts(admin string) func(context.Context) (*doctor.Facts, error) {
+// askFacts asks a server what it knows of itself, and shows it the token that its
+// admin API wants.
+func askFacts(url, token string) func(context.Context) (*doctor.Facts, error) {
+	client := &admin.Client{URL: url, Token: token, HTTP: http.DefaultClient}
 	return func(ctx context.Context) (*doctor.Facts, error) {
-		if admin == "" {
+		if url == "" {
 			return nil, errors.New("ADMIN_ADDR is off")
 		}
-		at, err := url.JoinPath(admin, "/api/doctor")
-		if err != nil {
-			return nil, err
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
-		if err != nil {
-			return nil, err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = resp.Body.Close() }() // it was read
-		if resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("%s is answered %s", at, resp.Status)
-		}
 		facts := new(doctor.Facts)
-		return facts, json.NewDecoder(io.LimitReader(resp.Body, maxFacts)).Decode(facts)
+		return facts, client.Do(ctx, http.MethodGet, "/api/doctor", nil, facts)
 	}
 }
 

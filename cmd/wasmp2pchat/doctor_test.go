@@ -66,12 +66,13 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 	})
 }
 
-// TestDoctorOnTheHost examines the server of the settings, and what the machine
-// knows.
+// TestDoctorOnTheHost examines the server of the settings, which wants to be shown a
+// token, and what the machine knows.
 func TestDoctorOnTheHost(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, room, loopback)
-	environ := serverEnviron(t, room, loopback, "ADDR="+strings.TrimPrefix(s.url, "http://"), "ADMIN_ADDR="+strings.TrimPrefix(s.admin, "http://"))
+	const token = "ADMIN_TOKEN=the operator's own token"
+	s := startServer(t, room, loopback, token)
+	environ := serverEnviron(t, room, loopback, token, "ADDR="+strings.TrimPrefix(s.url, "http://"), "ADMIN_ADDR="+strings.TrimPrefix(s.admin, "http://"))
 	report, _ := examine(t, environ)
 	if report.Target != s.url {
 		t.Errorf("doctor looks at %q, want %q", report.Target, s.url)
