@@ -12,6 +12,7 @@ import (
 // credential may relay to any public address.
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	server, err := turnsvc.Listen(ctx, turnsvc.Config{
 		Secrets:   []string{"a long random secret"},
 		UDPAddrs:  []string{"127.0.0.1:0"}, // ":3478" on a real machine
