@@ -36,6 +36,7 @@
 //	keyboard_test.go     the story without a mouse
 //	offline_test.go      the page without its server
 //	native_test.go       a browser and a terminal
+//	readme_test.go       git clone, make run, an upgrade: as the manuals have them
 //	local_test.go        make run: two tabs of this computer, a tab and a terminal
 //	offline_test.go      a second visit, without a server and with a newer page
 //	coldstart_test.go    a first visit beside a page like the first one, by hand
