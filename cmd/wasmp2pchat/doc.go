@@ -17,4 +17,25 @@
 // file of them; config.go has them all, and reload.go changes some while the server
 // serves. This is the only package that knows everybody: serve.go is the page where
 // everything meets.
+//
+// Where things are:
+//
+//	main.go          what the arguments say
+//	serve.go         the server on one page; beside it, in that order
+//	  state.go       secrets and bans that are kept
+//	  front.go       the public port, with tls.go, addresses.go and sockets.go
+//	  relay.go       STUN and TURN, with mint.go, warm.go and turnkeys.go
+//	  timeline.go    what happens in rooms, in the words of timelines
+//	  fairuse.go     limits of visitors, and descriptors.go (_unix, _other): what they share
+//	  web.go         what answers on the public port: check.go, probes.go, turnapi.go, version.go
+//	  operator.go    what answers on ADMIN_ADDR: admin.go, facts.go, metrics.go,
+//	                 metrictable.go, frontmetrics.go
+//	  stages.go      start and end; manager.go: systemd is told; logger.go
+//	config.go        all settings; settings.go reads them, envfile.go from a file, units.go
+//	                 their units, reload.go again; ports.go: where they listen
+//	init.go          init: questions.go asks, plan.go decides, artifact.go fills in forms,
+//	                 install.go puts them into place, group_unix.go and group_other.go
+//	chat.go          and for each other command a file or a few: loadtest.go (loadchat.go,
+//	                 loadreport.go), credentials.go, admincmd.go (adminverbs.go), configcmd.go,
+//	                 health.go, doctor.go
 package main
