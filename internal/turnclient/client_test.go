@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,7 +167,7 @@ func TestSilence(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		udp   bool
-		sends int
+		sends int64
 		takes time.Duration
 	}{
 		{"over datagrams", true, maxSends, 15 * firstWait},
@@ -175,15 +176,16 @@ func TestSilence(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				sends, began := 0, time.Now()
-				client := asks(t, c.udp, func(*stun.Message) []*stun.Message { sends++; return nil })
+				var sends atomic.Int64
+				began := time.Now()
+				client := asks(t, c.udp, func(*stun.Message) []*stun.Message { sends.Add(1); return nil })
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				if _, err := client.Bind(ctx); !errors.Is(err, ErrNoAnswer) {
 					t.Errorf("Bind = %v, want ErrNoAnswer", err)
 				}
-				if took := time.Since(began); sends != c.sends || took != c.takes {
-					t.Errorf("it was sent %d times in %v, want %d in %v", sends, took, c.sends, c.takes)
+				if took := time.Since(began); sends.Load() != c.sends || took != c.takes {
+					t.Errorf("it was sent %d times in %v, want %d in %v", sends.Load(), took, c.sends, c.takes)
 				}
 			})
 		})
@@ -195,9 +197,9 @@ func TestSilence(t *testing.T) {
 func TestTheContextEndsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		silent := true
+		var speaks atomic.Bool
 		c := asks(t, true, func(m *stun.Message) []*stun.Message {
-			if silent {
+			if !speaks.Load() {
 				return nil
 			}
 			return []*stun.Message{says(t, m, stun.ClassSuccessResponse, address{stun.AttrXORMappedAddress, here()})}
@@ -208,7 +210,7 @@ func TestTheContextEndsIt(t *testing.T) {
 		if _, err := c.Bind(ctx); !errors.Is(err, context.Canceled) || time.Since(began) != time.Second {
 			t.Errorf("Bind = %v after %v, want context.Canceled after 1s", err, time.Since(began))
 		}
-		silent = false
+		speaks.Store(true)
 		if got, err := c.Bind(t.Context()); err != nil || got != here() {
 			t.Errorf("the next Bind = %v, %v; want %v", got, err, here())
 		}
