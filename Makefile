@@ -55,7 +55,7 @@ vet: ## go vet, natively, with all tags, and for the browser
 	$(GO) vet -tags $(TAGS) ./...
 	$(JS) $(GO) vet $(JSPKGS)
 
-unit: system/node system/clang ## unit tests with the race detector: no root, no browser, no network
+unit: client system/node system/clang ## unit tests with the race detector: no root, no browser, no network
 	$(GO) test -race ./...
 
 js: system/node ## the browser's JSON and sockets, in Node.js

@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/doctor"
+	"github.com/wasmp2pchat/wasmp2pchat/wasm"
 )
 
 // examine runs doctor and returns its report and what it ends with.
@@ -42,8 +46,34 @@ func has(t *testing.T, report doctor.Report, id string) (list []doctor.Check) {
 // room lets visitors of loopback be relayed to one another, and to nobody else.
 const room, loopback = "TURN_PEERS=room", "TURN_ALLOW_PEERS=127.0.0.0/8"
 
+// needsClient skips a test where nobody has built the browser client, without which
+// doctor is right to find a fault.
+func needsClient(t *testing.T) {
+	t.Helper()
+	switch built, err := hasClient(); {
+	case err != nil:
+		t.Fatal(err)
+	case !built:
+		t.Skip("the browser client is not built: make client")
+	}
+}
+
+// hasClient tells whether the browser client is built; in CI it has to be.
+func hasClient() (bool, error) {
+	page, err := wasm.New()
+	if err != nil {
+		return false, err
+	}
+	built := page.Version() != "none"
+	if !built && slices.Contains(os.Environ(), "CI=true") {
+		return false, errors.New("the browser client is not built: make client")
+	}
+	return built, nil
+}
+
 // TestDoctorFindsNothingWrong examines a server in good health, from outside.
 func TestDoctorFindsNothingWrong(t *testing.T) {
+	needsClient(t)
 	t.Parallel()
 	s := startServer(t, room, loopback)
 	report, code := examine(t, nil, s.url)

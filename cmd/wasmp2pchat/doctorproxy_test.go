@@ -39,6 +39,7 @@ func to(t *testing.T, s *server) *url.URL {
 // TestDoctorSeesThroughProxies holds what it says of proxies that do not pass on
 // what they should, and that everything else is looked at all the same.
 func TestDoctorSeesThroughProxies(t *testing.T) {
+	needsClient(t)
 	t.Parallel()
 	const trusted = "TRUSTED_PROXIES=127.0.0.0/8"
 	s, other := startServer(t, room, loopback, trusted), startServer(t, room, loopback, trusted)

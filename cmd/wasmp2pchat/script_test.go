@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"io"
 	"os"
@@ -50,6 +51,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ADMIN_PORT", strconv.Itoa(freePort(t)))
 			e.Vars = append(e.Vars, hasty)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "client" {
+				return false, errors.New("no such condition: " + name)
+			}
+			return hasClient()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": serving, "until": playUntil},
 	})
