@@ -35,6 +35,7 @@ func turnsURL(port int) string { return "turns:localhost:" + strconv.Itoa(port) 
 
 // TestACertificateComesByTheOnePort has nothing but ADDR to prove the name.
 func TestACertificateComesByTheOnePort(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	ca := acmetest.New(t, acmetest.Config{Name: "localhost", HTTPPort: freePort(t), TLSPort: port, Life: ninetyDays})
 	release := ca.Hold()
@@ -84,6 +85,7 @@ func (v visitor) isServed(s *server) {
 // name, which the server finds out by trying: a minute later, were it not for
 // this test.
 func TestACertificateComesByThePlainPort(t *testing.T) {
+	t.Parallel()
 	port, plain := freePort(t), freePort(t)
 	ca := acmetest.New(t, acmetest.Config{Name: "localhost", HTTPPort: plain, TLSPort: freePort(t), Life: ninetyDays})
 	dir := t.TempDir()
@@ -156,6 +158,7 @@ func redirectOf(t *testing.T, port int, path string) string {
 // TestRenewalCutsNobody renews the certificate while two people talk through
 // TURN over TLS and one sits in a room.
 func TestRenewalCutsNobody(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	ca := acmetest.New(t, acmetest.Config{Name: "localhost", HTTPPort: freePort(t), TLSPort: port, Life: ninetyDays})
 	s := startServer(t, acmeSettings(ca, port, "TURN_UDP_ADDR=off", "TURN_TCP_ADDR=off")...)
@@ -192,6 +195,7 @@ func TestRenewalCutsNobody(t *testing.T) {
 // TestANameThatPointsElsewhereIsToldAndNothingIsOrdered says that localhost, of
 // which /etc/hosts says 127.0.0.1, ought to be 127.0.0.2.
 func TestANameThatPointsElsewhereIsToldAndNothingIsOrdered(t *testing.T) {
+	t.Parallel()
 	port, plain, udp := freePort(t), freePort(t), freePort(t)
 	ca := acmetest.New(t, acmetest.Config{Name: "localhost", HTTPPort: plain, TLSPort: port, Life: ninetyDays})
 	settings := acmeSettings(ca, port, "PUBLIC_IPS=127.0.0.2", "STATE_DIR="+t.TempDir(),

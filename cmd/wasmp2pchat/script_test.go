@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/acmetest"
 )
 
 // hasty lets a process end at once that the race detector watches: it would wait
@@ -28,7 +30,7 @@ const atOnce = "8"
 
 // TestMain lets the scripts in testdata run this test binary as wasmp2pchat.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", atOnce); err != nil {
+	if err := errors.Join(flag.Set("test.parallel", atOnce), acmetest.Prepare()); err != nil {
 		panic(err)
 	}
 	flag.Bool("update", false, "write the generated files anew")

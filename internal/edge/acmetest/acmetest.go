@@ -11,12 +11,14 @@ package acmetest
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,12 +53,31 @@ type Server struct {
 	held     chan struct{} // orders wait until it is closed; nil: they do not
 }
 
-// New starts a server. It sets the environment of the process, which is how
-// pebble is told not to pause; so the test cannot be a parallel one.
+// told is how pebble is told not to pause, and to want each name proven each time.
+// It reads the environment of the process.
+func told() map[string]string {
+	return map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"}
+}
+
+// Prepare sets the environment for New; a TestMain does that whose tests are
+// parallel ones.
+func Prepare() error {
+	var errs []error
+	for name, value := range told() {
+		errs = append(errs, os.Setenv(name, value))
+	}
+	return errors.Join(errs...)
+}
+
+// New starts a server. It sets the environment of the process if Prepare has not;
+// then the test cannot be a parallel one.
 func New(t *testing.T, cfg Config) *Server {
 	t.Helper()
-	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	t.Setenv("PEBBLE_AUTHZREUSE", "0")
+	for name, value := range told() {
+		if !slices.Contains(os.Environ(), name+"="+value) {
+			t.Setenv(name, value)
+		}
+	}
 	log := slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	store := db.NewMemoryStore()
 	profiles := map[string]ca.Profile{"default": {ValidityPeriod: uint64(cfg.Life / time.Second)}}
