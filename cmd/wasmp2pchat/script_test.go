@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -60,42 +57,8 @@ func TestScripts(t *testing.T) {
 			}
 			return hasClient()
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"serving": serving, "until": playUntil},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": playUntil},
 	})
-}
-
-// serving LOG waits until the server that writes a log of JSON is ready, and sets
-// URL, and the setting by which commands find it.
-func serving(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: serving LOG")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
-	for {
-		text, _ := os.ReadFile(ts.MkAbs(args[0])) // it is not there yet, or not whole
-		var line struct{ Msg, URL, Admin string }
-		for entry := range bytes.Lines(text) {
-			if json.Unmarshal(entry, &line) == nil && line.Msg == "serving" {
-				break
-			}
-		}
-		admin := strings.TrimPrefix(line.Admin, "http://")
-		if line.Msg == "serving" {
-			if _, err := askReady(ctx, listenAddr(admin)); err == nil {
-				ts.Setenv("URL", line.URL)
-				ts.Setenv(prefix+"ADMIN_ADDR", admin)
-				return
-			}
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			ts.Fatalf("the server is not ready after %v: %s", patience, text)
-		}
-	}
 }
 
 // playUntil runs a command of ours until what it prints fits a pattern. What fits
