@@ -21,12 +21,12 @@ func (d *door) answer(r *request, class stun.MessageClass, key []byte, attrs ...
 		d.srv.log.Debug("turn answer not built", "err", err.Error())
 		return
 	}
-	_, _ = d.PacketConn.WriteTo(m.Raw, r.from) // the client asks again, or is gone
+	var code stun.ErrorCode
 	if class == stun.ClassErrorResponse {
-		d.saw(r, true, codeOf(m))
-		return
+		code = codeOf(m)
 	}
-	d.saw(r, true, 0)
+	d.saw(r, true, code)                       // first: who has the answer may ask whether it was seen
+	_, _ = d.PacketConn.WriteTo(m.Raw, r.from) // the client asks again, or is gone
 }
 
 // refuse answers a request with an error, or with silence. A key means that

@@ -88,9 +88,9 @@ type Config struct {
 	// Offered is called when URLs has changed, by one goroutine of Serve; it must
 	// not wait. Nil is allowed.
 	Offered func()
-	// Saw is told of each request that has come and, once more, of each that was
-	// answered, by the goroutine that handles it: it must not wait. Data never
-	// comes by here. Nil is allowed.
+	// Saw is told of each request that has come and, once more, of each that is
+	// answered, just before the answer leaves, by the goroutine that handles it: it
+	// must not wait. Data never comes by here. Nil is allowed.
 	Saw func(Sight)
 	// Happened is told what happens to the members of rooms, by the name of the room
 	// in their claims or of that which it was joined to; it must not wait. Nil is

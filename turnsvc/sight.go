@@ -14,7 +14,7 @@ type Sight struct {
 	TransactionID [stun.TransactionIDSize]byte
 	Local         net.Addr       // the socket or connection by which it came
 	Client        netip.AddrPort // as the socket sees it, or a trusted proxy says
-	Answered      bool           // it was; else it has just come
+	Answered      bool           // the answer leaves now; else it has just come
 	Code          int            // of an error answer; 0: a success
 }
 

@@ -1,6 +1,7 @@
 package turnsvc
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -54,5 +55,26 @@ func TestRequestsAreSeen(t *testing.T) {
 				t.Errorf("requests (-1) and answers are %v, want %v", codes, want)
 			}
 		})
+	}
+}
+
+// somewhere is a sink that has an address.
+type somewhere struct{ sink }
+
+func (*somewhere) LocalAddr() net.Addr { return new(net.UDPAddr) }
+
+// TestAnAnswerIsSeenBeforeItLeaves holds that who asks what was seen, because he has
+// got an answer, is told of that answer.
+func TestAnAnswerIsSeenBeforeItLeaves(t *testing.T) {
+	t.Parallel()
+	conn, seen := new(somewhere), 0
+	d := &door{PacketConn: conn, srv: &Server{cfg: Config{Saw: func(s Sight) {
+		if seen++; !s.Answered || len(conn.wrote) != 0 {
+			t.Errorf("Saw(%+v) when %d answers have left, want it before", s, len(conn.wrote))
+		}
+	}}}}
+	d.answer(&request{Message: stun.MustBuild(stun.TransactionID, stun.BindingRequest)}, stun.ClassSuccessResponse, nil)
+	if seen != 1 || len(conn.wrote) != 1 {
+		t.Errorf("%d answers were seen and %d have left, want 1 and 1", seen, len(conn.wrote))
 	}
 }
