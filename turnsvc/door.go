@@ -200,6 +200,9 @@ func (d *door) begin(o *order) bool {
 		return false
 	}
 	d.order, o.turn = o, true
+	if o.ends {
+		d.srv.quota.leave()
+	}
 	return true
 }
 
@@ -212,12 +215,15 @@ func (d *door) endTurn(o *order) {
 	}
 }
 
-// done ends an order that pion has acted on.
+// done ends an order that pion has acted on, and its client was answered.
 func (d *door) done() {
 	if o := d.order; o != nil {
 		d.order = nil
 		d.endTurn(o)
 		d.forgo(o)
+		if o.ends {
+			d.srv.quota.left()
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,44 @@ func TestDrain(t *testing.T) {
 	s.stopped(t) // although a minute has not passed
 	if _, err := late.read(); err == nil {
 		t.Error("the TCP connection is still open after Serve")
+	}
+}
+
+// TestTheLastOneIsAnswered holds that Serve does not close the sockets between the end
+// of the last allocation and the answer to who has ended it.
+func TestTheLastOneIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			log, ended := heard{make(chan string, 100)}, make(chan bool, 1)
+			var q atomic.Pointer[quota]
+			s := serve(t, func(c *Config) {
+				c.DrainTimeout, c.Log = time.Minute, slog.New(log)
+				c.Happened = func(_ string, e Event) { // the reader is not back from pion
+					if e.Kind == EventDeallocated {
+						select {
+						case <-q.Load().empty:
+							ended <- true
+						default:
+							ended <- false
+						}
+					}
+				}
+			})
+			q.Store(s.quota)
+			c := s.dial(t, network, "room.sa")
+			c.mustAllocate()
+			s.stop()
+			log.wait(t, "turn drains")
+			if got := code(c.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0))); got != 0 {
+				t.Errorf("the last Refresh = %d, want success", got)
+			}
+			if <-ended {
+				t.Error("all was drained before the last client was answered")
+			}
+			s.stopped(t)
+		})
 	}
 }
 

@@ -16,7 +16,8 @@ type quota struct {
 	users    map[string]int
 	sources  map[netip.Prefix]int
 	draining bool
-	empty    chan struct{} // closed when draining and nothing is left
+	leaving  int           // clients who give an allocation back, until they are answered
+	empty    chan struct{} // closed when draining and nothing is left, leaving neither
 }
 
 func newQuota(total, perUser, perAddr int) *quota {
@@ -64,9 +65,34 @@ func (q *quota) giveBack(user string, from netip.Prefix) {
 	if q.sources[from]--; q.sources[from] == 0 {
 		delete(q.sources, from)
 	}
-	if q.draining && q.all == 0 {
+	q.settle()
+}
+
+// settle tells, once, when all is drained.
+func (q *quota) settle() {
+	if !q.draining || q.all > 0 || q.leaving > 0 {
+		return
+	}
+	select {
+	case <-q.empty: // is known
+	default:
 		close(q.empty)
 	}
+}
+
+// leave is when a client gives an allocation back, and left when it was answered:
+// what it had is free before, and who drains must not close its socket by then.
+func (q *quota) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.leaving++
+}
+
+func (q *quota) left() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.leaving--
+	q.settle()
 }
 
 // drain refuses everybody from now on. The channel is closed when nothing is
@@ -75,9 +101,7 @@ func (q *quota) drain() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.draining = true
-	if q.all == 0 {
-		close(q.empty)
-	}
+	q.settle()
 	return q.empty
 }
 
