@@ -199,7 +199,7 @@ func TestWithoutWorkersItCarriesTheSame(t *testing.T) {
 // does not reach the one that comes after it, and that its worker forgets it.
 func TestClosedRelayIsNobodys(t *testing.T) {
 	t.Parallel()
-	s := inBatches(t, func(c *Config) { c.cores, c.RelayPorts = 1, PortRange{Min: 27000, Max: 27000} })
+	s := inBatches(t, func(c *Config) { c.cores, c.RelayPorts = 1, freePorts(t, 1) })
 	conn, peer := newPeer(t)
 	w := s.batch.workers[0]
 	for turn, name := range []string{"ann", "bob", "cat"} {

@@ -101,7 +101,7 @@ func TestTheLastOneIsAnswered(t *testing.T) {
 func TestDrainTimeout(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(c *Config) { // which waits a millisecond
-		c.RelayPorts = PortRange{Min: 28000, Max: 28099} // of which no other socket gets one by chance
+		c.RelayPorts = freePorts(t, 2) // of which no other socket gets one by chance
 	})
 	relayed := s.dial(t, "udp", "ann").mustAllocate()
 	s.dial(t, "tcp", "bob").mustAllocate()

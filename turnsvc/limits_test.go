@@ -124,8 +124,13 @@ func TestQuotaIsGivenBack(t *testing.T) {
 
 func TestPortsRunOut(t *testing.T) {
 	t.Parallel()
-	foreign, addr := newPeer(t) // holds the only port of the range
-	s := serve(t, func(c *Config) { c.RelayPorts = PortRange{addr.Port(), addr.Port()} })
+	r := freePorts(t, 1)
+	addr := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), r.Min)
+	foreign, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(addr)) // holds the only port of the range
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, func(c *Config) { c.RelayPorts = r })
 	c := s.dial(t, "udp", "ann")
 	if _, code := c.allocate(); code != stun.CodeInsufficientCapacity {
 		t.Errorf("Allocate with a foreign socket on the port = %d, want 508", code)

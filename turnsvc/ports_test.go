@@ -11,14 +11,14 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// freePorts is a range of n ports of loopback from an even one on, which were free
-// a moment ago. It lies below those that systems give away by themselves.
+// freePorts is a range of n ports of loopback from an even one on, which no other test
+// gets until this one ends. It lies below those that systems give away by themselves.
 func freePorts(t *testing.T, n int) PortRange {
 	t.Helper()
 	for range 100 {
 		low := uint16(10000 + 2*rand.IntN(8000))
 		r := PortRange{Min: low, Max: low + uint16(n) - 1}
-		if allFree(r) {
+		if claim(t, r) {
 			return r
 		}
 	}
@@ -26,15 +26,37 @@ func freePorts(t *testing.T, n int) PortRange {
 	return PortRange{}
 }
 
-func allFree(r PortRange) bool {
-	for _, host := range []string{"127.0.0.1", "::1"} {
-		for p := r.Min; p <= r.Max; p++ {
-			conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: int(p)})
-			if err != nil {
-				return false
-			}
-			_ = conn.Close()
+// claim holds the TCP ports of a range until the test ends, for a sign to others, in
+// whatever process: the test itself needs those of UDP. It is false if any is taken.
+func claim(t *testing.T, r PortRange) bool {
+	t.Helper()
+	var held []net.Listener
+	for p := r.Min; p <= r.Max; p++ {
+		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(p)})
+		if err == nil {
+			held = append(held, l)
 		}
+		if err != nil || !free(p) {
+			for _, l := range held {
+				_ = l.Close()
+			}
+			return false
+		}
+	}
+	for _, l := range held {
+		t.Cleanup(func() { _ = l.Close() })
+	}
+	return true
+}
+
+// free reports whether nobody has a UDP port of loopback.
+func free(port uint16) bool {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: int(port)})
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
 	}
 	return true
 }
