@@ -198,7 +198,7 @@ func sectionOf(text, heading string) (section string, found bool) {
 }
 
 // hasLine tells whether a script has a line that executes a command, with whatever
-// flags besides, and that has to succeed.
+// flags besides, and that has to succeed; in CI, where there is a browser client.
 func hasLine(t *testing.T, script, command string) bool {
 	t.Helper()
 	lines := text(t, script)
@@ -211,7 +211,7 @@ func hasLine(t *testing.T, script, command string) bool {
 	} {
 		pattern = strings.ReplaceAll(pattern, from, to)
 	}
-	return regexp.MustCompile(`(?m)^(?:until )?(?:exec )?(?:sh -c 'exec )?` + pattern + `(?:[ .].*)?$`).MatchString(lines)
+	return regexp.MustCompile(`(?m)^(?:\[client\] )?(?:until )?(?:exec )?(?:sh -c 'exec )?` + pattern + `(?:[ .].*)?$`).MatchString(lines)
 }
 
 // stringsOf lists the strings in a test and in the functions of its folder that it
