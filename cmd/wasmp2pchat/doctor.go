@@ -170,7 +170,10 @@ func askFacts(url, token string) func(context.Context) (*doctor.Facts, error) {
 			return nil, errors.New("ADMIN_ADDR is off")
 		}
 		facts := new(doctor.Facts)
-		return facts, client.Do(ctx, http.MethodGet, "/api/doctor", nil, facts)
+		if err := client.Do(ctx, http.MethodGet, "/api/doctor", nil, facts); err != nil {
+			return nil, err
+		}
+		return facts, nil
 	}
 }
 

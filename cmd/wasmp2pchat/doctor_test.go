@@ -119,6 +119,14 @@ func TestDoctorOnTheHost(t *testing.T) {
 	}
 }
 
+// TestWhoDoesNotAnswerTellsNothing: no facts are others than facts that are zero.
+func TestWhoDoesNotAnswerTellsNothing(t *testing.T) {
+	t.Parallel()
+	if facts, err := askFacts("http://127.0.0.1:1", "")(t.Context()); facts != nil || err == nil {
+		t.Errorf("a server that does not run tells %+v, %v; want nothing and an error", facts, err)
+	}
+}
+
 // TestProbesAreBounded holds how often one address may ask.
 func TestProbesAreBounded(t *testing.T) {
 	t.Parallel()
