@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -217,16 +218,42 @@ func code(m *stun.Message) stun.ErrorCode {
 	return e.Code
 }
 
-// peer is a UDP socket on loopback.
+// newPeer is a UDP socket on loopback.
 func newPeer(t testing.TB) (*net.UDPConn, netip.AddrPort) {
 	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	return peerFrom(t, "127.0.0.1")
+}
+
+// peerFrom is newPeer at another address of loopback.
+func peerFrom(t testing.TB, ip string) (*net.UDPConn, netip.AddrPort) {
+	t.Helper()
+	conn, err := listenPeer(t, ip)
+	if err == nil {
+		err = conn.SetDeadline(time.Now().Add(4 * patience))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(4 * patience)); err != nil {
-		t.Fatal(err)
-	}
 	return conn, gate.AddrPort(conn.LocalAddr())
+}
+
+// listenPeer opens a UDP socket until the test ends, and sees to it that no server is
+// on the TCP port of the same number: no relay sends to a port where clients come in.
+func listenPeer(t testing.TB, ip string) (*net.UDPConn, error) {
+	t.Helper()
+	for {
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(ip)})
+		if err != nil {
+			return nil, err
+		}
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{Port: conn.LocalAddr().(*net.UDPAddr).Port})
+		if err == nil {
+			t.Cleanup(func() { _, _ = conn.Close(), l.Close() })
+			return conn, nil
+		}
+		_ = conn.Close()
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, err
+		}
+	}
 }

@@ -96,11 +96,10 @@ func newStage(t *testing.T, plane DataPlane, listen, public string) *stage {
 		t.Skipf("no %v on this machine", plane)
 	}
 	for _, name := range []string{"near", "far"} {
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, 0)))
+		conn, err := listenPeer(t, ip.String())
 		if err != nil {
 			t.Skip(err)
 		}
-		t.Cleanup(func() { _ = conn.Close() })
 		_ = conn.SetReadBuffer(4 << 20)
 		s.peers[name], s.names[gate.AddrPort(conn.LocalAddr())] = conn, name
 	}

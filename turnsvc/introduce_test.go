@@ -8,23 +8,7 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
-
-	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
-
-// peerFrom is newPeer at an address of loopback that no relay has.
-func peerFrom(t *testing.T, ip string) (*net.UDPConn, netip.AddrPort) {
-	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(ip)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(4 * patience)); err != nil {
-		t.Fatal(err)
-	}
-	return conn, gate.AddrPort(conn.LocalAddr())
-}
 
 // firstOf is what comes to a peer first.
 func firstOf(t *testing.T, conn *net.UDPConn) string {
