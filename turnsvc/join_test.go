@@ -44,7 +44,9 @@ func TestTwoRoomsBecomeOne(t *testing.T) {
 	if !a.permit(atLater) {
 		t.Fatal("a permission for the second relay of b was refused")
 	}
-	a.sendTo(atLater, "here, too") // which has no permission yet
+	refused := s.Stats().RefusedPeer
+	a.sendTo(atLater, "too early again") // there is no permission yet
+	s.within(t, "what has no permission is not refused", func() bool { return s.Stats().RefusedPeer > refused })
 	if !later.permit(atA) {
 		t.Fatal("a permission for a was refused")
 	}
