@@ -9,7 +9,6 @@ import (
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
-	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/witness"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
@@ -49,8 +48,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	if err != nil {
 		return err
 	}
-	state, seen := newReadiness(front.warnings), new(witness.Witness)
-	events := chronicle{timeline.New(timeline.Limits{}, log.With("svc", "timeline"))}
+	state, seen, events := newReadiness(front.warnings), new(witness.Witness), newChronicle(log.With("svc", "timeline"))
 	var credentials *mint
 	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 
@@ -16,6 +17,8 @@ import (
 
 // chronicle tells the timelines what the services tell us, in their words.
 type chronicle struct{ *timeline.Store }
+
+func newChronicle(log *slog.Logger) chronicle { return chronicle{timeline.New(timeline.Limits{}, log)} }
 
 // matched is what happens in the lobby.
 func (c chronicle) matched(room string, e match.Event) {
