@@ -68,6 +68,7 @@ func TestConnectionsLeaveNothingBehind(t *testing.T) {
 	s := serve(t, nil)
 	c := s.dial(t, "udp", "ann")
 	c.raw(stun.MethodBinding)
+	s.dial(t, "tcp", "cat").raw(stun.MethodBinding) // by now each UDP socket has its reader
 	before := runtime.NumGoroutine()
 	for i := range 50 {
 		stream := s.dial(t, "tcp", "bob")
