@@ -65,13 +65,18 @@ func New(secret string) *Keys {
 	return &Keys{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
-// NewName draws the name of a room: URL-safe characters without dots.
+// NewName draws the name of a room: URL-safe characters without dots. The first one
+// is no hyphen: operators type names, and commands would take it for a flag.
 func NewName() string {
-	var random [randomBytes]byte
-	rand.Read(random[:]) // never fails
-	var name [nameLength]byte
-	encoding().Encode(name[:], random[:])
-	return string(name[:])
+	for {
+		var random [randomBytes]byte
+		rand.Read(random[:]) // never fails
+		var name [nameLength]byte
+		encoding().Encode(name[:], random[:])
+		if name[0] != '-' {
+			return string(name[:])
+		}
+	}
 }
 
 // Name is the name of the room that an id admits to. It does not verify the id;

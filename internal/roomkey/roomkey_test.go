@@ -148,3 +148,13 @@ func TestNamesAreKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesAreNoFlags draws so many that one with a hyphen would be among them.
+func TestNamesAreNoFlags(t *testing.T) {
+	t.Parallel()
+	for range 10_000 {
+		if name := roomkey.NewName(); name[0] == '-' || !roomkey.IsName(name) {
+			t.Fatalf("NewName() = %q, want a name that a command does not take for a flag", name)
+		}
+	}
+}
