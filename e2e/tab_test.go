@@ -184,6 +184,9 @@ func (tab *tab) explain() {
 		_ = json.Unmarshal([]byte(text), &seen) // what is missing stays empty
 		tab.t.Logf("%s: %s is %q over %q, shows\n%s\nand its log is\n%s", tab.name, seen["url"], seen["state"], seen["path"], seen["text"], seen["log"])
 	}
+	if pairs, err := tab.driver.evaluate(ctx, "window.witness.pairs()"); err == nil { // there may be no connection
+		tab.t.Logf("%s: its candidates and pairs:\n%s", tab.name, pairs)
+	}
 	tab.t.Logf("%s: console of the browser:\n%s", tab.name, tab.driver.console())
 }
 

@@ -126,5 +126,21 @@
     requestAnimationFrame(() => delays.push(performance.now() - timeStamp));
   }, { capture: true });
 
-  window.witness = { connection, matches, offered, times, said, greets, babble, hush, forbidden, delays };
+  // pairs says of each candidate of the newest connection, and of each pair, what
+  // came of it, a line each.
+  const pairs = async () => {
+    const stats = await made.at(-1)?.getStats();
+    const end = (id) => {
+      const c = stats.get(id);
+      return `${c?.candidateType} ${c?.relayProtocol ?? ""} ${c?.address}:${c?.port} ${c?.priority}`;
+    };
+    const all = [...stats?.values() ?? []];
+    const candidates = all.filter((s) => /^(local|remote)-candidate$/.test(s.type)).map((c) => `${c.type}: ${end(c.id)} ${c.url ?? ""}`);
+    return candidates.concat(all.filter((s) => s.type === "candidate-pair").map((p) =>
+      `${end(p.localCandidateId)} to ${end(p.remoteCandidateId)}: ${p.state}${p.nominated ? ", nominated" : ""}, `
+      + `asked ${p.requestsSent} answered ${p.responsesReceived}, was asked ${p.requestsReceived} answered ${p.responsesSent}, `
+      + `sent ${p.bytesSent} received ${p.bytesReceived}`)).join("\n");
+  };
+
+  window.witness = { connection, pairs, matches, offered, times, said, greets, babble, hush, forbidden, delays };
 })();
