@@ -30,6 +30,8 @@
 //	                  a small client of STUN and TURN
 //	internal/thrift   memory that a calm server gives back
 //	internal/timeline what happened in each room, and why it failed
+//	internal/redisdb  the one connection to Redis, where several nodes share one
+//	internal/fleet    which nodes there are, and how they tell one another something
 //	match             the waiting pool and its WebSocket
 //	match/pooltest    what every waiting pool promises, as tests
 //	signal            rooms and the Ayame protocol
@@ -51,6 +53,8 @@
 //	internal/natlab   real NATs in network namespaces
 //	internal/edge/acmetest
 //	                  a real ACME server, for tests
+//	internal/redisdb/redistest
+//	                  real servers of Redis, for tests
 //	internal/release  what is published: programs, checksums, bills of materials
 //	internal/swarm    a crowd of light clients that measures a server
 //	e2e               two browsers behind two NATs

@@ -38,6 +38,8 @@ func TestLayers(t *testing.T) {
 		"internal/witness":       {},
 		"internal/doctor":        {"wire", "internal/turnclient", "internal/witness"},
 		"internal/timeline":      {"wire"},
+		"internal/redisdb":       {},
+		"internal/fleet":         {"internal/redisdb"},
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
@@ -58,6 +60,9 @@ func TestLayers(t *testing.T) {
 		"e2e/bench/seedpage":     {},
 		"e2e/relaybench":         {"internal/natlab", "e2e/bench/process"},
 		"e2e/ayame":              {}, // it shares nothing with what it tests
+
+		// Servers that tests start.
+		"internal/redisdb/redistest": {},
 
 		// What the browser client is linked with instead of what it never runs.
 		"wasm/standin/datachannel": {},
@@ -106,6 +111,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/cilium/ebpf":         {"turnsvc/dataplane/ebpf"},
 		"github.com/vishvananda/netlink": {"turnsvc/dataplane/ebpf"}, // routes and interfaces
 		"pgregory.net/rapid":             {"match/pooltest", "peer"},
+		"github.com/redis/rueidis":       {"internal/redisdb", "internal/fleet", "match/redispool"}, // fleet and redispool: their commands and scripts; everybody else meets their words
 		"github.com/getkin/kin-openapi/": {"cmd/wasmp2pchat"}, // its tests: docs/openapi.yaml beside the server
 	}
 	for _, pkg := range packages(t) {
