@@ -112,7 +112,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/vishvananda/netlink": {"turnsvc/dataplane/ebpf"}, // routes and interfaces
 		"pgregory.net/rapid":             {"match/pooltest", "peer"},
 		"github.com/redis/rueidis":       {"internal/redisdb", "internal/fleet", "match/redispool"}, // fleet and redispool: their commands and scripts; everybody else meets their words
-		"github.com/getkin/kin-openapi/": {"cmd/wasmp2pchat"}, // its tests: docs/openapi.yaml beside the server
+		"github.com/getkin/kin-openapi/": {"cmd/wasmp2pchat"},                                       // its tests: docs/openapi.yaml beside the server
 	}
 	for _, pkg := range packages(t) {
 		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {

@@ -23,11 +23,12 @@ type Options struct {
 
 // DB is a Redis that is there at times.
 type DB struct {
-	target  target
-	log     *slog.Logger
-	serving atomic.Bool
-	now     atomic.Pointer[present]
-	said    string // what the log was told last; keep's own
+	target           target
+	log              *slog.Logger
+	serving          atomic.Bool
+	now              atomic.Pointer[present]
+	connects, losses atomic.Uint64
+	said             string // what the log was told last; keep's own
 
 	mu       sync.Mutex // guards the fields below; never held while calling anybody
 	watchers []func(up bool)
@@ -58,6 +59,24 @@ func Open(url string, o Options) (*DB, error) {
 	return db, nil
 }
 
+// Check says what is wrong with a URL: an error as that of Open, or nil. It reads
+// the files that the URL names, and connects to nobody.
+func Check(url string) error {
+	_, err := parse(url)
+	return err
+}
+
+// Stats are counts since the start.
+type Stats struct {
+	Connects uint64 // how often Redis came
+	Losses   uint64 // how often it went
+}
+
+// Stats returns the counts.
+func (db *DB) Stats() Stats {
+	return Stats{Connects: db.connects.Load(), Losses: db.losses.Load()}
+}
+
 // Client is the client of this moment, never nil. Without a Redis it is one whose
 // commands fail at once with an error that Is ErrDown. Ask for it again for each
 // thing to do: one that is kept ends with the connection, and a command must be
@@ -65,8 +84,8 @@ func Open(url string, o Options) (*DB, error) {
 //
 // A command that is not answered within writeTimeout fails. A context with a
 // deadline that is shorter can end the connection that others use as well. A
-// blocking read has a connection of its own; give it a context that ends a little
-// later than it should.
+// blocking read has a connection of its own, and ends with Redis or with its
+// context, if that one has no deadline: with a deadline rueidis looks at nothing else.
 func (db *DB) Client() rueidis.Client { return db.now.Load().client }
 
 // Up reports whether there is a Redis that takes what is written.
@@ -136,6 +155,11 @@ func (db *DB) set(p *present) {
 	was := db.now.Swap(p)
 	if (was.why == nil) == (p.why == nil) {
 		return
+	}
+	if p.why == nil {
+		db.connects.Add(1)
+	} else {
+		db.losses.Add(1)
 	}
 	db.mu.Lock()
 	db.changes = append(db.changes, p.why == nil)
