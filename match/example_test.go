@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/match"
@@ -22,7 +21,7 @@ func Example() {
 			RoomID:   func(name string) string { return "room-" + name }, // what admits: sign it, if rooms are elsewhere
 			Avoid:    10 * time.Minute,
 		},
-		ICEServers: func(_ string, _ wire.Side, _ bool, _ netip.Addr) ([]wire.ICEServer, time.Time) {
+		ICEServers: func(match.Wanted) ([]wire.ICEServer, time.Time) {
 			return []wire.ICEServer{{URLs: []string{"stun:turn.example.org:3478"}}}, time.Time{}
 		},
 		SignalingURL: "wss://rooms.example.org/signaling",

@@ -32,14 +32,13 @@ type Config struct {
 
 	// Pool pairs the visitors. nil: NewMemory with PoolConfig.
 	Pool Pool
-	// ICEServers mints what one side of a room, by its name, is given to connect
-	// with, and says until when it is good; whether that side hides where it is
-	// counts for what others may reach. The partner's address is where he came
-	// from; it is not valid if he hides. nil: nothing.
-	ICEServers func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time)
+	// ICEServers mints what one side of a room is given to connect with, and says
+	// until when it is good. nil: nothing.
+	ICEServers func(Wanted) ([]wire.ICEServer, time.Time)
 	// Warm is the same for who still waits. Zero: nobody is given anything.
 	Warm Warm
-	// SignalingURL is where rooms live. Empty: on the host that answered.
+	// SignalingURL is where rooms live, unless a Meeting says at which node. Empty:
+	// on the host that answered.
 	SignalingURL string
 	// Online is how many people are here, for WAITING messages. nil: those
 	// who look for a partner.

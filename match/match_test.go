@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,11 +42,11 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	w := &world{dial: dial}
 	w.lobby = New(Config{
 		PoolConfig: numberedRooms(),
-		ICEServers: func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			if partner.IsValid() && !partner.IsLoopback() {
-				t.Errorf("the partner of %s came from %v", side, partner)
+		ICEServers: func(w Wanted) ([]wire.ICEServer, time.Time) {
+			if w.Partner.IsValid() && !w.Partner.IsLoopback() {
+				t.Errorf("the partner of %s came from %v", w.Side, w.Partner)
 			}
-			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478?transport=udp"}, Username: room + "." + string(side), Credential: "secret"}}, time.Unix(1795255801, 0)
+			return []wire.ICEServer{{URLs: []string{"turn:51.51.51.10:3478?transport=udp"}, Username: w.Room + "." + string(w.Side), Credential: "secret"}}, time.Unix(1795255801, 0)
 		},
 	})
 	server := &http.Server{Handler: w.lobby, ReadHeaderTimeout: 5 * time.Second}

@@ -151,4 +151,10 @@ type Meeting struct {
 	Side     wire.Side // A has waited, B has come
 	Tags     []string  // what both like
 	Partner  Party
+
+	// In a fleet; all are empty if there is one node only.
+	Node        string // the node that keeps the room: that of side A
+	URL         string // where a browser reaches that node, as https://host; empty: wherever it comes by
+	Relay       string // the node whose relay the two use; empty: none can be had
+	PartnerNode string // the node that the partner's connection to the lobby is at
 }

@@ -242,10 +242,10 @@ func (v *visitor) Meet(both Meeting) error {
 	l.meetings.note(v, both)
 	m := wire.MatchMessage{
 		Type: wire.MatchFound, RoomID: both.RoomID, UserID: v.request.UserID, CreatedAt: both.At.UTC(),
-		Tags: both.Tags, SignalingURL: l.cfg.SignalingURL, Role: role(both),
+		Tags: both.Tags, SignalingURL: l.signalingURL(both), Role: role(both),
 	}
 	if l.cfg.ICEServers != nil {
-		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(both.RoomName, both.Side, v.ticket.Hides, both.Partner.shown())
+		m.ICEServers, m.ExpiresAt = l.cfg.ICEServers(v.wanted(both))
 	}
 	var space [2 << 10]byte // enough for a name, twelve URLs and two credentials
 	if err := v.conn.Send(appendFound(space[:0], &m)); err != nil {

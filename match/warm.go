@@ -21,13 +21,14 @@ type Warm struct {
 	// is given to prepare with, and says until when it is good. It may give
 	// nothing, if others need it more; then it is asked again a second later.
 	ICEServers func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time)
-	// Introduce is told, before the visitor is, from where the partner came
-	// whom he meets in his room; the address is not valid if that one hides.
-	// Only rooms for which something was minted matter.
-	Introduce func(room string, partner netip.Addr)
+	// Introduce is told, before the visitor is, what he would want for the room
+	// that he meets somebody in, which is his own: from where the partner came,
+	// and through which relay he can be reached. Only rooms for which something
+	// was minted matter.
+	Introduce func(Wanted)
 	// Join is told the same of a visitor who is met in the room of another one:
-	// what he holds of his own room belongs to that one now.
-	Join func(room, to string, partner netip.Addr)
+	// what he holds of his own room belongs to that one, the wanted, now.
+	Join func(room string, to Wanted)
 	// Unused is told when a visitor, to whom something was given, will not
 	// meet anybody in his room.
 	Unused func(room string)
@@ -129,9 +130,9 @@ func (v *visitor) open(both Meeting) bool {
 		return false
 	case !minted:
 	case both.Side == wire.SideA && told.Introduce != nil:
-		told.Introduce(name, both.Partner.shown())
+		told.Introduce(v.wanted(both))
 	case both.Side == wire.SideB && told.Join != nil:
-		told.Join(name, both.RoomName, both.Partner.shown())
+		told.Join(name, v.wanted(both))
 	}
 	return true
 }

@@ -60,9 +60,9 @@ func (r *relay) servers(user string) ([]wire.ICEServer, time.Time) {
 func (r *relay) config(pool PoolConfig) Config {
 	return Config{
 		PoolConfig: pool,
-		ICEServers: func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-			r.note("match %s %s %v%s", room, side, partner, hiding(hides))
-			return r.servers(room + "." + string(side) + ".tag")
+		ICEServers: func(w Wanted) ([]wire.ICEServer, time.Time) {
+			r.note("match %s %s %v%s", w.Room, w.Side, w.Partner, hiding(w.Hides))
+			return r.servers(w.Room + "." + string(w.Side) + ".tag")
 		},
 		Warm: Warm{
 			ICEServers: func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time) {
@@ -74,8 +74,8 @@ func (r *relay) config(pool PoolConfig) Config {
 				r.note("warm %s %v%s", room, visitor, hiding(hides))
 				return r.servers(room)
 			},
-			Introduce: func(room string, partner netip.Addr) { r.note("introduce %s %v", room, partner) },
-			Join:      func(room, to string, partner netip.Addr) { r.note("join %s to %s %v", room, to, partner) },
+			Introduce: func(w Wanted) { r.note("introduce %s %v", w.Room, w.Partner) },
+			Join:      func(room string, to Wanted) { r.note("join %s to %s %v", room, to.Room, to.Partner) },
 			Unused:    func(room string) { r.note("unused %s", room) },
 		},
 	}

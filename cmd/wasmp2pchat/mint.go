@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
@@ -48,6 +49,13 @@ const (
 	lobbySide = "m"
 	roomSide  = "s"
 )
+
+// forLobby mints for two who were matched.
+func (m *mint) forLobby(w match.Wanted) ([]wire.ICEServer, time.Time) {
+	return m.minter.Load().RoomServers(turnsvc.Claims{
+		Room: roomkey.Name(w.Room), Side: lobbySide + string(w.Side), Hidden: w.Hides, Partner: []netip.Addr{w.Partner},
+	})
+}
 
 // iceServers mints for the rooms of one service. Its name is part of the side:
 // who is first in the lobby may be second in signaling. Credentials carry the

@@ -28,11 +28,11 @@ func prepare(relay *turnsvc.Server, credentials *mint, events chronicle) match.W
 			}
 			return iceServers(room, wire.SideA, hides, netip.Addr{})
 		},
-		Introduce: func(room string, partner netip.Addr) { relay.Introduce(room, lobbySide+string(wire.SideA), partner) },
-		Join: func(room, to string, partner netip.Addr) {
-			relay.Introduce(room, lobbySide+string(wire.SideA), partner)
-			relay.Join(room, to)
-			events.Join(room, to)
+		Introduce: func(w match.Wanted) { relay.Introduce(w.Room, lobbySide+string(wire.SideA), w.Partner) },
+		Join: func(room string, to match.Wanted) {
+			relay.Introduce(room, lobbySide+string(wire.SideA), to.Partner)
+			relay.Join(room, to.Room)
+			events.Join(room, to.Room)
 		},
 		Unused: func(room string) {
 			relay.EndRoom(room)

@@ -129,8 +129,10 @@ func ours(ctx context.Context) http.Handler {
 	var lobby *match.Lobby
 	lobby = match.New(match.Config{
 		PoolConfig: match.PoolConfig{RoomName: roomkey.NewName, RoomID: keys.Mint, MaxWait: 2 * time.Minute},
-		ICEServers: credentials("m"),
-		Online:     func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
+		ICEServers: func(w match.Wanted) ([]wire.ICEServer, time.Time) {
+			return credentials("m")(w.Room, w.Side, w.Hides, w.Partner)
+		},
+		Online: func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		Happened: func(room string, e match.Event) {
 			events.Add(roomkey.Name(room), timeline.Event{At: e.At, Kind: timeline.Matched, Side: e.Side, User: e.User, From: e.From, Took: int(e.Waited.Milliseconds())})
 		},
