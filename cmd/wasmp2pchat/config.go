@@ -30,6 +30,10 @@ type config struct {
 	Domain         string          `env:"DOMAIN"                                      help:"public name of this server: alone it is enough for HTTPS and TURN over TLS, with a certificate of Let's Encrypt, to whose terms you agree by setting it"`
 	RoomSecret     secret          `env:"ROOM_SECRET"                                 help:"signs room ids and resume tokens, and hashes who is banned; unset: generated in STATE_DIR"`
 
+	Roles    []role     `env:"ROLES"     envDefault:"web,match,signal,turn" help:"what this process does of web, match, signal and turn: the page, pairing, introducing, relaying"`
+	RedisURL redisURL   `env:"REDIS_URL" help:"Redis 7 or Valkey, where several nodes meet and are one service, such as rediss://:password@10.0.0.5:6379; a secret; unset: this process is alone"`
+	Node     nodeConfig `envPrefix:"NODE_"`
+
 	EnvFile string `env:"ENV_FILE" help:"a file with further settings, NAME=value, which SIGHUP reads again; the environment wins over it; also --env-file"`
 
 	Log struct {
@@ -87,6 +91,13 @@ type config struct {
 	} `envPrefix:"TURN_"`
 }
 
+// nodeConfig is what one node of a fleet has for itself.
+type nodeConfig struct {
+	ID     nodeName `env:"ID"     help:"name of this node, which no other has: letters, digits, - and _; unset: the host's name, up to the first dot"`
+	URL    nodeURL  `env:"URL"    help:"URL at which browsers reach this very node, such as https://n1.example.org: the two of a room come to one node; unset: wherever the load balancer sends them, and nodes pass on what they say"`
+	Region nodeName `env:"REGION" help:"where this node is, such as eu: a relay of the same region is preferred"`
+}
+
 // The bounds of settings that have one.
 const (
 	minCredentialTTL = time.Second // shorter is for tests
@@ -121,6 +132,7 @@ func (c *config) faults() []error {
 	check(c.TURN.MaxAllocations > 0, "TURN_MAX_ALLOCATIONS", "1 or more")
 	check(c.TURN.MaxPerUser > 0, "TURN_MAX_ALLOCATIONS_PER_USER", "1 or more")
 	check(c.TURN.MaxPerIP > 0, "TURN_MAX_ALLOCATIONS_PER_IP", "1 or more")
+	c.fleetFaults(check)
 	for _, ip := range c.PublicIPs {
 		check(!ip.IsUnspecified() && !ip.IsMulticast() && ip.Zone() == "", "PUBLIC_IPS", "addresses that clients can reach, not "+ip.String())
 	}

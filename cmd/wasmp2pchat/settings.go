@@ -45,6 +45,10 @@ func textOf(v reflect.Value) string {
 		if value == "" {
 			return ""
 		}
+	case redisURL:
+		if value == "" {
+			return ""
+		}
 	}
 	if v.Kind() != reflect.Slice {
 		return fmt.Sprint(v.Interface())
@@ -70,7 +74,7 @@ func durationText(d time.Duration) string {
 // isSecret tells whether a setting may be given as a file.
 func (s setting) isSecret() bool {
 	t := s.value.Type()
-	return t == reflect.TypeFor[secret]() || t == reflect.TypeFor[[]secret]()
+	return t == reflect.TypeFor[secret]() || t == reflect.TypeFor[[]secret]() || t == reflect.TypeFor[redisURL]()
 }
 
 // settings lists the fields of a config in the order of the struct.

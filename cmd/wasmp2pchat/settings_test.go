@@ -113,6 +113,18 @@ func TestFaultsAreListedTogether(t *testing.T) {
 		"TURN_SECRETS_FILE=/does/not/exist": "WASMP2PCHAT_TURN_SECRETS_FILE: open /does/not/exist: no such file or directory",
 		"SIGNAL_AUTHN_WEBHOOK_URL=app:80":   `WASMP2PCHAT_SIGNAL_AUTHN_WEBHOOK_URL: read "app:80", want a URL such as https://app.example.org/ayame/authn`,
 		"SIGNAL_OPEN_ROOMS=perhaps":         `WASMP2PCHAT_SIGNAL_OPEN_ROOMS: read "perhaps", want true or false`,
+		"REDIS_URL=http://:hunter2@r:6379":  `WASMP2PCHAT_REDIS_URL: read "[redacted]", want a URL such as redis://:password@10.0.0.5:6379/0, or rediss:// for TLS`,
+		"REDIS_URL=redis://:hunter2@r:63x":  `WASMP2PCHAT_REDIS_URL: read "[redacted]", want a URL such as redis://:password@10.0.0.5:6379/0, or rediss:// for TLS`,
+		"REDIS_URL=redis://:hunter2@r:6379": "WASMP2PCHAT_ROOM_SECRET: want the same secret on every node beside REDIS_URL, such as openssl rand -hex 16 prints; a server that was alone has one: WASMP2PCHAT_ROOM_SECRET_FILE=data/room-secret, and a copy of that file on the others",
+		"NODE_ID=n1.paris":                  `WASMP2PCHAT_NODE_ID: read "n1.paris", want 1 to 63 letters, digits, - or _, such as paris-1`,
+		"NODE_REGION=l'Europe":              `WASMP2PCHAT_NODE_REGION: read "l'Europe", want 1 to 63 letters, digits, - or _, such as paris-1`,
+		"NODE_URL=n1.example.org":           `WASMP2PCHAT_NODE_URL: read "n1.example.org", want this node's own URL, such as https://n1.example.org, without a password or a query`,
+		"NODE_URL=wss://n1.example.org":     `WASMP2PCHAT_NODE_URL: read "wss://n1.example.org", want this node's own URL, such as https://n1.example.org, without a password or a query`,
+		"ROLES=web,pair":                    `WASMP2PCHAT_ROLES: read "web,pair", want some of web, match, signal and turn, separated by commas`,
+		"ROLES=web,match,signal":            "WASMP2PCHAT_ROLES: want turn among them, or REDIS_URL beside it, by which a node knows the relays of others",
+		"ROLES=turn":                        "WASMP2PCHAT_ROLES: want web, match or signal among them, or REDIS_URL beside it, by which others know of this relay, or TURN_PEERS=public, for an application that has its TURN_SECRETS",
+		"ROLES=web,match,turn":              "WASMP2PCHAT_ROOM_SECRET: want the same secret on every node beside these ROLES, such as",
+		"ROLES=signal":                      "WASMP2PCHAT_TURN_SECRETS: want the same secret on every node beside these ROLES, such as",
 		"ALLOWED_ORIGINS=example.org":       `WASMP2PCHAT_ALLOWED_ORIGINS: read "example.org", want origins such as https://example.org, without a path, or *`,
 	} {
 		_, _, err := loadConfig([]string{prefix + entry, prefix + "TURN_MAX_ALLOCATIONS=0"})
@@ -168,7 +180,7 @@ func FuzzUnits(f *testing.F) {
 }
 
 // inReadme are the settings that most operators want to know of.
-const inReadme = "DOMAIN PUBLIC_IPS ADDR ADMIN_ADDR STATE_DIR ENV_FILE ALLOWED_ORIGINS TRUSTED_PROXIES WS_MAX_PER_IP LOG_LEVEL TURN_RELAY_PORTS TURN_MAX_BITRATE TURN_MONTHLY_BUDGET"
+const inReadme = "REDIS_URL DOMAIN PUBLIC_IPS ADDR ADMIN_ADDR STATE_DIR ENV_FILE ALLOWED_ORIGINS TRUSTED_PROXIES WS_MAX_PER_IP LOG_LEVEL TURN_RELAY_PORTS TURN_MAX_BITRATE TURN_MONTHLY_BUDGET"
 
 // TestGeneratedDocuments holds what operators copy to the settings as they are.
 func TestGeneratedDocuments(t *testing.T) {
