@@ -25,11 +25,14 @@ type Config struct {
 	// is required.
 	Secrets []string
 	// UDPAddrs, TCPAddr and TLSAddr are listen addresses such as ":3478"; an empty
-	// one is off. At least one is required, or a Stream. DTLS listens where TLS
-	// does. The first of UDPAddrs must be free; the others, such as ":443", are
+	// one is off. At least one is required, or a Stream, unless Elsewhere. DTLS
+	// listens where TLS does. The first of UDPAddrs must be free; the others, such as ":443", are
 	// done without when somebody has them or the system does not let us.
 	UDPAddrs         []string
 	TCPAddr, TLSAddr string
+	// Elsewhere says that relaying is left to other processes: nobody comes in
+	// here, nothing is offered, and that is as it should be.
+	Elsewhere bool
 	// Sockets opens those addresses; nil: a net.ListenConfig. Relayed transport
 	// addresses are none of its business.
 	Sockets gate.Opener
@@ -185,7 +188,7 @@ func (c Config) validate() error {
 		}
 	}
 	check(len(c.Secrets) > 0 && !slices.Contains(c.Secrets, ""), "no secret, or an empty one")
-	check(c.listens(), "no listen address")
+	check(c.listens() != c.Elsewhere, "no listen address, or one though relaying is elsewhere")
 	check(!slices.ContainsFunc(c.Streams, func(s Stream) bool { return s.Listener == nil }), "a stream without a listener")
 	check(c.TLSAddr == "" || c.TLS != nil, "a TLS address without a TLS configuration")
 	check(c.MaxConns > 0, "a negative limit of connections")

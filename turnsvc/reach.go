@@ -174,7 +174,10 @@ func (s *Server) publish(ways []way, results []Reached) {
 
 // tellOffer logs what clients are told.
 func (s *Server) tellOffer(urls []string) {
-	if len(urls) > 0 {
+	switch {
+	case s.cfg.Elsewhere:
+		return
+	case len(urls) > 0:
 		s.log.Info("turn offers", "urls", urls)
 		return
 	}

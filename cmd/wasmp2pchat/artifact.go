@@ -104,8 +104,12 @@ func fill(form string, values map[string][]string) string {
 
 // values are what the marks of the forms stand for, in a file of that name.
 func (p *plan) values(file string) map[string][]string {
-	relays := p.ports[len(p.ports)-1]
-	count := int(relays.Max) - int(relays.Min) + 1
+	count := 0 // of a node without a relay
+	for _, port := range p.ports {
+		if port.What == relayedTraffic {
+			count = int(port.Max) - int(port.Min) + 1
+		}
+	}
 	v := map[string][]string{
 		"FILE": {file}, "BINARY": {installedBinary}, "ENVFILE": {installedDir + "/.env"},
 		"RELAYS": {fmt.Sprint(count)}, "PEOPLE": {fmt.Sprint(count / portsPerPerson / 10 * 10)},

@@ -22,6 +22,9 @@ func (p openPort) Range(sep string) string {
 	return fmt.Sprintf("%d%s%d", p.Min, sep, p.Max)
 }
 
+// relayedTraffic is What the range of the relay's ports is for.
+const relayedTraffic = "relayed traffic"
+
 // hasTLS tells whether there is, or will be, a certificate.
 func (c *config) hasTLS() bool { return c.TLS.CertFile != "" || c.Domain != "" }
 
@@ -55,10 +58,16 @@ func (c *config) ports() []openPort {
 		}
 	}
 	add("tcp", string(c.redirectAddr()), "sends people to https, answers the certificate authority")
-	if c.hasTLS() {
+	switch {
+	case !c.plays(roleTURN):
+		add("tcp", string(c.Addr), "page, WebSockets")
+	case c.hasTLS():
 		add("tcp", string(c.Addr), "page, WebSockets, TURN over TLS")
-	} else {
+	default:
 		add("tcp", string(c.Addr), "page, WebSockets, TURN over TCP")
+	}
+	if !c.plays(roleTURN) {
+		return list
 	}
 	for _, addr := range udpAddrs(c) {
 		add("udp", addr, "STUN and TURN")
@@ -66,5 +75,5 @@ func (c *config) ports() []openPort {
 	add("tcp", string(c.TURN.TCPAddr), "TURN over TCP")
 	add("tcp", c.turnTLSAddr(), "TURN over TLS")
 	add("udp", c.turnTLSAddr(), "TURN over DTLS")
-	return append(list, openPort{"udp", c.TURN.RelayPorts.Min, c.TURN.RelayPorts.Max, "relayed traffic"})
+	return append(list, openPort{"udp", c.TURN.RelayPorts.Min, c.TURN.RelayPorts.Max, relayedTraffic})
 }

@@ -45,11 +45,23 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, e
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
 		settings.TLS.NextProtos = nil // TURN has none
 	}
+	if !cfg.plays(roleTURN) {
+		leaveRelaying(&settings)
+	}
 	relay, err := turnsvc.Listen(ctx, settings)
 	if err != nil {
 		return nil, listenHint(err, relaySetting(cfg, err))
 	}
 	return relay, nil
+}
+
+// leaveRelaying leaves relaying to other processes: nothing listens here for
+// clients of TURN, and who comes to the public port for it is refused.
+func leaveRelaying(settings *turnsvc.Config) {
+	for _, stream := range settings.Streams {
+		_ = stream.Listener.Close() // never fails
+	}
+	settings.UDPAddrs, settings.TCPAddr, settings.TLSAddr, settings.Streams, settings.Elsewhere = nil, "", "", nil, true
 }
 
 // relayLimits are what of the settings of the relay may change while it serves.

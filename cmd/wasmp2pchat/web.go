@@ -54,12 +54,20 @@ func newHTTPServer(listener net.Listener, handler http.Handler, log *slog.Logger
 	}}
 }
 
-// routes is what answers where on the public port.
-func routes(lobby, rooms, check, probes http.Handler, turn *turnAPI, page *wasm.Page) http.Handler {
+// routes is what answers where on the public port, as far as it is the part of
+// this process.
+func routes(cfg *config, lobby, rooms, check, probes http.Handler, turn *turnAPI, page *wasm.Page) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /matchmaking", lobby)
-	mux.Handle("GET /signaling", rooms)
-	mux.Handle("GET /check/servers", check)
+	if cfg.plays(roleMatch) {
+		mux.Handle("GET /matchmaking", lobby)
+	}
+	if cfg.plays(roleSignal) {
+		mux.Handle("GET /signaling", rooms)
+	}
+	if cfg.plays(roleWeb) {
+		mux.Handle("GET /check/servers", check)
+		mux.Handle("/", page)
+	}
 	mux.Handle("/doctor/probes", probes)
 	mux.Handle("/doctor/probes/", probes)
 	mux.Handle("GET /.ok", empty())
@@ -68,7 +76,6 @@ func routes(lobby, rooms, check, probes http.Handler, turn *turnAPI, page *wasm.
 		mux.Handle("OPTIONS /turn", turn)
 	}
 	mux.Handle("GET /version", versionHandler(page))
-	mux.Handle("/", page)
 	return mux
 }
 
