@@ -50,6 +50,7 @@ func adminVerbs() []adminVerb {
 		{"bans", "", 0, "who is kept out", limitFlag, adminBans},
 		{"ban", "[ADDRESS]", -1, "keep an address or a member of a room out, and end what he has", banFlags, adminBan},
 		{"unban", "NAME", 1, "end a ban", nil, adminUnban},
+		{"nodes", "", 0, "which nodes the fleet has, and how they do", nil, adminNodes},
 		{"drain", "", 0, "take no new visitors", nil, adminDrain},
 		{"undrain", "", 0, "take them again", nil, adminUndrain},
 		{"secrets", "", 0, "which TURN secrets verify, and when each was used last", nil, adminSecrets},

@@ -179,6 +179,37 @@ func adminUnban(ctx context.Context, c *adminCall) error {
 	return c.say(map[string]string{"lifted": c.args[0]}, "ban "+c.args[0]+" is lifted")
 }
 
+func adminNodes(ctx context.Context, c *adminCall) error {
+	var list []admin.Node
+	if err := c.client.Do(ctx, http.MethodGet, "/api/nodes", nil, &list); err != nil {
+		return err
+	}
+	if c.asJSON {
+		return c.printJSON(list)
+	}
+	return c.table("NODE\tSTATE\tROLES\tREGION\tONLINE\tWAITING\tRELAYED\tTOLD\tVERSION\tURL", func(w io.Writer) {
+		for _, n := range list {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d/%d\t%.1fs ago\t%s\t%s\n", n.ID, nodeState(n), strings.Join(n.Roles, ","), orDash(n.Region),
+				n.Online, n.Waiting, n.Allocations, n.MaxAllocations, float64(n.LagMS)/1000, printable(n.Version), orDash(n.URL))
+		}
+	})
+}
+
+// nodeState is what an operator ought to see first of a node.
+func nodeState(n admin.Node) string {
+	state := "open"
+	if n.Draining {
+		state = "draining"
+	}
+	if n.SecretsDiffer {
+		state += ", other secrets"
+	}
+	if n.Self {
+		state += " (here)"
+	}
+	return state
+}
+
 func adminDrain(ctx context.Context, c *adminCall) error {
 	return c.drain(ctx, http.MethodPost, "draining: no new visitors; rooms and the relay go on until they are empty")
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
 )
 
 // maxNodeName is the longest NODE_ID and NODE_REGION, as long as a label of the
@@ -92,13 +94,10 @@ func (redisURL) GoString() string     { return "[redacted]" }
 func (redisURL) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 func (r redisURL) reveal() string     { return string(r) }
 
-var errRedisURL = errors.New("a URL such as redis://:password@10.0.0.5:6379/0, or rediss:// for TLS")
-
-// UnmarshalText takes an absolute URL. The fault says nothing of what was read.
+// UnmarshalText takes what redisdb can use. It connects to nothing.
 func (r *redisURL) UnmarshalText(text []byte) error {
-	u, err := url.Parse(string(text))
-	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" || u.Fragment != "" {
-		return errRedisURL
+	if _, err := redisdb.Open(string(text), redisdb.Options{}); err != nil {
+		return err
 	}
 	*r = redisURL(text)
 	return nil

@@ -224,6 +224,7 @@ func callsTo(room, allocation string) []call {
 		{does: "POST /api/bans", body: `{"address":"2001:db8::/64"}`, status: 201},
 		{does: "GET /api/bans", ids: "?limit=1", status: 200},
 		{does: "DELETE /api/bans/{name}", ids: "nobody", status: 404},
+		{does: "GET /api/nodes", status: 200},
 		{does: "GET /api/drain", status: 200},
 		{does: "POST /api/drain", status: 200},
 		{does: "GET /readyz", status: 503},

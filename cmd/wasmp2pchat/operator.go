@@ -23,6 +23,7 @@ import (
 // operator is what the one who runs the server can see and do. Rooms go by their
 // names, as the relay knows them: their ids admit.
 type operator struct {
+	node        *member // nil: it is alone
 	lobby       *match.Lobby
 	bans        *match.Bans
 	rooms       *signal.Rooms
@@ -32,13 +33,15 @@ type operator struct {
 	state       *readiness
 	api         *turnAPI // nil: there is none
 
+	self  admin.Node // what of it stays
 	peers turnsvc.PeerPolicy
 	ttl   time.Duration
 	token atomic.Pointer[string]
 }
 
-func newOperator(cfg *config, lobby *match.Lobby, bans *match.Bans, rooms *signal.Rooms, relay *turnsvc.Server, credentials *mint, state *readiness, log *slog.Logger) *operator {
+func newOperator(cfg *config, node *member, lobby *match.Lobby, bans *match.Bans, rooms *signal.Rooms, relay *turnsvc.Server, credentials *mint, state *readiness, log *slog.Logger) *operator {
 	o := &operator{
+		node: node, self: admin.Node{ID: cfg.nodeID(), Self: true, URL: string(cfg.Node.URL), Region: string(cfg.Node.Region), Roles: texts(cfg.Roles), Version: buildVersion()},
 		lobby: lobby, bans: bans, rooms: rooms, relay: relay, credentials: credentials, state: state,
 		peers: cfg.TURN.Peers, ttl: cfg.TURN.CredentialTTL,
 	}
@@ -73,6 +76,7 @@ func (o *operator) config(cfg *config, log *slog.Logger) admin.Config {
 		Rooms: o.listRooms, Room: o.room, EndRoom: o.endRoom,
 		Allocations: o.allocations, EndAllocation: o.relay.EndAllocation,
 		Bans: func() []admin.Ban { return asBans(o.bans.List()) }, Ban: o.ban, Lift: o.bans.Lift,
+		Nodes:    func() []admin.Node { return o.node.nodes(o.describeSelf()) },
 		Draining: o.state.drains, Drain: o.drain,
 		Secrets: func() []admin.Secret { return o.keys.list(o.relay.SecretsUsed()) }, Rotate: o.rotate,
 		Mint: o.mint,
@@ -214,6 +218,18 @@ func asBans(list []match.Ban) []admin.Ban {
 		bans[i] = admin.Ban(b)
 	}
 	return bans
+}
+
+// describeSelf is this node, as others are told of it.
+func (o *operator) describeSelf() admin.Node {
+	n := o.self
+	n.Draining = o.state.notReady() == draining
+	n.Online, n.Waiting = o.lobby.Visitors()+o.rooms.Online(), o.lobby.Stats().Waiting
+	if slices.Contains(n.Roles, string(roleTURN)) {
+		n.Allocations, _ = o.relay.InUse(netip.Addr{})
+		n.MaxAllocations, _ = o.relay.Capacity()
+	}
+	return n
 }
 
 // drain is the first half of a stop, which can be taken back: not ready, and no new

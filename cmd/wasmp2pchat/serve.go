@@ -39,7 +39,7 @@ func serveCommand(ctx context.Context, w world) error {
 // serve is the whole server on one page, in the order in which things depend
 // on one another.
 func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *slog.LevelVar) error {
-	secrets, bans, err := openState(cfg, log)
+	secrets, bans, node, err := openState(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	if err != nil {
 		return err
 	}
-	state, seen, events := newReadiness(front.warnings), new(witness.Witness), newChronicle(log.With("svc", "timeline"))
+	state, seen, events := newReadiness(front.warnings, node.warnings), new(witness.Witness), newChronicle(log.With("svc", "timeline"))
 	var credentials *mint
 	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
 		return err
@@ -71,7 +71,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})
-	run := newOperator(cfg, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
+	run := newOperator(cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
 	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))
 	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload}, log: log}
 	page, err := wasm.New()
@@ -85,7 +85,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		return err
 	}
 	log.Info("serving", "url", front.url(), "admin", admin.url(), "version", buildVersion(), "client", page.Version())
-	return runStages(ctx, state, log, []stage{
+	return runStages(ctx, state, log, append([]stage{
 		{"manager", w.manager.serve(func() { _, _, _ = lobby.Stats(), rooms.Stats(), relay.Stats() })},
 		{"matchmaking", lobby.Serve},
 		{"signaling", rooms.Serve},
@@ -97,7 +97,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		{"reload", settings.serve},
 		{"secrets", run.keys.serve},
 		{"memory", thrift.Serve},
-	})
+	}, node.stages()...))
 }
 
 // openRooms names rooms for applications that choose their own ids, nil if

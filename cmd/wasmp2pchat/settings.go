@@ -257,6 +257,9 @@ func tryAlone(s setting, text string) error {
 	if err == nil {
 		return nil
 	}
+	if address := new(redisURL); s.value.Type() == reflect.TypeFor[redisURL]() {
+		return fmt.Errorf("%s: %w", s.name, address.UnmarshalText([]byte(text))) // which says what is wanted, and not what was read
+	}
 	if s.isSecret() {
 		text = secret(text).String()
 	}

@@ -16,15 +16,23 @@ type stage struct {
 // readiness is what /readyz tells.
 type readiness struct {
 	reason   atomic.Pointer[string]
-	draining atomic.Bool     // the operator has said so
-	relaying atomic.Bool     // it is known by which URLs clients can come to the relay
-	warnings func() []string // what an operator ought to mend, though the server serves
+	draining atomic.Bool       // the operator has said so
+	relaying atomic.Bool       // it is known by which URLs clients can come to the relay
+	warn     []func() []string // what an operator ought to mend, though the server serves
 }
 
 // draining is what /readyz says from the first stage's end to the last's.
 const draining = "draining"
 
-func newReadiness(warnings func() []string) *readiness { return &readiness{warnings: warnings} }
+func newReadiness(warn ...func() []string) *readiness { return &readiness{warn: warn} }
+
+// warnings are all there are now.
+func (r *readiness) warnings() (list []string) {
+	for _, each := range r.warn {
+		list = append(list, each()...)
+	}
+	return list
+}
 
 func (r *readiness) set(reason string) { r.reason.Store(&reason) }
 
@@ -42,7 +50,7 @@ func (r *readiness) notReady() string {
 	case reason == nil, *reason == "" && !r.relaying.Load():
 		return "starting"
 	case *reason == "" && r.drains():
-		return "draining"
+		return draining
 	default:
 		return *reason
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +23,30 @@ import (
 type secrets struct {
 	room string
 	turn []string // newest first
+}
+
+// fingerprintBytes is what is told of a secret: too little to find it by, enough
+// that two differ.
+const fingerprintBytes = 6
+
+// fingerprint is what others may know of secrets, to see whether theirs are the
+// same: that of ROOM_SECRET, then those of TURN_SECRETS, newest first.
+func (s secrets) fingerprint() string {
+	var prints []string
+	for _, secret := range append([]string{s.room}, s.turn...) {
+		sum := hmac.New(sha256.New, []byte(secret))
+		sum.Write([]byte("fingerprint 1"))
+		prints = append(prints, hex.EncodeToString(sum.Sum(nil)[:fingerprintBytes]))
+	}
+	return strings.Join(prints, ",")
+}
+
+// goTogether reports whether what one node signs another one takes, and the other
+// way round: the rooms, and what the newest TURN secret of each signs. So nodes that
+// are told of a new secret one after the other go together all the time.
+func goTogether(a, b string) bool {
+	mine, theirs := strings.Split(a, ","), strings.Split(b, ",")
+	return mine[0] == theirs[0] && len(mine) > 1 && len(theirs) > 1 && slices.Contains(mine[1:], theirs[1]) && slices.Contains(theirs[1:], mine[1])
 }
 
 // loadSecrets takes the secrets from the settings; those that are not set live
@@ -54,13 +81,17 @@ func loadSecrets(cfg *config) (secrets, error) {
 	return s, nil
 }
 
-// openState is what the server has kept: its secrets, and who is banned.
-func openState(cfg *config, log *slog.Logger) (s secrets, bans *match.Bans, err error) {
+// openState is what the server has kept, its secrets and who is banned, and what it
+// shares with the others of its fleet.
+func openState(cfg *config, log *slog.Logger) (s secrets, bans *match.Bans, node *member, err error) {
 	if s, err = loadSecrets(cfg); err != nil {
-		return s, nil, err
+		return s, nil, nil, err
 	}
-	bans, err = openBans(cfg, s.room, log.With("svc", "match"))
-	return s, bans, err
+	if bans, err = openBans(cfg, s.room, log.With("svc", "match")); err != nil {
+		return s, nil, nil, err
+	}
+	node, err = joinFleet(cfg, log.With("svc", "fleet"))
+	return s, bans, node, err
 }
 
 // generatedSecret reads a secret from a file that only the owner can read, and

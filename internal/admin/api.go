@@ -35,6 +35,9 @@ type Config struct {
 	Ban  func(Sentence) (Banned, error)
 	Lift func(name string) (bool, error)
 
+	// Nodes is who serves: this process, and those of its fleet that live, by id.
+	Nodes func() []Node
+
 	// Draining tells whether new visitors are refused; Drain begins or ends it.
 	Draining func() bool
 	Drain    func(on bool)
@@ -101,6 +104,7 @@ func New(cfg Config) *API {
 		"GET /api/bans":                a.listBans,
 		"POST /api/bans":               a.ban,
 		"DELETE /api/bans/{name}":      a.lift,
+		"GET /api/nodes":               a.listNodes,
 		"GET /api/drain":               a.showDrain,
 		"POST /api/drain":              a.drain,
 		"DELETE /api/drain":            a.reopen,
