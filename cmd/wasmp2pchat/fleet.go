@@ -85,7 +85,7 @@ func (m *member) warnings() []string {
 	}
 	var list []string
 	if err := m.db.Reason(); err != nil {
-		list = append(list, fmt.Sprintf("%v, at %s: this node pairs its own visitors only", err, m.db.Where()))
+		list = append(list, fmt.Sprintf("%v (%s); this node pairs its own visitors only", err, m.db.Where()))
 	}
 	return list
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,30 +20,6 @@ import (
 type secrets struct {
 	room string
 	turn []string // newest first
-}
-
-// fingerprintBytes is what is told of a secret: too little to find it by, enough
-// that two differ.
-const fingerprintBytes = 6
-
-// fingerprint is what others may know of secrets, to see whether theirs are the
-// same: that of ROOM_SECRET, then those of TURN_SECRETS, newest first.
-func (s secrets) fingerprint() string {
-	var prints []string
-	for _, secret := range append([]string{s.room}, s.turn...) {
-		sum := hmac.New(sha256.New, []byte(secret))
-		sum.Write([]byte("fingerprint 1"))
-		prints = append(prints, hex.EncodeToString(sum.Sum(nil)[:fingerprintBytes]))
-	}
-	return strings.Join(prints, ",")
-}
-
-// goTogether reports whether what one node signs another one takes, and the other
-// way round: the rooms, and what the newest TURN secret of each signs. So nodes that
-// are told of a new secret one after the other go together all the time.
-func goTogether(a, b string) bool {
-	mine, theirs := strings.Split(a, ","), strings.Split(b, ",")
-	return mine[0] == theirs[0] && len(mine) > 1 && len(theirs) > 1 && slices.Contains(mine[1:], theirs[1]) && slices.Contains(theirs[1:], mine[1])
 }
 
 // loadSecrets takes the secrets from the settings; those that are not set live

@@ -213,16 +213,14 @@ func judgeFacts(f *Facts) []Check {
 
 func judgeReady(f *Facts) Check {
 	c := Check{ID: "server", Subject: "/readyz", Status: OK, Seen: "ready"}
-	switch {
-	case strings.Contains(strings.ToLower(f.NotReady), "redis"):
-		c.fail(RedisDown, f.NotReady, redisLine)
-	case f.NotReady != "":
+	if f.NotReady != "" {
 		c.fail(NotReady, f.NotReady, "wait a moment; if it stays so: journalctl -u wasmp2pchat")
 	}
 	return c
 }
 
-const redisLine = "sudo systemctl start redis-server; redis-cli -u <the URL in the settings> ping   must answer PONG"
+// secretsDiffer is how the warning of a node begins that does not believe another.
+const secretsDiffer = "secrets differ"
 
 // judgeWarning is what /readyz warns of: its text says what mends it.
 func judgeWarning(text string) Check {
@@ -231,8 +229,10 @@ func judgeWarning(text string) Check {
 		c.Fix = "set " + fix
 	}
 	switch {
-	case strings.Contains(strings.ToLower(text), "redis"):
-		c.Cause, c.Fix = RedisDown, redisLine
+	case strings.HasPrefix(text, redisDown):
+		c.fail(RedisDown, text, mendRedis(text))
+	case strings.HasPrefix(text, secretsDiffer):
+		c.fail(SecretMismatch, text, "give both nodes the same "+setting+"ROOM_SECRET and "+setting+"TURN_SECRETS, and restart what had others")
 	case strings.HasPrefix(text, "DNS of"):
 		c.Cause = DNSElsewhere
 	case strings.HasPrefix(text, "certificate"):

@@ -333,7 +333,6 @@ func ofHosts() []verdict {
 		{"another plane", facts(func(f *Facts) { f.DataPlane.Asked = "ebpf" }), Warn, DataPlaneFell, "setcap cap_bpf"},
 		{"a URL that is withheld", facts(func(f *Facts) { f.URLs[0] = OwnURL{URL: "turn:192.0.2.1:3478", Reason: "no answer"} }), Warn, "", "iif lo accept"},
 		{"a server that starts", facts(func(f *Facts) { f.NotReady = "starting" }), Fail, NotReady, "journalctl"},
-		{"a server without Redis", facts(func(f *Facts) { f.NotReady = "Redis: connection refused" }), Fail, RedisDown, "redis-server"},
 		{"no server", []Check{judgeNoFacts(syscall.ECONNREFUSED, false)}, Fail, NotReady, "systemctl start"},
 		{"a server that does not say", []Check{judgeNoFacts(syscall.ECONNREFUSED, true)}, Warn, "", "ADMIN_ADDR"},
 	}
@@ -342,7 +341,12 @@ func ofHosts() []verdict {
 func ofWarnings() []verdict {
 	judge := func(text string) []Check { return []Check{judgeWarning(text)} }
 	return []verdict{
-		{"Redis", judge("redis: degraded"), Warn, RedisDown, "redis-cli"},
+		{"a Redis that does not run", judge("redis is down: connect to 10.0.0.5:6379: connect: connection refused (redis://10.0.0.5:6379); this node pairs its own visitors only"), Fail, RedisDown, "sudo systemctl start redis-server   on 10.0.0.5; redis-cli"},
+		{"a Redis behind a firewall", judge("redis is down: it does not answer: look whether it runs, and at what is between us (rediss://redis.example:6380/1); this node pairs its own visitors only"), Fail, RedisDown, "tcp dport 6380 accept   on redis.example,"},
+		{"another password", judge("redis is down: the user or the password in the address is wrong, or the user is off (WRONGPASS) (redis://10.0.0.5:6379); this node pairs its own visitors only"), Fail, RedisDown, "WASMP2PCHAT_REDIS_URL and restart"},
+		{"a Redis without memory", judge("redis is down: its memory is full: raise its maxmemory, or give us a server of our own (OOM) (unix:///run/redis.sock); this node pairs its own visitors only"), Fail, RedisDown, "redis-cli"},
+		{"nodes that do not believe one another", judge("secrets differ: node n2 has another ROOM_SECRET than this node"), Fail, SecretMismatch, "WASMP2PCHAT_ROOM_SECRET"},
+		{"two nodes of one name", judge("two processes are called n1: set WASMP2PCHAT_NODE_ID to another name on one of them"), Warn, "", "set WASMP2PCHAT_NODE_ID"},
 		{"the DNS", judge("DNS of chat.example.org says A 192.0.2.1, this machine is 192.0.2.2 (interfaces): set the A record to 192.0.2.2"), Warn, DNSElsewhere, "set the A record to 192.0.2.2"},
 		{"the certificate", judge("certificate: not renewed"), Warn, TLSExpired, "certificate"},
 		{"PUBLIC_IPS", judge("PUBLIC_IPS says 10.0.0.1, but interfaces say 192.0.2.2: set WASMP2PCHAT_PUBLIC_IPS=192.0.2.2 or remove it"), Warn, WrongPublicIP, "PUBLIC_IPS=192.0.2.2"},
