@@ -201,9 +201,6 @@ func nodeState(n admin.Node) string {
 	if n.Draining {
 		state = "draining"
 	}
-	if n.SecretsDiffer {
-		state += ", other secrets"
-	}
 	if n.Self {
 		state += " (here)"
 	}

@@ -6,20 +6,27 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
 )
 
 // member is this process as one of a fleet. Nil is a process that is alone: it
 // shares nothing, and nothing here is started for it.
 type member struct {
-	id    string
-	db    *redisdb.DB
-	log   *slog.Logger
-	clear []string // the warnings that the log has been told of; look's own
+	db      *redisdb.DB
+	fleet   *fleet.Fleet
+	secrets atomic.Pointer[fingerprints]
+	log     *slog.Logger
+	warned  []string // what the log has been told of; look's own
 }
+
+// fingerprints are what the others may know of this node's secrets, the newest
+// first.
+type fingerprints struct{ room, turn []string }
 
 // joinFleet prepares what a node shares with others; nil without REDIS_URL. It does
 // not wait for Redis: a node that cannot reach it serves its own visitors.
@@ -31,7 +38,47 @@ func joinFleet(cfg *config, log *slog.Logger) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%sREDIS_URL: %w", prefix, err)
 	}
-	return &member{id: cfg.nodeID(), db: db, log: log}, nil
+	m := &member{db: db, log: log}
+	m.reload(cfg)
+	m.fleet, err = fleet.Open(fleet.Config{DB: db, Node: cfg.nodeID(), URL: string(cfg.Node.URL), Region: string(cfg.Node.Region), Log: log})
+	return m, err
+}
+
+// reload takes over the secrets, of which the TURN ones may change while the server
+// serves. A node in a fleet has all of them from its settings.
+func (m *member) reload(cfg *config) {
+	if m == nil {
+		return
+	}
+	prints := &fingerprints{room: []string{fleet.Fingerprint([]byte(cfg.RoomSecret.reveal()))}}
+	for _, s := range cfg.TURN.Secrets {
+		prints.turn = append(prints.turn, fleet.Fingerprint([]byte(s.reveal())))
+	}
+	m.secrets.Store(prints)
+	if m.fleet != nil {
+		m.fleet.Hurry()
+	}
+}
+
+// announce has the others told what this node says of itself.
+func (m *member) announce(self func() admin.Node, turn func() []string) {
+	if m == nil {
+		return
+	}
+	m.fleet.Announce(func() fleet.Announcement {
+		n, prints := self(), m.secrets.Load()
+		return fleet.Announcement{
+			Version: n.Version, Roles: n.Roles, TURN: turn(), Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
+			Draining: n.Draining, Online: n.Online, Waiting: n.Waiting, RoomSecrets: prints.room, TURNSecrets: prints.turn,
+		}
+	})
+}
+
+// changed has the others told at once that this node is another than a second ago.
+func (m *member) changed() {
+	if m != nil {
+		m.fleet.Hurry()
+	}
 }
 
 // stages are those of a fleet, in the order in which they end: what the others tell
@@ -40,7 +87,7 @@ func (m *member) stages() []stage {
 	if m == nil {
 		return nil
 	}
-	return []stage{{"fleet", m.serve}, {"redis", m.db.Serve}}
+	return []stage{{"fleet", m.fleet.Serve}, {"warnings", m.serve}, {"redis", m.db.Serve}}
 }
 
 // lookEvery is how often it is looked whether there is something to warn of.
@@ -64,16 +111,16 @@ func (m *member) serve(ctx context.Context) error {
 func (m *member) look() {
 	now := slices.DeleteFunc(m.warnings(), func(text string) bool { return strings.HasPrefix(text, redisdb.ErrDown.Error()) })
 	for _, text := range now {
-		if !slices.Contains(m.clear, text) {
+		if !slices.Contains(m.warned, text) {
 			m.log.Warn("the fleet is at odds", "what", text)
 		}
 	}
-	for _, text := range m.clear {
+	for _, text := range m.warned {
 		if !slices.Contains(now, text) {
 			m.log.Info("the fleet agrees again", "about", text)
 		}
 	}
-	m.clear = now
+	m.warned = now
 }
 
 // warnings is what an operator ought to mend. The node is ready in spite of it: if
@@ -87,10 +134,29 @@ func (m *member) warnings() []string {
 	if err := m.db.Reason(); err != nil {
 		list = append(list, fmt.Sprintf("%v (%s); this node pairs its own visitors only", err, m.db.Where()))
 	}
+	for _, text := range m.fleet.Differences() {
+		list = append(list, "secrets differ: "+text)
+	}
 	return list
 }
 
 // nodes lists who serves, by id: this node, and the others that live.
 func (m *member) nodes(self admin.Node) []admin.Node {
-	return []admin.Node{self}
+	if m == nil {
+		return []admin.Node{self}
+	}
+	all := m.fleet.Nodes()
+	list := make([]admin.Node, 0, len(all))
+	for _, n := range all {
+		node := admin.Node{
+			ID: n.ID, Epoch: n.Epoch, URL: n.URL, Region: n.Region, Roles: n.Roles, Version: n.Version, Draining: n.Draining,
+			Online: n.Online, Waiting: n.Waiting, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
+		}
+		if n.Self {
+			node = self
+			node.Epoch = n.Epoch
+		}
+		list = append(list, node)
+	}
+	return list
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb/redistest"
 )
 
@@ -57,5 +60,85 @@ func TestReadyWithoutRedis(t *testing.T) {
 	until(t, "the warning has gone", func() bool { return !strings.Contains(s.ready(t), "redis") })
 	if lines := s.log.with(`"msg":"redis is down"`); len(lines) != 1 {
 		t.Errorf("the log says %d times that Redis is down, want once: %q", len(lines), lines)
+	}
+}
+
+// fleetOf is the settings of a node in the fleet of a Redis.
+func fleetOf(redis *redistest.Server, id string, more ...string) []string {
+	return append([]string{"REDIS_URL=" + redis.URL, "NODE_ID=" + id, "ROOM_SECRET=the room secret of all", "TURN_SECRETS=the turn secret of all"}, more...)
+}
+
+// nodesAt is the list of nodes that a server has, by id.
+func nodesAt(t *testing.T, s *server) map[string]admin.Node {
+	t.Helper()
+	var list []admin.Node
+	client := &admin.Client{URL: s.admin, HTTP: http.DefaultClient}
+	if err := client.Do(t.Context(), http.MethodGet, "/api/nodes", nil, &list); err != nil {
+		t.Fatal(err)
+	}
+	nodes := map[string]admin.Node{}
+	for _, n := range list {
+		nodes[n.ID] = n
+	}
+	return nodes
+}
+
+// TestNodesOfAFleet holds that each node lists all, what they do and how they are,
+// and that one that ends has gone from the list.
+func TestNodesOfAFleet(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	one := startServer(t, fleetOf(redis, "n1", "NODE_URL=http://n1.example.org/", "NODE_REGION=eu")...)
+	two := startServer(t, fleetOf(redis, "n2", "ROLES=match,signal")...)
+	for _, s := range []*server{one, two} {
+		until(t, "each lists both", func() bool { return len(nodesAt(t, s)) == 2 })
+	}
+	seen, own := nodesAt(t, two)["n1"], nodesAt(t, one)["n1"]
+	if seen.Self || !own.Self {
+		t.Errorf("who is who: %+v, and of itself %+v", seen, own)
+	}
+	if seen.URL != "http://n1.example.org" || seen.Region != "eu" || !slices.Equal(seen.Roles, []string{"web", "match", "signal", "turn"}) || seen.MaxAllocations == 0 || seen.Epoch == "" || seen.Epoch != own.Epoch {
+		t.Errorf("the other one sees %+v", seen)
+	}
+	if seen := nodesAt(t, one)["n2"]; !slices.Equal(seen.Roles, []string{"match", "signal"}) || seen.MaxAllocations != 0 || seen.URL != "" {
+		t.Errorf("the first one sees %+v", seen)
+	}
+
+	client := &admin.Client{URL: two.admin, HTTP: http.DefaultClient}
+	must(t, client.Do(t.Context(), http.MethodPost, "/api/drain", nil, nil))
+	until(t, "the first one sees the second drain", func() bool { return nodesAt(t, one)["n2"].Draining })
+	must(t, client.Do(t.Context(), http.MethodDelete, "/api/drain", nil, nil))
+	until(t, "the first one sees the second open", func() bool { return !nodesAt(t, one)["n2"].Draining })
+	must(t, two.stop())
+	until(t, "the second has gone", func() bool { return len(nodesAt(t, one)) == 1 })
+	one.log.calm(t, "no public address found")
+}
+
+// TestNodesSayThatSecretsDiffer holds that a secret which one node has alone is
+// warned of at each, in the log once, until it has gone; not one that is being
+// rotated.
+func TestNodesSayThatSecretsDiffer(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	one := startServer(t, fleetOf(redis, "n1")...)
+	differs := func(s *server) bool { return strings.Contains(s.ready(t), "\nwarning: secrets differ: ") }
+
+	rotates := startServer(t, fleetOf(redis, "n2", "TURN_SECRETS=the turn secret of all,one that comes next")...)
+	until(t, "both are there", func() bool { return len(nodesAt(t, one)) == 2 && len(nodesAt(t, rotates)) == 2 })
+	if differs(one) || differs(rotates) {
+		t.Errorf("a secret that only verifies is warned of: %s", one.ready(t))
+	}
+	must(t, rotates.stop())
+
+	other := startServer(t, fleetOf(redis, "n3", "ROOM_SECRET=the room secret of nobody")...)
+	until(t, "both warn", func() bool { return differs(one) && differs(other) })
+	if line := one.log.await(t, 1, `"msg":"the fleet is at odds"`); !strings.Contains(line, "n3") || strings.Contains(line, "nobody") {
+		t.Errorf("the log says %s", line)
+	}
+	must(t, other.stop())
+	until(t, "the warning has gone", func() bool { return !differs(one) })
+	one.log.await(t, 1, `"msg":"the fleet agrees again"`)
+	if lines := one.log.with(`"msg":"the fleet is at odds"`); len(lines) != 1 {
+		t.Errorf("the log says it %d times, want once: %q", len(lines), lines)
 	}
 }

@@ -54,6 +54,7 @@ func newOperator(cfg *config, node *member, lobby *match.Lobby, bans *match.Bans
 	}, log)
 	o.api = newTurnAPI(cfg, credentials, state)
 	o.reload(cfg)
+	node.announce(o.describeSelf, relay.URLs)
 	return o
 }
 
@@ -236,6 +237,7 @@ func (o *operator) describeSelf() admin.Node {
 // matches. Rooms and the relay go on for those who are there.
 func (o *operator) drain(on bool) {
 	o.state.drain(on)
+	o.node.changed()
 	if on {
 		o.lobby.Drain()
 	} else {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -24,7 +26,7 @@ func startProcess(t *testing.T, settings ...string) *process {
 	p := &process{server: &server{log: newJournal()}, exited: make(chan struct{})}
 	p.cmd = exec.CommandContext(t.Context(), "wasmp2pchat", "serve")
 	p.cmd.Env = append(append(p.cmd.Environ(), serverEnviron(t, settings...)...), hasty)
-	p.cmd.Stderr = p.log
+	p.cmd.Stderr = &liner{to: p.log}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +51,26 @@ func startProcess(t *testing.T, settings ...string) *process {
 		case <-p.exited:
 			t.Fatalf("the server did not start: %v\n%s", p.err, strings.Join(p.log.with(""), "\n"))
 		}
+	}
+}
+
+// liner passes on whole lines, one for each Write.
+type liner struct {
+	to   io.Writer
+	rest []byte
+}
+
+func (l *liner) Write(text []byte) (int, error) {
+	l.rest = append(l.rest, text...)
+	for {
+		at := bytes.IndexByte(l.rest, '\n')
+		if at < 0 {
+			return len(text), nil
+		}
+		if _, err := l.to.Write(l.rest[:at+1]); err != nil {
+			return 0, err
+		}
+		l.rest = l.rest[at+1:]
 	}
 }
 

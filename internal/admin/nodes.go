@@ -5,14 +5,13 @@ import "net/http"
 // Node is one process of a fleet, as it says of itself.
 type Node struct {
 	ID             string   `json:"id"`
-	Self           bool     `json:"self"`  // it is the one that answers
-	Epoch          uint64   `json:"epoch"` // another one each time it has come back
+	Self           bool     `json:"self"`            // it is the one that answers
+	Epoch          string   `json:"epoch,omitempty"` // of this start of it; empty: it is alone
 	URL            string   `json:"url,omitempty"`
 	Region         string   `json:"region,omitempty"`
 	Roles          []string `json:"roles"`
 	Version        string   `json:"version"`
 	Draining       bool     `json:"draining"`        // it takes no new visitors
-	SecretsDiffer  bool     `json:"secrets_differ"`  // from those of the one that answers
 	Online         int      `json:"online"`          // visitors
 	Waiting        int      `json:"waiting"`         // of those, for a partner
 	Allocations    int      `json:"allocations"`     // of its relay
