@@ -65,6 +65,7 @@ var (
 	errPassword = errors.New("wrong password")
 	errRevoked  = errors.New("revoked")
 	errPlain    = errors.New("not the credential of a room")
+	errNode     = errors.New("for another server of the fleet")
 )
 
 // identify finds the secret that fits.
@@ -107,6 +108,8 @@ func (d *door) entitled(r *request, u *user) error {
 		return errPlain
 	case d.srv.rooms.isRevoked(&u.member, now):
 		return errRevoked
+	case r.Type.Method == stun.MethodAllocate && !u.goodAt(d.srv.cfg.Node):
+		return errNode
 	}
 	return nil
 }

@@ -127,6 +127,20 @@ func (c *carriage) drop(r *relay) {
 	}
 }
 
+// reconsider looks at the channels to some peers.
+func (c *carriage) reconsider(peers []netip.AddrPort) {
+	if c == nil || len(peers) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, peer := range peers {
+		for w := range c.toward[peer] {
+			c.look(w)
+		}
+	}
+}
+
 // forget wants a channel no more. c.mu is held.
 func (c *carriage) forget(w *wanted) {
 	c.let(w)

@@ -15,7 +15,11 @@ import (
 // password proves who minted the username, every server that knows the secret
 // can trust them, without asking anybody.
 //
-//	<room>.<side>[.h][.<tag>…]
+//	<room>.<side>[.h][.<server>…][.<tag>…]
+//
+// A server that is named, by a hash of its Config.Node, is one that the credential
+// is good at; if none is named, all are. So it is known where a room can hold
+// allocations, and where its end has to be told.
 //
 // A tag stands for an address from which the partner was seen: a MAC, so that
 // the user does not learn the address from it. It still tells him when he
@@ -30,7 +34,13 @@ type Claims struct {
 	// server; those that are not valid are left out. Credentials that are minted
 	// before there is a partner have none: then Server.Introduce tells the relay.
 	Partner []netip.Addr
+	// At lists the servers of a fleet that the credential is good at, by their
+	// Config.Node, maxNamed at most; empty: every one that knows the secret.
+	At []string
 }
+
+// maxNamed bounds Claims.At: what is named after that is left out.
+const maxNamed = 4
 
 // tagBytes of a MAC are enough where one guess costs one request.
 const tagBytes = 8
@@ -44,12 +54,28 @@ func (c Claims) appendTo(b []byte, mac hash.Hash) []byte {
 	if c.Hidden {
 		b = append(append(b, '.'), hiddenClaim...)
 	}
+	for _, node := range c.At[:min(len(c.At), maxNamed)] {
+		b = appendNode(append(b, '.'), node)
+	}
 	for _, addr := range c.Partner {
 		if addr.IsValid() {
 			b = appendTag(append(b, '.'), mac, c.Room, addr)
 		}
 	}
 	return b
+}
+
+// What names a server in claims: shorter than any tag, longer than hiddenClaim.
+const (
+	nodeHashBytes  = 3 // no secret: that two servers of a fleet are called the same costs only strictness
+	nodeClaimChars = 1 + (nodeHashBytes*8+5)/6
+)
+
+// appendNode writes the name of a server in claims.
+func appendNode(b []byte, node string) []byte {
+	var space [128]byte // for a name of 63 characters and what it is hashed with
+	sum := sha256.Sum256(append(append(space[:0], "wasmp2pchat turn node 1\x00"...), node...))
+	return base64.RawURLEncoding.AppendEncode(append(b, 'n'), sum[:nodeHashBytes])
 }
 
 // tag stands for an address in the claims of a room.
@@ -77,7 +103,8 @@ type member struct {
 	owner  string // whose allocations these are, for quotas and 441: the claims without tags
 	room   string // empty: a plain user
 	side   string
-	hidden bool // no partner may find out where he is
+	hidden bool     // no partner may find out where he is
+	nodes  []string // the servers that his credential is good at, as claims name them; none: all
 	tags   []string
 	secret string // with which the claims were minted
 }
@@ -92,7 +119,22 @@ func readMember(claims, secret string) member {
 	if len(m.tags) > 0 && m.tags[0] == hiddenClaim {
 		m.hidden, m.tags = true, m.tags[1:]
 	}
+	named := 0
+	for named < len(m.tags) && len(m.tags[named]) == nodeClaimChars && m.tags[named][0] == 'n' {
+		named++
+	}
+	m.nodes, m.tags = m.tags[:named], m.tags[named:]
 	return m
+}
+
+// goodAt reports whether the credential opens something at a server; one without a
+// name is no part of a fleet.
+func (m *member) goodAt(node string) bool {
+	if len(m.nodes) == 0 || node == "" {
+		return true
+	}
+	var space [nodeClaimChars]byte
+	return slices.Contains(m.nodes, string(appendNode(space[:0], node)))
 }
 
 // ownerOf is the owner of what a side of a room holds.

@@ -88,6 +88,13 @@ type Config struct {
 	// DrainTimeout is how long live allocations may go on when Serve ends; zero:
 	// 30 s.
 	DrainTimeout time.Duration
+	// Node is the name of this server in a fleet; then credentials that name others
+	// (Claims.At) open nothing here. Empty: it is alone.
+	Node string
+	// Moved is told the name of a room of which the members hold other relayed
+	// transport addresses here than before: RelayedIn. It must not wait. Nil is
+	// allowed.
+	Moved func(room string)
 	// Offered is called when URLs has changed, by one goroutine of Serve; it must
 	// not wait. Nil is allowed.
 	Offered func()
@@ -146,6 +153,9 @@ func (c Config) withDefaults() Config {
 	c.CredentialTTL = or(c.CredentialTTL, 10*time.Minute)
 	if c.Offered == nil {
 		c.Offered = func() {}
+	}
+	if c.Moved == nil {
+		c.Moved = func(string) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -337,10 +337,12 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 		}
 		d.srv.rooms.leave(g)
 		d.srv.giveBack(g)
+		d.moved(g)
 		d.happened(EventDeallocated, &g.member, g.householdRoom(), Event{})
 	})
 	g.relay.Store(r)
 	d.srv.count.made.Add(1)
+	d.moved(g)
 	d.allocated(g)
 	return r, g.relays.addr(r), nil
 }

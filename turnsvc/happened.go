@@ -109,6 +109,13 @@ func (g *grant) householdRoom() string {
 	return g.household()
 }
 
+// moved tells Config.Moved that the members of a room hold other addresses.
+func (d *door) moved(g *grant) {
+	if room := g.householdRoom(); room != "" {
+		d.srv.cfg.Moved(room)
+	}
+}
+
 // forbid tells of a peer that a holder may not send to.
 func (d *door) forbid(g *grant, peer netip.Addr) {
 	kind := EventBounds

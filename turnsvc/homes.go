@@ -23,8 +23,10 @@ type homes struct {
 	batch     *batch          // reads for the relays; nil: pion does
 	listening map[uint16]bool // where we listen for clients
 
-	filter atomic.Pointer[filter]
-	epoch  atomic.Uint64 // grows with everything that the wall's answers depend on
+	rooms      *rooms
+	filter     atomic.Pointer[filter]
+	neighbours atomic.Pointer[neighbours] // nil: there are none
+	epoch      atomic.Uint64              // grows with everything that the wall's answers depend on
 
 	mu   sync.Mutex           // held while view is replaced
 	view atomic.Pointer[view] // what packets see

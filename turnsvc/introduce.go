@@ -70,6 +70,7 @@ func (s *Server) Join(room, to string) {
 	now := s.cfg.now()
 	s.rooms.join(room, to, now, now.Add(s.cfg.CredentialTTL))
 	s.homes.epoch.Add(1)
+	s.cfg.Moved(to)
 }
 
 func (r *rooms) join(room, to string, now, until time.Time) {

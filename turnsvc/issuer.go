@@ -96,7 +96,7 @@ func (m *Minter) RoomServers(c Claims) ([]wire.ICEServer, time.Time) {
 	prepared, _ := m.macs.Get().(*macs)
 	defer m.macs.Put(prepared)
 	expires := m.issuer.expiry()
-	var space [160]byte // for a username with one tag
+	var space [160]byte // for a username with one tag and two servers
 	b := append(strconv.AppendInt(space[:0], expires.Unix(), 10), ':')
 	username := string(c.appendTo(b, prepared.tag))
 	return m.urls.with(username, passwordOf(prepared.password, username)), expires

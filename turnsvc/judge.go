@@ -241,7 +241,16 @@ func (d *door) mayReach(g *grant, ip netip.Addr) bool {
 	case d.srv.cfg.Peers != PeersRoom || d.srv.homes.view.Load().relayed(ip): // the relay socket sees whose port it is
 		return true
 	}
-	return g.knows(ip) || g.meets(ip) || d.srv.rooms.sawPartner(g, ip)
+	now := d.srv.cfg.now()
+	if n := d.srv.homes.neighbours.Load(); n.has(ip) {
+		if d.srv.rooms.expects(g, n, ip, now) {
+			return true
+		}
+		if !d.srv.homes.filter.Load().lifts(ip) {
+			return false
+		}
+	}
+	return g.knows(ip) || g.meets(ip) || d.srv.rooms.sawPartner(g, ip, now)
 }
 
 func familyOf(ip netip.Addr) byte {

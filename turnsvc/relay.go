@@ -190,9 +190,24 @@ func (r *relay) lets(peer netip.AddrPort) bool {
 	wall := r.home.wall
 	other := r.home.homes.at(peer)
 	if other == nil {
-		return wall.lets(peer)
+		return r.letsElsewhere(peer)
 	}
 	return wall.grants(peer.Addr()) && (!r.home.byRoom || r.owner != nil && partners(r.owner, other.owner))
+}
+
+// letsElsewhere is lets for what is no relay of this server: of a neighbour only what
+// the partner relays by there, unless the operator took its address off the list.
+func (r *relay) letsElsewhere(peer netip.AddrPort) bool {
+	wall, h := r.home.wall, r.home.homes
+	if n := h.neighbours.Load(); n.has(peer.Addr()) {
+		if r.owner != nil && h.rooms.relaysElsewhere(r.owner, n, peer, h.cfg.now()) {
+			return wall.grants(peer.Addr())
+		}
+		if !h.filter.Load().lifts(peer.Addr()) {
+			return false
+		}
+	}
+	return wall.lets(peer)
 }
 
 func (r *relay) addr(peer netip.AddrPort) net.Addr {

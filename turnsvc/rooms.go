@@ -17,16 +17,17 @@ const maxRevoked = 1 << 18
 type rooms struct {
 	mu         sync.RWMutex // guards the fields below; never held while closing
 	members    map[string]map[*grant]struct{}
-	revoked    remembered[struct{}]      // rooms and owners
-	introduced remembered[introductions] // by room
-	joined     remembered[string]        // rooms that were joined to others
+	revoked    remembered[struct{}]             // rooms and owners
+	introduced remembered[introductions]        // by room
+	joined     remembered[string]               // rooms that were joined to others
+	elsewhere  remembered[map[string][]Relayed] // by room and server
 }
 
 func newRooms() *rooms {
 	return &rooms{
 		members: map[string]map[*grant]struct{}{},
 		revoked: newRemembered[struct{}](maxRevoked), introduced: newRemembered[introductions](maxIntroduced),
-		joined: newRemembered[string](maxIntroduced),
+		joined: newRemembered[string](maxIntroduced), elsewhere: newRemembered[map[string][]Relayed](maxElsewhere),
 	}
 }
 
@@ -94,8 +95,8 @@ func (r *rooms) leave(g *grant) {
 }
 
 // sawPartner reports whether the other side of the room of g, if it does not hide,
-// holds an allocation that a client at addr has made.
-func (r *rooms) sawPartner(g *grant, addr netip.Addr) bool {
+// holds an allocation that a client at addr has made, here or elsewhere.
+func (r *rooms) sawPartner(g *grant, addr netip.Addr, now time.Time) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for other := range r.members[g.household()] {
@@ -103,7 +104,7 @@ func (r *rooms) sawPartner(g *grant, addr netip.Addr) bool {
 			return true
 		}
 	}
-	return false
+	return r.sawElsewhere(g, addr, now)
 }
 
 // partners reports whether two allocations belong to the two sides of a room:
@@ -119,6 +120,7 @@ func (r *rooms) revoke(name, household string, now, until time.Time) []*grant {
 	defer r.mu.Unlock()
 	r.revoked.note(name, struct{}{}, now, until)
 	r.introduced.drop(name)
+	r.forgetElsewhere(name)
 	return slices.Collect(maps.Keys(r.members[household]))
 }
 

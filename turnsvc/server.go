@@ -63,6 +63,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("listen for turn: %w", err), s.closeSockets())
 	}
 	s.homes = newHomes(cfg, own, s.ports(), newMeter(cfg, &s.count, s.budget))
+	s.homes.rooms = s.rooms
 	s.choosePlanes()
 	return s, nil
 }

@@ -160,3 +160,6 @@ func (s *Server) Stats() Stats {
 		Carried:           carried,
 	}
 }
+
+// BudgetIsSpent reports that MonthlyBudget lets no new allocation in.
+func (s *Server) BudgetIsSpent() bool { return !s.budget.admits() }

@@ -41,6 +41,8 @@ func (w *wall) grants(ip netip.Addr) bool {
 		return false
 	case here.relayed(ip):
 		return !contains(filter.deny, ip)
+	case w.homes.neighbours.Load().has(ip): // of which mayReach and relay.lets say what
+		return !contains(filter.deny, ip)
 	case here.own(ip) && !filter.lifts(ip):
 		return false
 	}
