@@ -48,6 +48,7 @@ func TestLayers(t *testing.T) {
 		"turnsvc/dataplane":      {},
 		"turnsvc/dataplane/ebpf": {"turnsvc/dataplane"},
 		"turnsvc/conformance":    {"turnsvc", "turnsvc/gate", "wire"},
+		"turnsvc/relays":         {"turnsvc"}, // in a fleet: it is given a bus, and knows none
 		"peer":                   {"wire", "internal/rand"},
 		"wasm":                   {},
 		"wasm/app":               {"peer", "internal/rand"},

@@ -1,0 +1,127 @@
+package relays
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// EndRoom is turnsvc.Server.EndRoom at every node that members of a room can be at, of
+// a room that this node keeps, or that somebody has prepared here. Of one that only
+// this node relays for nothing is told.
+func (f *Fleet) EndRoom(room string) { f.endRoom(room, "") }
+
+func (f *Fleet) endRoom(room, but string) {
+	if f.cfg.Relay != nil {
+		f.cfg.Relay.EndRoom(room)
+	}
+	f.mu.Lock()
+	l := f.links.take(room)
+	f.mu.Unlock()
+	if l == nil {
+		return
+	}
+	for _, node := range without(l.nodes, but) {
+		f.end(ending{node: node, room: room})
+	}
+}
+
+// Kick is EndRoom for whoever runs the fleet: at every node, whoever keeps the room.
+func (f *Fleet) Kick(room string) {
+	f.EndRoom(room)
+	f.end(ending{room: room})
+}
+
+// EndUser is turnsvc.Server.EndUser at every node.
+func (f *Fleet) EndUser(owner string) {
+	if f.cfg.Relay != nil {
+		f.cfg.Relay.EndUser(owner)
+	}
+	f.end(ending{user: owner})
+}
+
+// EndFrom is turnsvc.Server.EndFrom at every node; it returns how many allocations
+// that were at this one.
+func (f *Fleet) EndFrom(network netip.Prefix) (ended int) {
+	if f.cfg.Relay != nil {
+		ended = f.cfg.Relay.EndFrom(network)
+	}
+	f.end(ending{network: network})
+	return ended
+}
+
+// end tells of an end soon, together with others.
+func (f *Fleet) end(e ending) {
+	f.mu.Lock()
+	if len(f.ends) == maxWaitingEnds {
+		f.ends = slices.Delete(f.ends, 0, maxWaitingEnds/16)
+		f.unsaid.Add(maxWaitingEnds / 16)
+	}
+	f.ends = append(f.ends, e)
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default: // it will be
+	}
+}
+
+// tellEnds tells of what has ended. While there is no bus it waits.
+func (f *Fleet) tellEnds() {
+	if !f.cfg.Up() {
+		return
+	}
+	f.mu.Lock()
+	ends := f.ends
+	f.ends = nil
+	f.mu.Unlock()
+	slices.SortStableFunc(ends, func(a, b ending) int { return cmp.Compare(a.node, b.node) })
+	for len(ends) > 0 {
+		m, n := gather(ends)
+		if node := ends[0].node; node != "" {
+			f.tell(node, m)
+		} else {
+			f.told.Add(1)
+			f.cfg.TellAll(m.text())
+		}
+		ends = ends[n:]
+	}
+}
+
+// gather puts the first of some ends, which are for one node, into a message.
+func gather(ends []ending) (m *message, n int) {
+	const overhead = 8 // of one in JSON; names of rooms and networks need no escaping
+	m = &message{Kind: kindEnd}
+	size := 64
+	for _, e := range ends {
+		size += len(e.room) + 6*len(e.user) + overhead // of a user's name all may have to be escaped
+		if e.network.IsValid() {
+			size += len(e.network.String())
+		}
+		if e.node != ends[0].node || n == maxEnds || n > 0 && size > MaxMessage {
+			break
+		}
+		switch n++; {
+		case e.room != "":
+			m.Rooms = append(m.Rooms, e.room)
+		case e.user != "":
+			m.Users = append(m.Users, e.user)
+		case e.network.IsValid():
+			m.Networks = append(m.Networks, e.network)
+		}
+	}
+	return m, n
+}
+
+// hearEnds ends what has ended elsewhere. Where the room is kept it may not be known
+// of all nodes that its members are at; whoever knows more tells it on, once.
+func (f *Fleet) hearEnds(from string, m *message) {
+	for _, room := range m.Rooms {
+		f.endRoom(room, from)
+	}
+	for _, user := range m.Users {
+		f.cfg.Relay.EndUser(user)
+	}
+	for _, network := range m.Networks {
+		f.cfg.Relay.EndFrom(network)
+	}
+}
