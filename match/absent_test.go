@@ -201,13 +201,13 @@ func TestWhoLeavesBeforeHeIsOfferedAgain(t *testing.T) {
 		a.must(wire.MatchWaiting)
 		ghost := s.from("192.0.2.2").connect(t, asks("ghost"))
 		room := s.pair(t, a, ghost)
-		v := s.lobby.meetings.absent(room, "me", netip.Addr{}) // as Absent, but the ping comes too late
+		v, _, _ := s.lobby.meetings.absent(&absence{Room: room, Client: "me"}) // as Absent, but the ping comes too late
 		if v == nil {
 			t.Fatal("who is connected is not found")
 		}
 		_ = a.ws.NetConn().Close()
 		synctest.Wait()
-		if !s.lobby.meetings.wasAlone("me") {
+		if was, _ := s.lobby.meetings.wasAlone("me"); !was {
 			t.Error("who left before he was offered again is not remembered")
 		}
 		s.stop()

@@ -53,22 +53,30 @@ type Ban struct {
 
 // BansConfig says where bans are kept. The zero value keeps them in memory.
 type BansConfig struct {
-	File string       // empty: nowhere
-	Key  []byte       // devices and addresses are kept as hashes with this key; empty: a random one
-	Log  *slog.Logger // nil: silent
+	File string // empty: nowhere
+	// Store keeps them for all nodes of a fleet, which have the same Key. nil: there
+	// are no others.
+	Store BanStore
+	Key   []byte       // devices and addresses are kept as hashes with this key; empty: a random one
+	Log   *slog.Logger // nil: silent
 }
 
 // Bans is who was reported and who is banned. Neither devices nor addresses
 // are in it, only hashes of them. It is safe for concurrent use.
 type Bans struct {
-	cfg BansConfig
+	cfg  BansConfig
+	tell func(kind string, m any) // tells all other nodes; set before they are served, nil: there are none
 
-	mu       sync.Mutex           // guards the fields below; never held while writing
-	suspects recent[mark, record] // reported, not banned
-	culprits recent[mark, record] // banned once or more
-	changed  bool                 // since it was written down
-	urgent   bool                 // the change is more than a report
-	tried    time.Time            // when it was last written down, or should have been
+	synced chan struct{} // the store has to be looked at
+	apart  bool          // it cannot; serveStore's own
+
+	mu       sync.Mutex              // guards the fields below; never held while writing
+	suspects recent[mark, record]    // reported, not banned
+	culprits recent[mark, record]    // banned once or more
+	lifted   recent[mark, time.Time] // when a ban was lifted, in a fleet
+	changed  bool                    // since it was written down
+	urgent   bool                    // the change is more than a report
+	tried    time.Time               // when it was last written down, or should have been
 
 	saving sync.Mutex // guards the file and broken
 	broken bool       // the last time it could not be written
@@ -120,6 +128,8 @@ func newBans(cfg BansConfig) *Bans {
 		cfg:      cfg,
 		suspects: newRecent[mark, record](maxRecords, reportWindow),
 		culprits: newRecent[mark, record](maxRecords, longestBan+forgiveAfter),
+		lifted:   newRecent[mark, time.Time](maxRecords, longestBan),
+		synced:   make(chan struct{}, 1),
 		tried:    time.Now(),
 	}
 }
@@ -133,7 +143,10 @@ func (b *Bans) mark(kind, value string) mark {
 	return mark(hex.EncodeToString(mac.Sum(nil)[:markBytes]))
 }
 
-const markBytes = 16
+const (
+	markBytes = 16
+	nameBytes = 5 // of a ban
+)
 
 // suspectsOf is what of a party reports count against. An address counts if it
 // is known how many people share one.
@@ -184,16 +197,23 @@ func (b *Bans) report(about, by Party, reason string, peoplePerAddr int, now tim
 		Addr: b.mark("reporter", arrivals.Source(by.Addr).String()), User: b.mark("reporter", by.User),
 	}
 	suspects := b.suspectsOf(about, peoplePerAddr)
+	told := charge{complaint: c}
+	var made []ruling
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	for _, s := range suspects {
-		b.count(s, c, now)
+		made = append(made, b.count(s, c, now)...)
+		told.About = append(told.About, accused{s.mark, s.kind})
 	}
+	b.mu.Unlock()
+	if b.tell != nil {
+		b.tell(toldComplaint, &told)
+	}
+	b.share(made...)
 }
 
 // count adds a complaint to a record, and draws the conclusions: once per
-// reporter, and his address. b.mu is held.
-func (b *Bans) count(s suspect, c complaint, now time.Time) {
+// reporter, and his address. It returns the ban that it has led to. b.mu is held.
+func (b *Bans) count(s suspect, c complaint, now time.Time) []ruling {
 	r := b.culprits.find(s.mark, now)
 	if r == nil {
 		r = b.suspects.touch(s.mark, now)
@@ -202,26 +222,27 @@ func (b *Bans) count(s suspect, c complaint, now time.Time) {
 	r.Complaints = slices.DeleteFunc(r.Complaints, func(old complaint) bool { return now.Sub(old.At) > reportWindow })
 	again := slices.ContainsFunc(r.Complaints, func(old complaint) bool { return old.Addr == c.Addr || old.User == c.User })
 	if again || r.Ban.Until.After(now) {
-		return
+		return nil
 	}
 	r.Complaints = append(r.Complaints, c)
 	b.changed = true
 	switch n := len(r.Complaints); {
 	case n >= reportsToBan*s.people:
-		b.ban(s.mark, *r, now)
+		return []ruling{b.ban(s.mark, *r, c.At, now)}
 	case n >= reportsToCool*s.people:
 		r.CoolUntil = now.UTC().Add(coolFor)
 	}
+	return nil
 }
 
-// ban makes a suspect a culprit. b.mu is held.
-func (b *Bans) ban(who mark, r record, now time.Time) {
+// ban makes a suspect a culprit since a report. b.mu is held.
+func (b *Bans) ban(who mark, r record, since, now time.Time) ruling {
 	length := firstBan
 	for range r.Times {
 		length = min(2*length, longestBan)
 	}
 	r.Times++
-	r.Ban = Ban{Name: newBanName(), Kind: r.Kind, Reasons: map[string]int{}, Since: now.UTC(), Until: now.UTC().Add(length)}
+	r.Ban = Ban{Name: b.nameOf(who, since), Kind: r.Kind, Reasons: map[string]int{}, Since: since, Until: since.Add(length)}
 	for _, c := range r.Complaints {
 		r.Ban.Reasons[c.Reason]++
 	}
@@ -229,13 +250,14 @@ func (b *Bans) ban(who mark, r record, now time.Time) {
 	b.suspects.drop(who)
 	*b.culprits.touch(who, now) = r
 	b.urgent = true
+	return ruling{Mark: who, Times: r.Times, Ban: r.Ban}
 }
 
-// newBanName is short enough to be read out to somebody.
-func newBanName() string {
-	var random [5]byte
-	rand.Read(random[:]) // never fails
-	return strings.ToLower(base32.StdEncoding.EncodeToString(random[:]))
+// nameOf names a ban: short enough to be read out to somebody, and the same at all
+// nodes that draw it from the same report.
+func (b *Bans) nameOf(who mark, since time.Time) string {
+	hash, _ := hex.DecodeString(string(b.mark("ban", string(who)+since.UTC().Format(time.RFC3339Nano)))) // it is hexadecimal
+	return strings.ToLower(base32.StdEncoding.EncodeToString(hash[:nameBytes]))
 }
 
 // List is the bans that hold, the oldest first.
@@ -255,25 +277,32 @@ func (b *Bans) List() []Ban {
 // tells whether there was such a ban; an error means that it is lifted, but
 // that the file still has it.
 func (b *Bans) Lift(name string) (found bool, err error) {
-	if !b.lift(name) {
+	now := time.Now().UTC()
+	who := b.lift(name, now)
+	if who == "" {
 		return false, nil
 	}
+	b.share(ruling{Mark: who, Lifted: now})
 	return true, b.save()
 }
 
-func (b *Bans) lift(name string) bool {
+// lift ends a ban, and tells whose it was; empty: there was none.
+func (b *Bans) lift(name string, now time.Time) mark {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var who mark
 	b.culprits.all(func(_ time.Time, m mark, r *record) {
-		if r.Ban.Name == name && r.Ban.Until.After(time.Now()) {
+		if r.Ban.Name == name && r.Ban.Until.After(now) {
 			who = m
 		}
 	})
 	if who == "" {
-		return false
+		return ""
 	}
 	b.culprits.drop(who)
+	if b.tell != nil {
+		*b.lifted.touch(who, now) = now
+	}
 	b.changed, b.urgent = true, true
-	return true
+	return who
 }

@@ -12,6 +12,16 @@
 // prepares his connection while he waits: he is given credentials for a room to
 // come, in which he is met.
 //
+// # Several nodes
+//
+// The lobbies of a fleet share a Pool, and tell one another (Fleet) what one has to
+// know of the other's visitors: that somebody is alone in a room, wherever his
+// connection is; who has to come back, and is the first then; reports, which come to
+// any node; and bans, which hold everywhere. Each node counts for itself what an
+// address takes and how often somebody skips (FairUse): told of each request, the
+// nodes would spend more on counting than on pairing. Whoever is spread over n nodes
+// may take n times as much, until one of them has had enough of him.
+//
 // # Who fits whom
 //
 // Two fit if they are two users, share a tag or are both open (without tags,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,15 @@ type Config struct {
 	Happened func(room string, e Event)
 	// FairUse bounds what one visitor and one address may take.
 	FairUse FairUse
+	// Fleet is how to reach the lobbies of other nodes, and Node the id of this one
+	// among them. What is counted of a visitor or an address is counted by each node
+	// for itself: it may take of each what FairUse says. nil: there are no others.
+	Fleet Fleet
+	Node  string
+	// Banned is told of whom the operator has banned at another node: the ids of the
+	// rooms of the last hour that he was told of here, and what network is banned; not
+	// valid, if it is a device. It must not wait. nil: nobody is told.
+	Banned func(rooms []string, network netip.Prefix)
 	// Bans keeps out whom many have reported. nil: those of OpenBans, in
 	// memory only.
 	Bans *Bans
@@ -70,6 +80,7 @@ type Lobby struct {
 	turnstile *turnstile
 	meetings  *meetings
 	standby   *standby
+	others    *others // nil: there are no other nodes
 
 	draining atomic.Bool  // nobody is matched any more
 	tagWait  atomic.Int64 // a time.Duration, for those who are told
@@ -108,7 +119,7 @@ func New(cfg Config) *Lobby {
 	cfg.pingEvery = cmp.Or(cfg.pingEvery, pingEvery)
 	cfg.silentAfter = cmp.Or(cfg.silentAfter, silentAfter)
 	l := &Lobby{
-		cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(),
+		cfg: cfg, pool: cfg.Pool, turnstile: newTurnstile(cfg.FairUse), meetings: newMeetings(cfg.Node),
 		standby: newStandby(cfg.MaxStandby), refusals: map[string]*atomic.Uint64{},
 	}
 	l.tagWait.Store(int64(cfg.TagWait))
@@ -119,6 +130,7 @@ func New(cfg Config) *Lobby {
 	if l.cfg.Online == nil {
 		l.cfg.Online = l.Visitors
 	}
+	l.others = newOthers(l, cfg.Fleet, cfg.Node)
 	for _, reason := range []string{
 		wire.ErrorBadRequest, wire.ErrorShuttingDown, wire.ErrorTooMany, wire.ErrorTooFast, wire.ErrorBanned, wire.ErrorUnknownRoom,
 	} {
@@ -151,10 +163,26 @@ func (l *Lobby) SetMaxMessage(bytes int) { l.hub.SetMaxMessage(bytes) }
 // connection to the lobby is still open and he is told of WAITING; else when
 // he comes back within half a minute. It never waits.
 func (l *Lobby) Absent(room, clientID string, addr netip.Addr) {
-	if v := l.meetings.absent(room, clientID, addr); v != nil {
-		v.conn.Ping() // the answer makes its reader offer the ticket
-		l.happened(room, Event{Kind: EventReoffered})
+	m := &absence{Room: room, Client: clientID, Addr: addr}
+	if node, known := l.offerAgain(m); node != "" || !known {
+		l.others.absent(node, m)
 	}
+}
+
+// offerAgain takes back whoever is alone in a room if his connection was here. Else
+// it tells at which node it is or, known being false, that nobody here knows.
+func (l *Lobby) offerAgain(m *absence) (node string, known bool) {
+	v, g, known := l.meetings.absent(m)
+	switch {
+	case v != nil:
+		v.conn.Ping() // the answer makes its reader offer the ticket
+		l.happened(m.Room, Event{Kind: EventReoffered})
+	case g.node != "" && l.others != nil:
+		return g.node, true
+	case g.User != "":
+		l.others.place(g.User, false)
+	}
+	return "", known
 }
 
 // Serve keeps the lobby until ctx ends; then nobody is matched any more, those
@@ -163,16 +191,20 @@ func (l *Lobby) Absent(room, clientID string, addr netip.Addr) {
 func (l *Lobby) Serve(ctx context.Context) error {
 	hubCtx, closeHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeHub()
-	hubDone, bansDone, standbyDone := make(chan error, 1), make(chan struct{}), make(chan struct{})
+	hubDone, standbyDone := make(chan error, 1), make(chan struct{})
+	var bans sync.WaitGroup
 	bansCtx, closeBans := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeBans()
 	standbyCtx, closeStandby := context.WithCancel(ctx)
 	defer closeStandby()
-	go func() { hubDone <- l.hub.Serve(hubCtx) }()                                      // waited for below
-	go func() { defer close(bansDone); l.cfg.Bans.serve(bansCtx) }()                    // waited for below
+	go func() { hubDone <- l.hub.Serve(hubCtx) }() // waited for below
+	bans.Go(func() { l.cfg.Bans.serve(bansCtx) })  // waited for below
+	if l.cfg.Bans.cfg.Store != nil {
+		bans.Go(func() { l.cfg.Bans.serveStore(bansCtx) })
+	}
 	go func() { defer close(standbyDone); l.standby.serve(standbyCtx, l.cfg.Online) }() // waited for below
 
-	err := l.pool.Serve(ctx)
+	err := l.servePool(ctx)
 	closeStandby()
 	<-standbyDone
 
@@ -181,7 +213,28 @@ func (l *Lobby) Serve(ctx context.Context) error {
 		err = hubErr
 	}
 	closeBans()
-	<-bansDone
+	bans.Wait()
+	return err
+}
+
+// servePool keeps the pool until ctx ends. Then who waits is sent away, but not before
+// the others have been told that he keeps his place.
+func (l *Lobby) servePool(ctx context.Context) error {
+	if l.others == nil {
+		return l.pool.Serve(ctx)
+	}
+	poolCtx, closePool := context.WithCancel(context.WithoutCancel(ctx))
+	defer closePool()
+	moved := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(moved)
+		l.moveOut()
+		closePool()
+	})
+	err := l.pool.Serve(poolCtx)
+	if !stop() {
+		<-moved
+	}
 	return err
 }
 

@@ -18,15 +18,17 @@ const (
 	// to ask again, and be the first of all.
 	rememberAlone = 30 * time.Second
 	// maxAlone bounds how many of them are remembered.
-	maxAlone = 1 << 12
+	maxAlone = 1 << 14
 )
 
 // meetings is who was matched with whom: what a report, or a partner who has
 // not come, is about. It is safe for concurrent use.
 type meetings struct {
+	node string // ours, in a fleet
+
 	mu    sync.Mutex // guards the fields below
 	rooms recent[string, meeting]
-	alone recent[string, struct{}] // users who had nobody in their room
+	alone recent[string, bool] // users who had nobody in their room, or (true) had to go to another node
 }
 
 // meeting is the two of a room; who waited is the first.
@@ -35,13 +37,15 @@ type meeting [2]guest
 type guest struct {
 	Party
 	visitor  *visitor // while its connection is open
+	node     string   // that his connection was at, if it is another one
 	reported bool     // has complained of the other one
 }
 
-func newMeetings() *meetings {
+func newMeetings(node string) *meetings {
 	return &meetings{
+		node:  node,
 		rooms: newRecent[string, meeting](maxMeetings, rememberMeeting),
-		alone: newRecent[string, struct{}](maxAlone, rememberAlone),
+		alone: newRecent[string, bool](maxAlone, rememberAlone),
 	}
 }
 
@@ -56,6 +60,9 @@ func (s *meetings) note(v *visitor, both Meeting) {
 	s.detach(v)
 	m := s.rooms.touch(both.RoomID, both.At)
 	m[seat].Party, m[1-seat].Party = v.ticket.Party, both.Partner
+	if both.PartnerNode != s.node {
+		m[1-seat].node = both.PartnerNode
+	}
 	v.room = both.RoomID
 	if !v.closed {
 		m[seat].visitor = v
@@ -85,38 +92,41 @@ func (s *meetings) cancel(room string) {
 }
 
 // part notes that a visitor's connection has ended. If it was to be offered
-// again, the user is the first of all when he comes back.
-func (s *meetings) part(v *visitor) {
+// again, which it tells, the user is the first of all when he comes back.
+func (s *meetings) part(v *visitor) (alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.detach(v)
 	v.closed = true
-	if v.alone.Load() {
-		s.alone.touch(v.ticket.User, time.Now())
+	if alone = v.alone.Load(); alone {
+		*s.alone.touch(v.ticket.User, time.Now()) = false
 	}
+	return alone
 }
 
 // absent finds who sits alone in a room: the user that the client says he is,
 // else the one whose address it is. It returns his visitor if that can be
-// offered again on his connection; else it remembers the user.
-func (s *meetings) absent(room, clientID string, addr netip.Addr) *visitor {
+// offered again on his connection; else it remembers the user, unless his
+// connection was at another node. Known tells whether the room is.
+func (s *meetings) absent(a *absence) (v *visitor, g guest, known bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.rooms.find(room, now)
+	m := s.rooms.find(a.Room, now)
 	if m == nil {
-		return nil
+		return nil, guest{}, false
 	}
-	g := m.who(clientID, addr)
-	if g == nil {
-		return nil
+	who := m.who(a.Client, a.Addr)
+	switch {
+	case who == nil:
+		return nil, guest{}, true
+	case who.visitor != nil && who.visitor.request.WantsWaiting():
+		who.visitor.alone.Store(true)
+		return who.visitor, *who, true
+	case who.node == "":
+		*s.alone.touch(who.User, now) = false
 	}
-	if g.visitor != nil && g.visitor.request.WantsWaiting() {
-		g.visitor.alone.Store(true)
-		return g.visitor
-	}
-	s.alone.touch(g.User, now)
-	return nil
+	return nil, *who, true
 }
 
 func (m *meeting) who(clientID string, addr netip.Addr) *guest {
@@ -137,16 +147,34 @@ func (m *meeting) who(clientID string, addr netip.Addr) *guest {
 }
 
 // wasAlone tells, once, whether a user comes back because his partner did not
-// come.
-func (s *meetings) wasAlone(user string) bool {
+// come or, moved, his node takes nobody any more.
+func (s *meetings) wasAlone(user string) (was, moved bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.alone.entries) == 0 {
-		return false // as nearly always
+		return false, false // as nearly always
 	}
-	was := s.alone.find(user, time.Now()) != nil
+	how := s.alone.find(user, time.Now())
+	if how == nil {
+		return false, false
+	}
+	moved = *how
 	s.alone.drop(user)
-	return was
+	return true, moved
+}
+
+// keep notes what another node tells of users who come back.
+func (s *meetings) keep(m *places) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, user := range m.Users {
+		if m.Taken {
+			s.alone.drop(user)
+		} else {
+			*s.alone.touch(user, now) = m.Moved
+		}
+	}
 }
 
 // complain takes a report, and tells whom it is about and who it is from.

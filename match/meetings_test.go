@@ -32,12 +32,13 @@ func TestAMeetingForgetsConnections(t *testing.T) {
 			s.note(a, told("another room", wire.SideA, b))
 		},
 	} {
-		s, a, b := newMeetings(), someone("a"), someone("b")
+		s, a, b := newMeetings(""), someone("a"), someone("b")
 		story(s, a, b)
-		if v := s.absent("room", "a", netip.Addr{}); v != nil {
+		if v, _, _ := s.absent(&absence{Room: "room", Client: "a"}); v != nil {
 			t.Errorf("%s: the meeting still has the connection", name)
 		}
-		if !s.wasAlone("a") || s.wasAlone("b") {
+		first, _ := s.wasAlone("a")
+		if other, _ := s.wasAlone("b"); !first || other {
 			t.Errorf("%s: the user is not remembered", name)
 		}
 	}
@@ -45,7 +46,7 @@ func TestAMeetingForgetsConnections(t *testing.T) {
 
 func TestARoomThatNobodyWasToldOfIsForgotten(t *testing.T) {
 	t.Parallel()
-	s, a, b := newMeetings(), someone("a"), someone("b")
+	s, a, b := newMeetings(""), someone("a"), someone("b")
 	s.note(a, told("room", wire.SideA, b))
 	s.cancel("room")
 	if _, _, _, known := s.complain(wire.Report{RoomID: "room", UserID: "a"}); known {
@@ -55,7 +56,7 @@ func TestARoomThatNobodyWasToldOfIsForgotten(t *testing.T) {
 
 func TestTheMeetingsAreBounded(t *testing.T) {
 	t.Parallel()
-	s, a, b := newMeetings(), someone("a"), someone("b")
+	s, a, b := newMeetings(""), someone("a"), someone("b")
 	s.rooms.limit, s.alone.limit = 2, 2
 	for _, room := range []string{"1", "2", "3"} {
 		s.note(a, told(room, wire.SideA, b))

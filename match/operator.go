@@ -94,11 +94,12 @@ func (l *Lobby) ban(who []culprit, s Sentence) (b Banned, err error) {
 	}
 	for i := range who {
 		c := &who[i]
-		value := c.device
-		if c.kind == BanAddress {
-			value = arrivals.Source(c.addr).String()
+		made := l.cfg.Bans.impose(c.kind, c.value(), s, time.Now())
+		ban := made.Ban
+		if made.Device = c.device; c.kind == BanAddress {
+			made.Addr = c.value()
 		}
-		ban := l.cfg.Bans.impose(c.kind, value, s, time.Now())
+		l.cfg.Bans.share(made)
 		b.Bans = append(b.Bans, ban)
 		l.sendAway(c, ban)
 		b.Rooms = append(b.Rooms, l.meetings.roomsOf(c.is)...)
@@ -134,10 +135,12 @@ func (l *Lobby) sendAway(c *culprit, ban Ban) {
 
 // Drain matches nobody any more: who waits or stands by is told that the server
 // takes nobody just now, and who comes is refused with 503. Who was matched before
-// has the time that he always has. Reopen takes it back.
+// has the time that he always has. In a fleet, who is sent away by it is the first of
+// all at another node. Reopen takes it back.
 func (l *Lobby) Drain() {
 	l.draining.Store(true)
 	l.hub.Pause(true)
+	l.moveOut()
 	for _, session := range l.hub.Sessions() {
 		v, ok := session.(*visitor)
 		if !ok {
@@ -156,7 +159,7 @@ func (l *Lobby) Reopen() {
 }
 
 // impose bans on the word of the operator, instead of whatever holds now.
-func (b *Bans) impose(kind, value string, s Sentence, now time.Time) Ban {
+func (b *Bans) impose(kind, value string, s Sentence, now time.Time) ruling {
 	who := b.mark(kind, value)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -167,13 +170,13 @@ func (b *Bans) impose(kind, value string, s Sentence, now time.Time) Ban {
 	r.Kind = kind
 	r.Times++
 	r.Ban = Ban{
-		Name: newBanName(), Kind: kind, Reasons: map[string]int{}, Operator: true, Reason: s.Reason,
+		Name: b.nameOf(who, now), Kind: kind, Reasons: map[string]int{}, Operator: true, Reason: s.Reason,
 		Since: now.UTC(), Until: now.UTC().Add(s.For),
 	}
 	b.suspects.drop(who)
 	*b.culprits.touch(who, now) = r
 	b.changed, b.urgent = true, true
-	return r.Ban
+	return ruling{Mark: who, Times: r.Times, Ban: r.Ban}
 }
 
 // deviceOf is the device of a member of a room, empty if it is not known.

@@ -103,9 +103,12 @@ func (v *visitor) ask(request wire.MatchRequest) {
 		v.prepare()
 	}
 	coolUntil := verdict.coolUntil
-	if l.meetings.wasAlone(party.User) {
+	if was, moved := l.meetings.wasAlone(party.User); was {
 		v.ticket.First = true
-		l.reoffers.Add(1)
+		l.others.place(party.User, true)
+		if !moved {
+			l.reoffers.Add(1)
+		}
 	} else {
 		coolUntil = later(coolUntil, now.Add(l.turnstile.coolDown(party, now)))
 	}
@@ -124,18 +127,16 @@ func later(a, b time.Time) time.Time {
 // report takes a complaint about the last partner, or the one before. What it
 // leads to is the business of Bans; it ends nothing here.
 func (v *visitor) report(r wire.Report) {
-	l := v.lobby
-	about, by, first, known := l.meetings.complain(r)
-	if !known {
-		l.refusals[wire.ErrorUnknownRoom].Add(1)
-		_ = v.conn.Post(wsconn.JSON(wire.MatchMessage{Type: wire.MatchError, Reason: wire.ErrorUnknownRoom})) // its reader learns of an end by itself
-		return
+	counts, known := v.lobby.accuse(r)
+	if counts {
+		v.lobby.reports.Add(1)
 	}
-	if now, people := time.Now(), l.turnstile.peoplePerAddr(); first && l.cfg.Bans.judge(by, people, now).ban == "" {
-		l.cfg.Bans.report(about, by, r.Reason, people, now)
-		l.reports.Add(1)
+	switch {
+	case known:
+		v.reportTaken()
+	case !v.lobby.others.ask(v, r):
+		v.reportUnknown()
 	}
-	_ = v.conn.Post(wsconn.JSON(wire.MatchMessage{Type: wire.MatchReported})) // its reader learns of an end by itself
 }
 
 // enter counts the visitor as one who waits, and tells whether he may.
@@ -189,6 +190,7 @@ func (v *visitor) rest() {
 // all others, on the connection that he has.
 func (v *visitor) again() {
 	if v.lobby.draining.Load() {
+		v.lobby.others.move([]string{v.ticket.User})
 		v.refuse(wire.MatchMessage{Reason: wire.ErrorShuttingDown})
 		return
 	}
@@ -209,7 +211,9 @@ func (v *visitor) Closed(bool) {
 	}
 	v.lobby.pool.Cancel(v.ticket)
 	v.forgo()
-	v.lobby.meetings.part(v)
+	if v.lobby.meetings.part(v) {
+		v.lobby.others.place(v.ticket.User, false)
+	}
 	v.settle()
 	v.skip()
 }
