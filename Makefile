@@ -17,7 +17,7 @@ TSCSHA512  := a757625ba4ea2fd2f4ee7371bd130cee130cc387395cea3fd626cbe1a0081a6480
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 VULN      := $(TOOLS)/govulncheck-v1.9.0
-TAGS      := netns,browser,interop,load,proxies,deployments,monitoring,systemd
+TAGS      := netns,browser,interop,load,proxies,deployments,monitoring,systemd,redis
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 AXE       := $(TOOLS)/axe-core-$(AXEVERSION).js
 GRAFANA   := $(TOOLS)/grafana-$(GRAFANAVERSION)-$(TSCVERSION)/node_modules
@@ -55,7 +55,7 @@ vet: ## go vet, natively, with all tags, and for the browser
 	$(GO) vet -tags $(TAGS) ./...
 	$(JS) $(GO) vet $(JSPKGS)
 
-unit: client system/node system/clang ## unit tests with the race detector: no root, no browser, no network
+unit: client system/node system/clang system/redis ## unit tests with the race detector: no root, no browser, no network
 	$(GO) test -race ./...
 
 js: system/node ## the browser's JSON and sockets, in Node.js
@@ -207,7 +207,7 @@ define apt
 	fi
 endef
 
-.PHONY: system/node system/clang system/npm system/coturn system/lab system/chromium system/firefox system/proxies system/prometheus system/systemd system/buildah
+.PHONY: system/node system/clang system/npm system/coturn system/lab system/chromium system/firefox system/proxies system/prometheus system/systemd system/buildah system/redis
 system/node: ; $(call apt,node,nodejs)
 system/clang: ; $(call apt,clang-19 llvm-strip-19,clang-19 llvm-19) # as turnsvc/dataplane/ebpf/generate.go has it: another one makes other bytes
 system/npm: ; $(call apt,npm,npm)
@@ -218,4 +218,8 @@ system/proxies: ; $(call apt,nginx haproxy caddy,nginx libnginx-mod-stream hapro
 system/prometheus: ; $(call apt,prometheus promtool,prometheus) # its service is not needed, and may be off
 system/systemd: ; $(call apt,systemd-nspawn systemd-analyze dbus-daemon,systemd systemd-container dbus)
 system/buildah: ; $(call apt,buildah debootstrap,buildah debootstrap)
+# Tests start servers of their own, on ports of their own; a service that the package starts is not needed.
+system/redis: ; $(call apt,redis-server redis-sentinel redis-cli,redis-server redis-sentinel redis-tools)
+	@command -v valkey-server >/dev/null || [ "$$(id -u)" != 0 ] || ! apt-cache show valkey-server >/dev/null 2>&1 || \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valkey-server || true
 system/firefox: ; $(call apt,firefox-esr certutil,firefox-esr libnss3-tools)

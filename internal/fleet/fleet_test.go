@@ -3,7 +3,6 @@ package fleet_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -29,13 +28,13 @@ type member struct {
 }
 
 // join has a node join a fleet, until the test ends.
-func join(t *testing.T, url, id string, log *slog.Logger, what fleet.Announcement) *member {
+func join(t *testing.T, url, id string, what fleet.Announcement) *member {
 	t.Helper()
 	db, err := redisdb.Open(url, redisdb.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := fleet.Open(fleet.Config{DB: db, Node: id, URL: "https://" + id + ".example", Region: "eu", Log: log})
+	f, err := fleet.Open(fleet.Config{DB: db, Node: id, URL: "https://" + id + ".example", Region: "eu"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,9 +105,9 @@ func until(t *testing.T, wrong func() string) {
 func TestNodesKnowAndTellOneAnother(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	a := join(t, server.URL, "a", nil, fleet.Announcement{Allocations: 7})
-	b := join(t, server.URL, "b", nil, fleet.Announcement{})
-	c := join(t, server.URL, "c", nil, fleet.Announcement{})
+	a := join(t, server.URL, "a", fleet.Announcement{Allocations: 7})
+	b := join(t, server.URL, "b", fleet.Announcement{})
+	c := join(t, server.URL, "c", fleet.Announcement{})
 	for _, m := range []*member{a, b, c} {
 		m.sees(t, "a", "b", "c")
 	}
@@ -135,8 +134,8 @@ func TestNodesKnowAndTellOneAnother(t *testing.T) {
 func TestTheFleetIsBackAfterAnEmptyRestart(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	a := join(t, server.URL, "a", nil, fleet.Announcement{})
-	b := join(t, server.URL, "b", nil, fleet.Announcement{})
+	a := join(t, server.URL, "a", fleet.Announcement{})
+	b := join(t, server.URL, "b", fleet.Announcement{})
 	a.sees(t, "a", "b")
 	b.sees(t, "a", "b")
 	server.Kill()
@@ -159,8 +158,8 @@ func TestTheFirstLineOfADifference(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	one, two := fleet.Fingerprint([]byte("one")), fleet.Fingerprint([]byte("two"))
-	a := join(t, server.URL, "a", nil, fleet.Announcement{RoomSecrets: []string{one}})
-	b := join(t, server.URL, "b", nil, fleet.Announcement{RoomSecrets: []string{two}})
+	a := join(t, server.URL, "a", fleet.Announcement{RoomSecrets: []string{one}})
+	b := join(t, server.URL, "b", fleet.Announcement{RoomSecrets: []string{two}})
 	a.sees(t, "a", "b")
 	b.sees(t, "a", "b")
 	lines := a.Differences()

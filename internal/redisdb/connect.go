@@ -3,7 +3,9 @@ package redisdb
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -74,19 +76,13 @@ func (l *line) dial(dialing, ctx context.Context, t target, addr string, d *net.
 	dialing, cancel := context.WithTimeout(dialing, dialTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	var conn net.Conn
-	var err error
-	switch {
-	case t.socket:
-		conn, err = d.DialContext(dialing, "unix", addr)
-	case t.tls != nil:
-		config := t.tls.Clone()
-		if config.ServerName = t.serverName; t.serverName == "" {
-			config.ServerName, _, _ = net.SplitHostPort(addr)
-		}
-		conn, err = (&tls.Dialer{NetDialer: d, Config: config}).DialContext(dialing, "tcp", addr)
-	default:
-		conn, err = d.DialContext(dialing, "tcp", addr)
+	network := "tcp"
+	if t.socket {
+		network = "unix"
+	}
+	conn, err := d.DialContext(dialing, network, addr)
+	if err == nil && t.tls != nil {
+		conn, err = t.shake(dialing, conn, addr)
 	}
 	if err != nil {
 		return nil, err
@@ -100,6 +96,24 @@ func (l *line) dial(dialing, ctx context.Context, t target, addr string, d *net.
 	}
 	l.sockets[s] = struct{}{}
 	return s, nil
+}
+
+// shake makes a connection one of TLS.
+func (t target) shake(ctx context.Context, plain net.Conn, addr string) (net.Conn, error) {
+	config := t.tls.Clone()
+	if config.ServerName = t.serverName; t.serverName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	conn := tls.Client(plain, config)
+	err := conn.HandshakeContext(ctx)
+	if err == nil {
+		return conn, nil
+	}
+	_ = plain.Close()
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errSilent
+	}
+	return nil, err
 }
 
 // close ends the line: every command that is under way fails, also those that block.

@@ -23,12 +23,12 @@ type Options struct {
 
 // DB is a Redis that is there at times.
 type DB struct {
-	target           target
-	log              *slog.Logger
-	serving          atomic.Bool
-	now              atomic.Pointer[present]
-	connects, losses atomic.Uint64
-	said             string // what the log was told last; keep's own
+	target                  target
+	log                     *slog.Logger
+	serving                 atomic.Bool
+	now                     atomic.Pointer[present]
+	tries, connects, losses atomic.Uint64
+	said                    string // what the log was told last; keep's own
 
 	mu       sync.Mutex // guards the fields below; never held while calling anybody
 	watchers []func(up bool)
@@ -68,13 +68,14 @@ func Check(url string) error {
 
 // Stats are counts since the start.
 type Stats struct {
+	Tries    uint64 // to connect
 	Connects uint64 // how often Redis came
 	Losses   uint64 // how often it went
 }
 
 // Stats returns the counts.
 func (db *DB) Stats() Stats {
-	return Stats{Connects: db.connects.Load(), Losses: db.losses.Load()}
+	return Stats{Tries: db.tries.Load(), Connects: db.connects.Load(), Losses: db.losses.Load()}
 }
 
 // Client is the client of this moment, never nil. Without a Redis it is one whose

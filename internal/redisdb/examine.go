@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/redis/rueidis"
 )
@@ -69,7 +70,6 @@ func advice(code string) string {
 	return map[string]string{
 		"NOAUTH":      "it wants a password: write it into the address, redis://[user]:password@host",
 		"WRONGPASS":   "the user or the password in the address is wrong, or the user is off",
-		"ERR AUTH":    "the address has a password and the server wants none: leave it out, or set requirepass there",
 		"NOPERM":      "the user may not do that: give it what the documentation of scaling lists for the ACL",
 		"MISCONF":     "it cannot save to its disk and so takes no writes: make room there, or switch saving off, which we do not need (CONFIG SET save \"\")",
 		"READONLY":    "it is a replica: name the primary in the address, or the Sentinels that know it",
@@ -89,9 +89,6 @@ func explain(err error) error {
 	if answer, ok := rueidis.IsRedisErr(err); ok {
 		text := answer.Error()
 		code, _, _ := strings.Cut(text, " ")
-		if strings.HasPrefix(text, "ERR AUTH") {
-			code = "ERR AUTH"
-		}
 		if code == "NOPERM" { // which names the command, or the key
 			return fmt.Errorf("%s (%s)", advice(code), text)
 		}
@@ -106,8 +103,10 @@ func explain(err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
 	switch {
-	case errors.Is(err, errForgot), errors.Is(err, errOld):
+	case errors.Is(err, errForgot), errors.Is(err, errOld), errors.Is(err, errSilent), errors.Is(err, errEnds):
 		return err
+	case errors.Is(err, rueidis.ErrNoSlot):
+		return errors.New(advice("CLUSTERDOWN"))
 	case errors.As(err, &unknown):
 		return errors.New("nobody whom we trust vouches for its certificate: name the CA with ?ca_file=/path/ca.pem")
 	case errors.As(err, &name):
@@ -118,7 +117,7 @@ func explain(err error) error {
 		return fmt.Errorf("the name %s is not known: look at the address", dns.Name)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return errors.New("it does not answer: look whether it runs, and at what is between us")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, rueidis.ErrClosing), errors.Is(err, net.ErrClosed):
+	case ended(err):
 		return errors.New("the connection ended")
 	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("connect to %v: %w", op.Addr, op.Err)
@@ -126,4 +125,10 @@ func explain(err error) error {
 		return fmt.Errorf("%s: %w", op.Op, op.Err)
 	}
 	return err
+}
+
+// ended reports whether an error is the end of a connection.
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, rueidis.ErrClosing) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

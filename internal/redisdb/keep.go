@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	mathrand "math/rand/v2"
+	"math/big"
 	"strconv"
 	"time"
 
@@ -20,13 +20,18 @@ const (
 	memory       = time.Minute // how long the server keeps the mark by which we see that it forgot
 )
 
-// errForgot is why a line ends whose server has not what we wrote a second ago.
-var errForgot = errors.New("the server forgot what was written: it was restarted, or a replica took over")
+// Why there is no line.
+var (
+	errForgot = errors.New("the server forgot what was written: it was restarted, or a replica took over")
+	errSilent = errors.New("it says nothing when it is spoken to in TLS: look at the port, or write redis:// instead of rediss://")
+	errEnds   = errors.New("it ends each connection: look at the port, and write rediss:// if it wants TLS there")
+)
 
 // keep connects, over and over, until ctx ends.
 func (db *DB) keep(ctx context.Context) {
 	pause := firstPause
 	for ctx.Err() == nil {
+		db.tries.Add(1)
 		line, err := db.greet(ctx)
 		if err == nil {
 			pause = firstPause
@@ -39,7 +44,7 @@ func (db *DB) keep(ctx context.Context) {
 		if line != nil {
 			line.close()
 		}
-		wait := time.NewTimer(pause/2 + mathrand.N(pause/2)) // nodes that lost it together do not come together
+		wait := time.NewTimer(jitter(pause))
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
@@ -54,17 +59,31 @@ func (db *DB) keep(ctx context.Context) {
 	}
 }
 
+// jitter is between a half of d and d: nodes that lost Redis together do not come
+// back together.
+func jitter(d time.Duration) time.Duration {
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(d/2)))
+	if err != nil {
+		return d
+	}
+	return d/2 + time.Duration(n.Int64())
+}
+
 // greet connects, and finds out whether the server is one that we can use.
 func (db *DB) greet(ctx context.Context) (*line, error) {
 	line, err := connect(ctx, db.target)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		if err = examine(ctx, line.client); err != nil {
+			line.close()
+		}
 	}
-	if err := examine(ctx, line.client); err != nil {
-		line.close()
-		return nil, err
+	switch {
+	case err == nil:
+		return line, nil
+	case ended(err):
+		return nil, errEnds
 	}
-	return line, nil
+	return nil, err
 }
 
 // stay has the line used, and returns why it ended.

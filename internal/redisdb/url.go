@@ -133,7 +133,7 @@ func (t *target) credentials(s string) error {
 func (t *target) place(s string, sentinel bool) error {
 	if t.socket {
 		if !strings.HasPrefix(s, "/") {
-			return fmt.Errorf("the socket of Redis is %q: want a path from the root, as unix:///run/redis/redis.sock", s)
+			return errors.New("the address of Redis has no path of a socket behind unix://: want a path from the root, as unix:///run/redis/redis.sock")
 		}
 		t.addresses = []string{s}
 		return nil

@@ -29,11 +29,12 @@ type Server struct {
 	Addr string // 127.0.0.1:port
 	Port int
 
-	program string
-	args    []string
-	dir     string
-	cmd     *exec.Cmd
-	exited  chan struct{}
+	program  string
+	args     []string
+	sentinel bool // which has a file of its own for its settings
+	dir      string
+	cmd      *exec.Cmd
+	exited   chan struct{}
 
 	guardian *exec.Cmd // kills the process when it reads the end of
 	guard    io.Closer
@@ -43,7 +44,7 @@ type Server struct {
 // command line: "--requirepass", "secret". It ends with the test.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	return start(t, find(t, "redis-server"), args)
+	return start(t, find(t, "redis-server"), func(*Server) []string { return args })
 }
 
 // Programs are the servers that this machine has, by name: redis-server, and
@@ -54,7 +55,7 @@ func Programs(t testing.TB) map[string]func(t testing.TB, args ...string) *Serve
 	if path, err := exec.LookPath("valkey-server"); err == nil {
 		programs["valkey-server"] = func(t testing.TB, args ...string) *Server {
 			t.Helper()
-			return start(t, path, args)
+			return start(t, path, func(*Server) []string { return args })
 		}
 	}
 	return programs
@@ -73,15 +74,17 @@ func find(t testing.TB, program string) string {
 	return path
 }
 
-// start starts a program on a port that is free.
-func start(t testing.TB, program string, args []string) *Server {
+// start starts a program on a port that is free, with the settings that the server
+// is given when it has one.
+func start(t testing.TB, program string, settings func(*Server) []string) *Server {
 	t.Helper()
-	s := &Server{program: program, args: args, dir: t.TempDir()}
+	s := &Server{program: program, dir: t.TempDir()}
 	var err error
 	for range tries {
 		s.Port = FreePort(t)
 		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
 		s.URL = "redis://" + s.Addr
+		s.args = settings(s)
 		if err = s.run(); err == nil {
 			t.Cleanup(s.Kill)
 			return s
@@ -116,7 +119,7 @@ func (s *Server) run() error {
 		"--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.dir,
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice", "--logfile", "",
 	}, s.args...)
-	if strings.HasSuffix(s.program, "sentinel") {
+	if s.sentinel {
 		args = s.args
 	}
 	s.cmd = exec.Command(s.program, args...) //nolint:noctx // Kill ends it
