@@ -8,6 +8,7 @@ func dashboardRows() []dashboardRow {
 		{"People", showPeople()},
 		{"Chats", showChats()},
 		{"Relay", showRelay()},
+		{"Fleet", showFleet()},
 		{"Refusals", showRefusals()},
 		{"Machine", showMachine()},
 	}
@@ -92,6 +93,17 @@ func showRelay() []panel {
 			q("not saved", `sum(wasmp2pchat_turn_budget_save_failures_total{$i})`), q("settings refused", `sum(1 - wasmp2pchat_config_last_reload_successful{$i})`)),
 		chart("Where addresses are from", "1 for the source that is trusted most.", "none",
 			q("{{instance}} {{family}}: {{source}}", `wasmp2pchat_address_source{$i} == 1`)),
+	}
+}
+
+func showFleet() []panel {
+	return []panel{
+		chart("Redis", "1: the node can use it. Without it each node pairs its own visitors.", "none", q("{{instance}}", `wasmp2pchat_redis_up{$i}`)),
+		chart("Nodes", "That live, as each one knows; and in how many ways their secrets differ, which ought to be none.", "none",
+			q("{{state}}, says {{instance}}", `wasmp2pchat_fleet_nodes{$i}`), q("differences, says {{instance}}", `wasmp2pchat_fleet_secrets_differ{$i}`)),
+		chart("Messages between nodes", "Sent and received a second, and those that wait for Redis.", "none",
+			q("{{way}} a second", `sum by (way) (rate(wasmp2pchat_fleet_messages_total{$i}[$__rate_interval]))`), q("wait", `sum(wasmp2pchat_fleet_messages_queued{$i})`)),
+		chart("Messages that nobody got", "By why.", "ops", q("{{reason}}", `sum by (reason) (rate(wasmp2pchat_fleet_messages_dropped_total{$i}[$__rate_interval]))`)),
 	}
 }
 

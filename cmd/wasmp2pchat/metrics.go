@@ -18,7 +18,7 @@ import (
 // metrics turns what the services count into what Prometheus reads. The
 // services know nothing of it, and no label grows with the visitors.
 // docs/operations.md has the list, generated.
-func metrics(state *readiness, settings *reloader, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front, events *timeline.Store) *prometheus.Registry {
+func metrics(state *readiness, node *member, settings *reloader, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front, events *timeline.Store) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -26,6 +26,7 @@ func metrics(state *readiness, settings *reloader, client string, lobby *match.L
 		matchMetrics(lobby), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay), timelineMetrics(events),
 	)
 	registry.MustRegister(f.metrics()...)
+	registry.MustRegister(node.metrics()...)
 	return registry
 }
 

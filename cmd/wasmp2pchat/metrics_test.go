@@ -42,12 +42,14 @@ func metric(t *testing.T, s *server, name string) float64 {
 	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
 }
 
-// openEverything starts a server in which every part is on that has metrics.
+// openEverything starts a server in which every part is on that has metrics. Its
+// Redis is not there, which makes no metric go.
 func openEverything(t *testing.T, settings ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
 	newPair(t, 1).write(t, dir)
-	return startServer(t, append(fileSettings(dir, freePort(t), "REDIRECT_ADDR=127.0.0.1:0", "TURN_MONTHLY_BUDGET=1TiB"), settings...)...)
+	return startServer(t, append(fileSettings(dir, freePort(t), "REDIRECT_ADDR=127.0.0.1:0", "TURN_MONTHLY_BUDGET=1TiB",
+		"REDIS_URL=redis://127.0.0.1:1", "ROOM_SECRET=the room secret of all", "TURN_SECRETS=the turn secret of all"), settings...)...)
 }
 
 // TestMetrics holds the metrics to the conventions of Prometheus, to the list in

@@ -79,7 +79,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(cfg, guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), run.api, page)), log.With("svc", "web"))
-	registry := metrics(state, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store)
+	registry := metrics(state, node, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store)
 	admin, err := run.listen(ctx, cfg, front.sockets, insights(registry, facts(cfg, state, front, relay), events), log.With("svc", "admin"))
 	if err != nil {
 		return err
