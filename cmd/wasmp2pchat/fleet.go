@@ -12,6 +12,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
 
 // member is this process as one of a fleet. Nil is a process that is alone: it
@@ -72,6 +73,22 @@ func (m *member) announce(self func() admin.Node, turn func() []string) {
 			Draining: n.Draining, Online: n.Online, Waiting: n.Waiting, RoomSecrets: prints.room, TURNSecrets: prints.turn,
 		}
 	})
+}
+
+// id is what this node is called in its fleet; empty: it is alone.
+func (m *member) id() string {
+	if m == nil {
+		return ""
+	}
+	return m.fleet.ID()
+}
+
+// bus is how this node tells others something; nil: there are none.
+func (m *member) bus() match.Fleet {
+	if m == nil {
+		return nil
+	}
+	return m.fleet
 }
 
 // changed has the others told at once that this node is another than a second ago.

@@ -66,7 +66,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	})
 	waits := newWaitTimes()
 	lobby = match.New(match.Config{
-		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
+		PoolConfig: poolConfig(cfg, keys), Fleet: node.bus(), Node: node.id(), FairUse: fairUse(cfg), Bans: bans,
 		ICEServers: credentials.forLobby, Warm: prepare(relay, credentials, events), Happened: events.matched,
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
