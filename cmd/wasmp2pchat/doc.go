@@ -24,7 +24,8 @@
 //	serve.go         the server on one page; beside it, in that order
 //	  state.go       secrets and bans that are kept
 //	  front.go       the public port, with tls.go, addresses.go and sockets.go
-//	  relay.go       STUN and TURN, with mint.go, warm.go and turnkeys.go
+//	  relay.go       STUN and TURN, with mint.go, warm.go and turnkeys.go; fleetrelay.go:
+//	                 those of other nodes
 //	  timeline.go    what happens in rooms, in the words of timelines
 //	  fairuse.go     limits of visitors, and descriptors.go (_unix, _other): what they share
 //	  web.go         what answers on the public port: check.go, probes.go, turnapi.go, version.go

@@ -13,6 +13,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
 )
 
 // member is this process as one of a fleet. Nil is a process that is alone: it
@@ -20,6 +21,7 @@ import (
 type member struct {
 	db      *redisdb.DB
 	fleet   *fleet.Fleet
+	relays  *relays.Fleet // nil until there is a relay
 	secrets atomic.Pointer[fingerprints]
 	log     *slog.Logger
 	warned  []string // what the log has been told of; look's own
@@ -67,9 +69,10 @@ func (m *member) announce(self func() admin.Node, turn func() []string) {
 		return
 	}
 	m.fleet.Announce(func() fleet.Announcement {
-		n, prints := self(), m.secrets.Load()
+		n, prints, relay := self(), m.secrets.Load(), m.relays.Self()
 		return fleet.Announcement{
 			Version: n.Version, Roles: n.Roles, TURN: turn(), Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
+			Relays: relay.At, OverBudget: relay.Spent, TURNDraining: relay.Draining,
 			Draining: n.Draining, Online: n.Online, Waiting: n.Waiting, RoomSecrets: prints.room, TURNSecrets: prints.turn,
 		}
 	})
@@ -104,7 +107,7 @@ func (m *member) stages() []stage {
 	if m == nil {
 		return nil
 	}
-	return []stage{{"fleet", m.fleet.Serve}, {"warnings", m.serve}, {"redis", m.db.Serve}}
+	return []stage{{"relays", m.relays.Serve}, {"fleet", m.fleet.Serve}, {"warnings", m.serve}, {"redis", m.db.Serve}}
 }
 
 // lookEvery is how often it is looked whether there is something to warn of.

@@ -9,13 +9,17 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // mint makes TURN credentials with the newest secret, for the URLs that clients
-// can come by. Both may change while the server serves.
+// can come by. Both may change while the server serves. In a fleet the URLs are those
+// of the relay that is chosen.
 type mint struct {
 	minter atomic.Pointer[turnsvc.Minter]
+	fleet  *relays.Fleet   // nil: this process is alone
+	others *relays.Minters // in a fleet
 
 	mu     sync.Mutex // guards issuer
 	issuer turnsvc.Issuer
@@ -30,6 +34,9 @@ func newMint(issuer turnsvc.Issuer) *mint {
 // setSecret makes the newest secret the one that signs.
 func (m *mint) setSecret(secret string) {
 	m.change(func(issuer *turnsvc.Issuer) { issuer.Secret = secret })
+	if m.others != nil {
+		m.others.SetSecret(secret)
+	}
 }
 
 // setURLs makes these the ones that clients are told.
@@ -52,9 +59,42 @@ const (
 
 // forLobby mints for two who were matched.
 func (m *mint) forLobby(w match.Wanted) ([]wire.ICEServer, time.Time) {
-	return m.minter.Load().RoomServers(turnsvc.Claims{
+	c := turnsvc.Claims{
 		Room: roomkey.Name(w.Room), Side: lobbySide + string(w.Side), Hidden: w.Hides, Partner: []netip.Addr{w.Partner},
-	})
+	}
+	if m.fleet == nil {
+		return m.minter.Load().RoomServers(c)
+	}
+	return m.inFleet(c, relays.Seat{Room: c.Room, Home: w.Side == wire.SideA, Relay: w.Relay, Partner: w.PartnerNode})
+}
+
+// forWaiting mints for somebody who prepares his connection in a room that nobody else
+// is in.
+func (m *mint) forWaiting(room string, hides bool) ([]wire.ICEServer, time.Time) {
+	c := turnsvc.Claims{Room: room, Side: lobbySide + string(wire.SideA), Hidden: hides}
+	if m.fleet == nil {
+		return m.minter.Load().RoomServers(c)
+	}
+	relay := m.fleet.Prepare(room)
+	if relay.ID == "" {
+		return nil, time.Time{}
+	}
+	return m.at(c, relay, relays.Node{})
+}
+
+// inFleet mints for the relay that both of a room are sent to.
+func (m *mint) inFleet(c turnsvc.Claims, s relays.Seat) ([]wire.ICEServer, time.Time) {
+	relay, spare := m.fleet.Place(s)
+	return m.at(c, relay, spare)
+}
+
+// at mints for a relay and a spare one.
+func (m *mint) at(c turnsvc.Claims, relay, spare relays.Node) ([]wire.ICEServer, time.Time) {
+	c.At = append(c.At, relay.ID)
+	if spare.ID != "" {
+		c.At = append(c.At, spare.ID)
+	}
+	return m.others.For(relay, spare).RoomServers(c)
 }
 
 // iceServers mints for the rooms of one service. Its name is part of the side:
@@ -62,8 +102,10 @@ func (m *mint) forLobby(w match.Wanted) ([]wire.ICEServer, time.Time) {
 // names of rooms, which are known before there are ids.
 func (m *mint) iceServers(service string) func(string, wire.Side, bool, netip.Addr) ([]wire.ICEServer, time.Time) {
 	return func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
-		return m.minter.Load().RoomServers(turnsvc.Claims{
-			Room: roomkey.Name(room), Side: service + string(side), Hidden: hides, Partner: []netip.Addr{partner},
-		})
+		c := turnsvc.Claims{Room: roomkey.Name(room), Side: service + string(side), Hidden: hides, Partner: []netip.Addr{partner}}
+		if m.fleet == nil {
+			return m.minter.Load().RoomServers(c)
+		}
+		return m.inFleet(c, relays.Seat{Room: c.Room, Home: service == roomSide})
 	}
 }

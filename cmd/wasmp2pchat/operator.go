@@ -140,7 +140,7 @@ func (o *operator) endRoom(name string) bool {
 	if id != "" {
 		o.rooms.End(id)
 	}
-	o.relay.EndRoom(name)
+	o.node.kick(o.relay, name)
 	return true
 }
 
@@ -203,12 +203,12 @@ func (o *operator) endThose(ids []string, addr netip.Addr, byAddr bool) (rooms, 
 		if o.rooms.End(id) {
 			rooms++
 		}
-		o.relay.EndRoom(roomkey.Name(id)) // which signaling may have forgotten
+		o.node.kick(o.relay, roomkey.Name(id)) // which signaling may have forgotten
 	}
 	if byAddr {
 		network := arrivals.Source(addr)
 		rooms += len(o.rooms.EndFrom(network))
-		allocations = o.relay.EndFrom(network)
+		allocations = o.node.endFrom(o.relay, network)
 	}
 	return rooms, allocations
 }

@@ -11,23 +11,30 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/witness"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
 )
 
 // openRelay opens the relay, and mints for the URLs by which clients can come to
 // it.
-func openRelay(ctx context.Context, cfg *config, secrets []string, f *front, state *readiness, seen *witness.Witness, events chronicle, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
-	credentials = newMint(turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL})
+func openRelay(ctx context.Context, cfg *config, node *member, secrets []string, f *front, state *readiness, seen *witness.Witness, events chronicle, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
+	issuer := turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL}
+	credentials = newMint(issuer)
 	relay, err = listenRelay(ctx, cfg, secrets, f, events, func() {
 		credentials.setURLs(relay.URLs())
 		state.relayIsOffered()
-	}, watch(seen), log)
+		node.changed()
+	}, watch(seen), node.moved, log)
+	if err == nil && node != nil {
+		node.joinRelays(cfg, relay, state, log)
+		credentials.fleet, credentials.others = node.relays, relays.NewMinters(issuer)
+	}
 	return relay, credentials, err
 }
 
 // listenRelay opens the relay as the settings say, and behind the public port.
 // Offered is called when clients can come by other URLs than before, saw with what
-// comes.
-func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, events chronicle, offered func(), saw func(turnsvc.Sight), log *slog.Logger) (*turnsvc.Server, error) {
+// comes, and moved of rooms whose members relay by other addresses than before.
+func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, events chronicle, offered func(), saw func(turnsvc.Sight), moved func(room string), log *slog.Logger) (*turnsvc.Server, error) {
 	limits := relayLimits(cfg)
 	settings := turnsvc.Config{
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
@@ -41,6 +48,7 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, e
 		DataPlane: cfg.TURN.DataPlane,
 		Peers:     cfg.TURN.Peers, AllowPeers: limits.AllowPeers, DenyPeers: limits.DenyPeers,
 		DrainTimeout: drainTimeout, Offered: offered, Saw: saw, Happened: events.relayed, Log: log,
+		Node: cfg.relayNode(), Moved: moved,
 	}
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
 		settings.TLS.NextProtos = nil // TURN has none

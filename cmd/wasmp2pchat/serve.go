@@ -50,7 +50,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	}
 	state, seen, events := newReadiness(front.warnings, node.warnings), new(witness.Witness), newChronicle(log.With("svc", "timeline"))
 	var credentials *mint
-	if relay, credentials, err = openRelay(ctx, cfg, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
+	if relay, credentials, err = openRelay(ctx, cfg, node, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
 		return err
 	}
 
@@ -58,7 +58,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
 		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
-		Ended: func(room string) { relay.EndRoom(roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
+		Ended: func(room string) { node.endRoom(relay, roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
 		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
 		Happened: events.signaled, Verdict: func(room string) wire.Verdict { return events.Judge(roomkey.Name(room)) },
 		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
@@ -67,7 +67,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	waits := newWaitTimes()
 	lobby = match.New(match.Config{
 		PoolConfig: poolConfig(cfg, keys), Fleet: node.bus(), Node: node.id(), FairUse: fairUse(cfg), Bans: bans,
-		ICEServers: credentials.forLobby, Warm: prepare(relay, credentials, events), Happened: events.matched,
+		ICEServers: credentials.forLobby, Warm: prepare(node, relay, credentials, events), Happened: events.matched,
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	})

@@ -134,6 +134,9 @@ func (m *mint) plain(user string, ttl time.Duration) (admin.Credential, error) {
 	issuer := m.issuer
 	m.mu.Unlock()
 	issuer.TTL = ttl
+	if m.fleet != nil {
+		issuer.URLs = m.fleet.Any(user).URLs
+	}
 	username, password, _ := issuer.Credentials(user)
 	if _, err := (turnsvc.Verifier{}).Check(username); err != nil {
 		return admin.Credential{}, admin.Refuse(http.StatusBadRequest, err.Error())

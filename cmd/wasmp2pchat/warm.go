@@ -17,25 +17,23 @@ const warmShare = 2
 
 // prepare lets visitors prepare their connection while they wait, with the
 // credentials of side A of a room that nobody else is in.
-func prepare(relay *turnsvc.Server, credentials *mint, events chronicle) match.Warm {
-	iceServers := credentials.iceServers(lobbySide)
+func prepare(node *member, relay *turnsvc.Server, credentials *mint, events chronicle) match.Warm {
 	return match.Warm{
 		ICEServers: func(room string, visitor netip.Addr, hides bool) ([]wire.ICEServer, time.Time) {
 			all, ofAddr := relay.InUse(visitor)
 			most, mostOfAddr := relay.Capacity()
-			if all > most/warmShare || ofAddr > mostOfAddr/warmShare {
+			if node == nil && all > most/warmShare || ofAddr > mostOfAddr/warmShare {
 				return nil, time.Time{}
 			}
-			return iceServers(room, wire.SideA, hides, netip.Addr{})
+			return credentials.forWaiting(room, hides)
 		},
-		Introduce: func(w match.Wanted) { relay.Introduce(w.Room, lobbySide+string(wire.SideA), w.Partner) },
+		Introduce: func(w match.Wanted) { node.introduce(relay, w) },
 		Join: func(room string, to match.Wanted) {
-			relay.Introduce(room, lobbySide+string(wire.SideA), to.Partner)
-			relay.Join(room, to.Room)
+			node.join(relay, room, to)
 			events.Join(room, to.Room)
 		},
 		Unused: func(room string) {
-			relay.EndRoom(room)
+			node.endRoom(relay, room)
 			events.Drop(room)
 		},
 	}

@@ -1,6 +1,7 @@
 package relays
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -63,6 +64,9 @@ func (f *Fleet) Place(s Seat) (relay, spare Node) {
 	nodes, home := f.nodes(), f.cfg.Node
 	if !s.Home && s.Partner != "" {
 		home = s.Partner
+	}
+	if s.Relay == "" && s.Home { // it was said before, or goes without saying
+		s.Relay = cmp.Or(f.relayOf(s.Room), f.cfg.Node)
 	}
 	at := index(nodes, s.Relay)
 	if s.Relay == "" || at < 0 || !nodes[at].takes(2) { // who was told is not sent elsewhere because it has got full meanwhile
@@ -146,6 +150,16 @@ func (f *Fleet) Prepare(room string) Node {
 		l.add(id)
 	}
 	return nodes[at]
+}
+
+// Any is the relay for somebody who is in no room, by his name.
+func (f *Fleet) Any(user string) Node {
+	nodes := f.nodes()
+	id, _ := Choose(nodes, f.cfg.Node, user)
+	if at := index(nodes, id); at >= 0 {
+		return nodes[at]
+	}
+	return Node{}
 }
 
 // Introduce is turnsvc.Server.Introduce, wherever the member has prepared.
