@@ -42,6 +42,7 @@ func TestLayers(t *testing.T) {
 		"internal/fleet":         {"internal/redisdb"},
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
+		"match/redisbans":        {"internal/redisdb"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
 		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable"},
 		"turnsvc/gate":           {"internal/arrivals", "internal/mmsg"},
@@ -112,7 +113,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/cilium/ebpf":         {"turnsvc/dataplane/ebpf"},
 		"github.com/vishvananda/netlink": {"turnsvc/dataplane/ebpf"}, // routes and interfaces
 		"pgregory.net/rapid":             {"match/pooltest", "peer"},
-		"github.com/redis/rueidis":       {"internal/redisdb", "internal/fleet", "match/redispool"}, // fleet and redispool: their commands and scripts; everybody else meets their words
+		"github.com/redis/rueidis":       {"internal/redisdb", "internal/fleet", "match/redispool", "match/redisbans"}, // all but the first: their commands and scripts; everybody else meets their words
 		"github.com/getkin/kin-openapi/": {"cmd/wasmp2pchat"},                                       // its tests: docs/openapi.yaml beside the server
 	}
 	for _, pkg := range packages(t) {

@@ -68,7 +68,6 @@ type Bans struct {
 	tell func(kind string, m any) // tells all other nodes; set before they are served, nil: there are none
 
 	synced chan struct{} // the store has to be looked at
-	apart  bool          // it cannot; serveStore's own
 
 	mu       sync.Mutex              // guards the fields below; never held while writing
 	suspects recent[mark, record]    // reported, not banned
@@ -124,7 +123,7 @@ func newBans(cfg BansConfig) *Bans {
 		cfg.Key = make([]byte, markBytes)
 		rand.Read(cfg.Key) // never fails
 	}
-	return &Bans{
+	b := &Bans{
 		cfg:      cfg,
 		suspects: newRecent[mark, record](maxRecords, reportWindow),
 		culprits: newRecent[mark, record](maxRecords, longestBan+forgiveAfter),
@@ -132,6 +131,10 @@ func newBans(cfg BansConfig) *Bans {
 		synced:   make(chan struct{}, 1),
 		tried:    time.Now(),
 	}
+	if cfg.Store != nil {
+		cfg.Store.Watch(b.wake)
+	}
+	return b
 }
 
 // mark makes the hash of a value that is of some kind.
@@ -300,7 +303,7 @@ func (b *Bans) lift(name string, now time.Time) mark {
 		return ""
 	}
 	b.culprits.drop(who)
-	if b.tell != nil {
+	if b.tell != nil || b.cfg.Store != nil {
 		*b.lifted.touch(who, now) = now
 	}
 	b.changed, b.urgent = true, true

@@ -21,6 +21,9 @@ import (
 type BanStore interface {
 	// Load is all that is kept.
 	Load(ctx context.Context) (map[string][]byte, error)
+	// Watch sets what is called when the store is back, perhaps without what was
+	// kept. It is called before anything is served.
+	Watch(back func())
 	// Save puts records in the place of what was there, and drops others.
 	Save(ctx context.Context, put map[string][]byte, drop []string) error
 }
@@ -31,6 +34,9 @@ const (
 	syncEvery = 30 * time.Second
 	// syncTime is how long that may take.
 	syncTime = 5 * time.Second
+	// warnAfter is how many times in a row it fails before that is logged: at the
+	// start the store may not be there yet.
+	warnAfter = 2
 	// maxTimes bounds how often somebody was banned, as others tell: ten times
 	// lead to the longest ban.
 	maxTimes = 1 << 10
@@ -128,13 +134,10 @@ func (m *ruling) after(other *ruling) bool {
 
 // share tells the others of bans that were made or lifted here.
 func (b *Bans) share(list ...ruling) {
-	if b.tell == nil {
-		return
-	}
 	for i := range list {
-		b.tell(toldBan, &list[i])
-	}
-	if len(list) > 0 {
+		if b.tell != nil {
+			b.tell(toldBan, &list[i])
+		}
 		b.wake()
 	}
 }
@@ -254,14 +257,17 @@ func (b *Bans) missing(kept map[string][]byte, now time.Time) map[string][]byte 
 func (b *Bans) serveStore(ctx context.Context) {
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	for failed := 0; ctx.Err() == nil; {
 		switch err := b.sync(ctx); {
-		case err != nil && !b.apart && ctx.Err() == nil:
-			b.cfg.Log.Warn("bans are not kept for other nodes", "err", err.Error())
-			b.apart = true
-		case err == nil && b.apart:
+		case err == nil && failed >= warnAfter:
 			b.cfg.Log.Info("bans are kept for other nodes again")
-			b.apart = false
+			fallthrough
+		case err == nil:
+			failed = 0
+		case ctx.Err() == nil:
+			if failed++; failed == warnAfter {
+				b.cfg.Log.Warn("bans are not kept for other nodes", "err", err.Error())
+			}
 		}
 		select {
 		case <-tick.C:

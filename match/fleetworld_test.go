@@ -180,6 +180,8 @@ type shelf struct {
 	err  error
 }
 
+func (s *shelf) Watch(func()) {}
+
 func (s *shelf) Load(context.Context) (map[string][]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
