@@ -34,6 +34,7 @@
 //	internal/fleet    which nodes there are, and how they tell one another something
 //	match             the waiting pool and its WebSocket
 //	match/pooltest    what every waiting pool promises, as tests
+//	match/redisbans   who is banned, for all nodes
 //	signal            rooms and the Ayame protocol
 //	turnsvc           STUN/TURN: credentials, policy, quotas, listeners
 //	turnsvc/gate      what stands between the sockets and pion/turn

@@ -52,12 +52,13 @@ func mostStandby(cfg *config) int {
 }
 
 // openBans reads who is banned. The key of the hashes is derived from the room
-// secret: with another one, the bans of before mean nobody.
-func openBans(cfg *config, roomSecret string, log *slog.Logger) (*match.Bans, error) {
+// secret: with another one, the bans of before mean nobody. In a fleet the store is
+// where the nodes find those of the others.
+func openBans(cfg *config, roomSecret string, store match.BanStore, log *slog.Logger) (*match.Bans, error) {
 	key := hmac.New(sha256.New, []byte(roomSecret))
 	key.Write([]byte("wasmp2pchat bans 1"))
 	file := filepath.Join(cfg.StateDir, "bans.json")
-	bans, err := match.OpenBans(match.BansConfig{File: file, Key: key.Sum(nil), Log: log})
+	bans, err := match.OpenBans(match.BansConfig{File: file, Store: store, Key: key.Sum(nil), Log: log})
 	if err != nil {
 		return nil, &hinted{err: err, hint: "put the file back from a copy, or move it away: then nobody is banned"}
 	}

@@ -35,7 +35,7 @@ func TestBansAreListedAndLifted(t *testing.T) {
 	if err := os.WriteFile(file, []byte(twoBans), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	bans, err := openBans(cfg, "the secret of the rooms", slog.New(slog.DiscardHandler))
+	bans, err := openBans(cfg, "the secret of the rooms", nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestADamagedFileOfBansStopsTheStart(t *testing.T) {
 	if err := os.WriteFile(file, []byte(twoBans[:100]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = openBans(cfg, "the secret of the rooms", slog.New(slog.DiscardHandler))
+	_, err = openBans(cfg, "the secret of the rooms", nil, slog.New(slog.DiscardHandler))
 	h, ok := errors.AsType[*hinted](err)
 	if !ok || !strings.Contains(err.Error(), file) || !strings.Contains(h.hint, "move it away") {
 		t.Errorf("openBans = %v, want an error that names the file, and what to do", err)

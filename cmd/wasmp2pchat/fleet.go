@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -23,8 +24,10 @@ type member struct {
 	fleet   *fleet.Fleet
 	relays  *relays.Fleet // nil until there is a relay
 	secrets atomic.Pointer[fingerprints]
-	log     *slog.Logger
-	warned  []string // what the log has been told of; look's own
+	// endThose ends what somebody has who was banned: the operator's.
+	endThose atomic.Pointer[func(rooms []string, addr netip.Addr, byAddr bool) (int, int)]
+	log      *slog.Logger
+	warned   []string // what the log has been told of; look's own
 }
 
 // fingerprints are what the others may know of this node's secrets, the newest

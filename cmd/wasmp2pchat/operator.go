@@ -55,6 +55,7 @@ func newOperator(cfg *config, node *member, lobby *match.Lobby, bans *match.Bans
 	o.api = newTurnAPI(cfg, credentials, state)
 	o.reload(cfg)
 	node.announce(o.describeSelf, relay.URLs)
+	node.onBan(o.endThose)
 	return o
 }
 

@@ -65,12 +65,12 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
 	waits := newWaitTimes()
-	lobby = match.New(match.Config{
-		PoolConfig: poolConfig(cfg, keys), Fleet: node.bus(), Node: node.id(), FairUse: fairUse(cfg), Bans: bans,
+	lobby = match.New(node.lobby(match.Config{
+		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
 		ICEServers: credentials.forLobby, Warm: prepare(node, relay, credentials, events), Happened: events.matched,
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
-	})
+	}))
 	run := newOperator(cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
 	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))
 	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload, node.reload}, log: log}

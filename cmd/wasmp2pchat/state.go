@@ -60,10 +60,10 @@ func openState(cfg *config, log *slog.Logger) (s secrets, bans *match.Bans, node
 	if s, err = loadSecrets(cfg); err != nil {
 		return s, nil, nil, err
 	}
-	if bans, err = openBans(cfg, s.room, log.With("svc", "match")); err != nil {
+	if node, err = joinFleet(cfg, log.With("svc", "fleet")); err != nil {
 		return s, nil, nil, err
 	}
-	node, err = joinFleet(cfg, log.With("svc", "fleet"))
+	bans, err = openBans(cfg, s.room, node.bans(), log.With("svc", "match"))
 	return s, bans, node, err
 }
 
