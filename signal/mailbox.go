@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"sync"
 	"sync/atomic"
-
-	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 )
 
 // What a seat keeps for a member that is away. More than this is no longer a
@@ -34,8 +32,8 @@ func (m *mailBudget) take(n int) bool {
 type mailbox struct {
 	budget *mailBudget // never changes
 
-	mu     sync.Mutex   // guards the fields below, and that seat.conn is set only while nothing is kept
-	heir   *wsconn.Conn // the only one that seat.conn may become: the latest
+	mu     sync.Mutex // guards the fields below, and that seat.conn is set only while nothing is kept
+	heir   *member    // the only one that seat.conn may become: the latest
 	kept   [][]byte
 	bytes  int
 	closed bool // nothing is kept: its member does not come back, or has not come in time
@@ -44,7 +42,7 @@ type mailbox struct {
 // keep is the slow way to a seat: its connection is gone, or was when failed
 // could not be written to. It returns the connection that the seat has by
 // now, nil if it has none, and false if more came than is kept.
-func (s *seat) keep(text []byte, failed *wsconn.Conn) (back *wsconn.Conn, fits bool) {
+func (s *seat) keep(text []byte, failed *member) (back *member, fits bool) {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,7 +93,7 @@ func (b *mailbox) clear() {
 }
 
 // expect has everything kept until conn is connected, and no other.
-func (s *seat) expect(conn *wsconn.Conn) {
+func (s *seat) expect(conn *member) {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -106,19 +104,19 @@ func (s *seat) expect(conn *wsconn.Conn) {
 // connect sends what was kept, in order, and then lets messages go to conn
 // directly. If conn is lost meanwhile, what was not sent is kept again, or goes
 // to the connection that has replaced it.
-func (s *seat) connect(conn *wsconn.Conn) {
+func (s *seat) connect(conn *member) {
 	for {
 		kept := s.take(conn)
 		if len(kept) == 0 {
 			return
 		}
 		for i, text := range kept {
-			if conn.Send(text) == nil {
+			if conn.conn.Send(text) == nil {
 				continue
 			}
 			if back := s.putBack(kept[i:], conn); back != nil {
 				for _, text := range kept[i:] {
-					_ = back.Send(text) // its reader learns of an end by itself
+					_ = back.conn.Send(text) // its reader learns of an end by itself
 				}
 			}
 			return
@@ -129,7 +127,7 @@ func (s *seat) connect(conn *wsconn.Conn) {
 // take empties the mailbox; if it is empty, conn takes its place. Who cannot
 // come back needs it no more. A connection that was replaced before its accept
 // had quite been sent gets nothing.
-func (s *seat) take(conn *wsconn.Conn) [][]byte {
+func (s *seat) take(conn *member) [][]byte {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,7 +145,7 @@ func (s *seat) take(conn *wsconn.Conn) [][]byte {
 // putBack keeps messages that could not be sent on the connection failed,
 // before those that came since. It returns the connection that the seat has by
 // now, if it has one, and keeps nothing then.
-func (s *seat) putBack(texts [][]byte, failed *wsconn.Conn) (back *wsconn.Conn) {
+func (s *seat) putBack(texts [][]byte, failed *member) (back *member) {
 	b := &s.mail
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -163,6 +161,19 @@ func (s *seat) putBack(texts [][]byte, failed *wsconn.Conn) (back *wsconn.Conn) 
 	}
 	b.kept = append(texts, b.kept...)
 	return nil
+}
+
+// recover is putBack of what was sent through a proxy and may not have arrived;
+// false if it is more than is kept.
+func (s *seat) recover(texts [][]byte, failed *member) (back *member, fits bool) {
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	if len(texts) > maxKeptMessages || size > maxKeptBytes {
+		return nil, false
+	}
+	return s.putBack(texts, failed), true
 }
 
 // close forgets what was kept; nothing is kept any more.

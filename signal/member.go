@@ -4,14 +4,13 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // member is one connection to the rooms.
 type member struct {
 	rooms *Rooms
-	conn  *wsconn.Conn
+	conn  socket
 	seat  atomic.Pointer[seat] // nil: not seated yet, or never
 
 	// The reader's own:
@@ -26,6 +25,8 @@ type member struct {
 	hangUp     context.CancelFunc // ends the question; nil: none was asked
 	ahead      *mailbox           // what it says before the question is answered; nil: that is dropped
 
+	proxied *proxied // its room is kept by another node; nil: by this one, or there is none
+
 	dismissed atomic.Bool // it is being closed for what it said: not lost
 
 	ended bool // guarded by registry.mu: the connection has ended, it takes no seat any more
@@ -33,6 +34,10 @@ type member struct {
 
 // Message passes on what is for the other one, and answers the rest.
 func (m *member) Message(text []byte) {
+	if m.proxied != nil {
+		m.proxied.pass(text)
+		return
+	}
 	if m.returned {
 		m.returned = false
 		m.rooms.confirm(m)
@@ -69,6 +74,10 @@ func (m *member) Closed(left bool) {
 		m.hangUp()
 	}
 	m.rooms.standing.remove(m)
+	if m.proxied != nil {
+		m.proxied.gone(left)
+		return
+	}
 	m.rooms.tell(m.rooms.leave(m, left || m.dismissed.Load(), left))
 }
 
@@ -124,7 +133,7 @@ func (m *member) pass(text []byte) (fits bool) {
 		return true
 	}
 	m.rooms.relayed.Add(1)
-	if conn := to.conn.Load(); conn == nil || conn.Send(text) != nil {
+	if conn := to.conn.Load(); conn == nil || conn.conn.Send(text) != nil {
 		return m.rooms.keepFor(to, text, conn)
 	}
 	return true

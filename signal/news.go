@@ -12,12 +12,12 @@ import (
 // the registry is locked and told when it is not.
 type news struct {
 	bye      farewell
-	replaced *wsconn.Conn // the old connection of a member that has come back
-	ended    string       // a room that somebody has left for good
-	absence  *absence     // of the second member of a match
-	gone     []visit      // stays that have ended, for the webhook
-	renewal  *renewal     // credentials that end soon
-	events   []roomEvent  // for Config.Happened, in order
+	replaced socket      // the old connection of a member that has come back
+	ended    string      // a room that somebody has left for good
+	absence  *absence    // of the second member of a match
+	gone     []visit     // stays that have ended, for the webhook
+	renewal  *renewal    // credentials that end soon
+	events   []roomEvent // for Config.Happened, in order
 }
 
 // roomEvent is an Event of a room.
@@ -35,7 +35,7 @@ func (n *news) happened(rm *room, side wire.Side, kind EventKind) {
 // farewell is how a member learns that its room is over. The zero value is
 // for nobody.
 type farewell struct {
-	conn    *wsconn.Conn
+	conn    socket
 	silent  bool   // a standalone member is told nothing: its chat goes on
 	why     string // of the bye
 	room    string // as others know it
@@ -58,7 +58,7 @@ func (s *seat) farewell() farewell {
 }
 
 // farewell says what has ended a room. registry.mu is held.
-func (rm *room) farewell(conn *wsconn.Conn) farewell {
+func (rm *room) farewell(conn socket) farewell {
 	switch {
 	case rm.absent:
 		return farewell{conn: conn, room: rm.alias, why: wire.ByeAbsent, reason: wire.ReasonAbsent}

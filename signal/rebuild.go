@@ -53,7 +53,7 @@ func (rm *room) seatBefore(p *past) *seat {
 	s := rm.seatOn(p.side)
 	fresh := s.owner == nil
 	newer := s.past != 0 && s.past < p.issued && s.said == p.claim.said
-	if !rm.rebuilt || !fresh && !newer {
+	if !rm.rebuilt || !fresh && (p.own || !newer) {
 		return nil
 	}
 	return s

@@ -26,7 +26,7 @@ func refreshAt(now, expires time.Time) time.Time {
 // renewal is a member whose credentials end soon.
 type renewal struct {
 	seat    *seat
-	conn    *wsconn.Conn
+	conn    socket
 	owner   *member
 	partner netip.Addr
 }

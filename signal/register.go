@@ -86,6 +86,9 @@ func (m *member) register(text []byte) {
 		m.fault(wire.ReasonBadJSON)
 		return
 	}
+	if m.elsewhere(&reg, text) {
+		return
+	}
 	if reg.ResumeToken != "" {
 		m.resume(&reg)
 		return
@@ -169,7 +172,7 @@ func (m *member) greet(s *seat, a wire.Accept, g *grant) {
 		answer.AuthzMetadata = g.authz
 	}
 	_ = m.conn.SendJSON(&answer) // our own reader learns of an end by itself
-	s.connect(m.conn)
+	s.connect(m)
 	m.rooms.tell(m.rooms.introduce(s, m, refreshAt(time.Now(), expires)))
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -68,6 +67,8 @@ func (r *registry) comeBack(reg *registration, p *past, m *member) (s *seat, n n
 	}
 	if s = rm.seatOf(reg); s == nil && p != nil {
 		s = rm.seatBefore(p)
+	} else if p != nil && p.own {
+		p = nil // the seat is as the token has it
 	}
 	switch {
 	case s == nil && rm.taken == len(rm.seats):
@@ -125,7 +126,7 @@ func (r *registry) confirm(m *member) {
 // keepFor keeps a message for a member that is away, could not be written to on
 // the connection failed, or has not come yet. If that is too much, its seat is
 // given up; false if that is nobody's seat yet.
-func (r *Rooms) keepFor(to *seat, text []byte, failed *wsconn.Conn) (fits bool) {
+func (r *Rooms) keepFor(to *seat, text []byte, failed *member) (fits bool) {
 	back, fits := to.keep(text, failed)
 	switch {
 	case !fits:
@@ -133,7 +134,7 @@ func (r *Rooms) keepFor(to *seat, text []byte, failed *wsconn.Conn) (fits bool) 
 		r.tell(n)
 		return given
 	case back != nil:
-		_ = back.Send(text) // it has just come, and its reader learns of an end by itself
+		_ = back.conn.Send(text) // it has just come, and its reader learns of an end by itself
 	}
 	return true
 }

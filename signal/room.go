@@ -162,7 +162,7 @@ func (r *registry) build(door admission, id string, now time.Time) *room {
 // seize makes a connection the one that sits there. registry.mu is held.
 func (s *seat) seize(m *member) {
 	s.owner, s.addr, s.greeted = m, m.conn.Addr(), false
-	s.expect(m.conn)
+	s.expect(m)
 	m.seat.Store(s)
 }
 

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -57,9 +56,9 @@ type seat struct {
 	room *room     // never changes
 	side wire.Side // never changes
 
-	conn  atomic.Pointer[wsconn.Conn] // where messages for it go; nil: they are kept, or dropped
-	other atomic.Pointer[seat]        // where its messages go; nil: nobody there
-	mail  mailbox                     // what came while it was away
+	conn  atomic.Pointer[member] // where messages for it go; nil: they are kept, or dropped
+	other atomic.Pointer[seat]   // where its messages go; nil: nobody there
+	mail  mailbox                // what came while it was away
 
 	// The rest is guarded by registry.mu.
 	claim                // what its member said when it took the seat

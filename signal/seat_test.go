@@ -10,7 +10,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -139,7 +138,7 @@ func TestAReplacedConnectionGetsNothing(t *testing.T) {
 	t.Parallel()
 	var budget mailBudget
 	s := &seat{claim: claim{resume: true}, mail: mailbox{budget: &budget}}
-	old, again := new(wsconn.Conn), new(wsconn.Conn)
+	old, again := new(member), new(member)
 	s.expect(old)
 	s.expect(again)
 	if _, fits := s.keep([]byte("offer"), nil); !fits {

@@ -56,6 +56,9 @@ type Config struct {
 	// anew when its members come back after a restart. nil: they are strangers.
 	Seal func(text []byte) [16]byte
 
+	// Fleet reaches the rooms of other nodes. nil: this one is alone.
+	Fleet Fleet
+
 	AuthnURL      string // webhook that decides who may enter, http or https; empty: everybody
 	DisconnectURL string // webhook that is told when a registered client has gone; empty: none
 
@@ -69,6 +72,7 @@ type Rooms struct {
 	hub    *wsconn.Hub
 	hooks  *webhooks
 	notary *notary
+	trunks *trunks // nil: this node is alone
 	registry
 	standing standing
 
@@ -108,10 +112,10 @@ func New(cfg Config) *Rooms {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Rooms{
+	r := &Rooms{
 		cfg:      cfg,
 		hooks:    newWebhooks(cfg.AuthnURL, cfg.DisconnectURL, cfg.Log),
-		notary:   newNotary(cfg.Seal),
+		notary:   newNotary(cfg.Seal, cfg.Fleet != nil),
 		registry: registry{rooms: map[string]*room{}},
 		standing: standing{sources: map[netip.Prefix][]*member{}},
 		hub: wsconn.NewHub(wsconn.Config{
@@ -121,6 +125,8 @@ func New(cfg Config) *Rooms {
 			Log:        cfg.Log,
 		}),
 	}
+	r.trunks = newTrunks(r, cfg.Fleet)
+	return r
 }
 
 // ServeHTTP upgrades a request; the client has to register first.
@@ -154,8 +160,12 @@ func (r *Rooms) Serve(ctx context.Context) error {
 			stopping = nil
 			r.close()
 			closeHub()
+			r.sendAway()
 		case now := <-tick.C:
 			r.attend(now)
+			if r.trunks != nil {
+				r.trunks.tick(now)
+			}
 		case err := <-hubDone:
 			r.finish(reported, stopReports)
 			return err
@@ -165,6 +175,9 @@ func (r *Rooms) Serve(ctx context.Context) error {
 
 // finish reports the last stays, when no connection is left.
 func (r *Rooms) finish(reported <-chan struct{}, stop func()) {
+	if r.trunks != nil {
+		r.trunks.close()
+	}
 	r.hooks.questions.Wait() // their clients have left
 	r.tell(r.abandonAll())
 	if r.hooks.stays != nil {

@@ -51,6 +51,7 @@ type past struct {
 	claim  claim
 	issued int64  // of two tokens of one seat, the later one counts
 	alias  string // empty: the room's id is one of ours
+	own    bool   // this very process has sealed it: it kept the room, until another node did
 
 	expires time.Time // until when the id of the room admits, if it is one of ours
 }
@@ -61,11 +62,13 @@ type notary struct {
 	boot [bootBytes]byte
 	born int64        // when this process started
 	last atomic.Int64 // when the last token was issued: no two are alike
+
+	fleet bool // other processes that live seal tokens for our rooms
 }
 
 // newNotary takes the seal of Config. Without one, tokens do not outlive us.
-func newNotary(seal func([]byte) [sealBytes]byte) *notary {
-	n := &notary{seal: seal, born: time.Now().UnixNano()}
+func newNotary(seal func([]byte) [sealBytes]byte, fleet bool) *notary {
+	n := &notary{seal: seal, born: time.Now().UnixNano(), fleet: fleet && seal != nil}
 	rand.Read(n.boot[:]) // never fails
 	if seal == nil {
 		key := []byte(rand.Text())
@@ -114,11 +117,12 @@ func (n *notary) read(reg *registration) *past {
 		return nil
 	}
 	issued := int64(binary.BigEndian.Uint64(text[bootBytes:]))
-	if [bootBytes]byte(text) == n.boot || issued >= n.born || time.Since(time.Unix(0, issued)) > tokenLife {
+	own := [bootBytes]byte(text) == n.boot
+	if !n.fleet && (own || issued >= n.born) || time.Since(time.Unix(0, issued)) > tokenLife {
 		return nil
 	}
 	flags, alias := text[bootBytes+issuedBytes], text[bootBytes+issuedBytes+1:]
-	p := &past{side: wire.SideA, issued: issued, alias: string(alias), claim: reg.claim()}
+	p := &past{side: wire.SideA, issued: issued, alias: string(alias), own: own, claim: reg.claim()}
 	if flags&flagSideB != 0 {
 		p.side = wire.SideB
 	}

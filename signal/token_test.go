@@ -178,7 +178,7 @@ func TestATokenOfThreeServers(t *testing.T) {
 func FuzzToken(f *testing.F) {
 	cfg := Config{}
 	sealing("s")(&cfg)
-	old := newNotary(cfg.Seal)
+	old := newNotary(cfg.Seal, false)
 	f.Add("room", "client", uint8(3), "alias", 10, byte('A'))
 	f.Add("r", "", uint8(31), "", 0, byte('_'))
 	f.Fuzz(func(t *testing.T, roomID, client string, flags uint8, alias string, at int, char byte) {
@@ -191,7 +191,7 @@ func FuzzToken(f *testing.F) {
 		}
 		s.standalone, s.refresh, s.early, s.hidden = flags&flagStandalone != 0, flags&flagRefresh != 0, flags&flagEarly != 0, flags&flagHidden != 0
 		token := old.token(s)
-		next := newNotary(cfg.Seal)
+		next := newNotary(cfg.Seal, false)
 		next.born = old.last.Load() + 1
 		reg := &registration{Register: wire.Register{RoomID: roomID, ClientID: client, ResumeToken: token}}
 		p := next.read(reg)

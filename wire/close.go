@@ -36,5 +36,6 @@ const (
 	ReasonBanned         = "banned for a time"
 	ReasonReported       = "reported"
 	ReasonReplaced       = "replaced by a new connection"
+	ReasonMoved          = "the room has moved to another server"
 	ReasonStandby        = "too many stand by"
 )

@@ -1,0 +1,285 @@
+package signal
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// How nodes notice one another's end. All are counted in ticks of Serve.
+const (
+	beatEvery     = time.Second      // to each node with which there are links
+	rollCallEvery = 4 * time.Second  // of all links
+	nodeSilence   = 4 * time.Second  // then a node is given up, and all links with it
+	linkSilence   = 12 * time.Second // then a link is that was not called
+)
+
+// linkKey names a link: its proxy gave it the number.
+type linkKey struct {
+	proxy string
+	id    uint64
+}
+
+// trunks are the links with other nodes.
+type trunks struct {
+	rooms   *Rooms
+	fleet   Fleet
+	self    string
+	running sync.WaitGroup // those who work for a link
+	bytes   atomic.Int64   // that all links keep
+
+	mu       sync.Mutex // guards the fields below; nothing is called while it is held
+	links    map[linkKey]*link
+	nodes    map[string]time.Time // with which there are links: when they were last heard
+	next     uint64               // number of a link
+	beat     time.Time            // when the last one was sent
+	rollCall time.Time
+	closed   bool
+
+	proxied, hosted, cut, resent, taken, moved atomic.Uint64
+}
+
+// newTrunks returns nil for a node that is alone.
+func newTrunks(r *Rooms, fleet Fleet) *trunks {
+	if fleet == nil {
+		return nil
+	}
+	return &trunks{rooms: r, fleet: fleet, self: fleet.Node(), links: map[linkKey]*link{}, nodes: map[string]time.Time{}}
+}
+
+// send sends a frame.
+func (t *trunks) send(node string, f *frame) {
+	f.from = t.self
+	t.fleet.Send(node, appendFrame(make([]byte, 0, 3+len(f.from)+linkHead+len(f.payload)), f))
+}
+
+// take tells whether all links together may keep n bytes more.
+func (t *trunks) take(n int) bool {
+	if t.bytes.Add(int64(n)) <= maxLinksBytes {
+		return true
+	}
+	t.give(n)
+	return false
+}
+
+func (t *trunks) give(n int) { t.bytes.Add(int64(-n)) }
+
+// add makes a link known; false if this node goes.
+func (t *trunks) add(l *link) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	if l.who == isProxy {
+		t.next++
+		l.id = t.next
+	}
+	now := time.Now()
+	l.trunks, l.heard, l.over = t, now, make(chan struct{})
+	t.links[t.key(l)] = l
+	if _, known := t.nodes[l.peer]; !known {
+		t.nodes[l.peer] = now
+	}
+	return true
+}
+
+func (t *trunks) key(l *link) linkKey {
+	if l.who == isProxy {
+		return linkKey{t.self, l.id}
+	}
+	return linkKey{l.peer, l.id}
+}
+
+func (t *trunks) forget(l *link) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.links, t.key(l))
+}
+
+// find looks for the link that a node names; nil: there is none. Who is what
+// that node says it is.
+func (t *trunks) find(from string, who role, id uint64) *link {
+	key := linkKey{from, id}
+	if who == isHome {
+		key.proxy = t.self
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l := t.links[key]; l != nil && l.peer == from {
+		return l
+	}
+	return nil
+}
+
+// heard notes that a node lives.
+func (t *trunks) heard(node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.nodes[node]; known {
+		t.nodes[node] = time.Now()
+	}
+}
+
+// Receive takes a frame that another node has sent to this one. It never waits,
+// and belongs to the Fleet's one receiver: frames come in the order in which they
+// arrived. What is no frame is dropped.
+func (r *Rooms) Receive(b []byte) {
+	f, err := parseFrame(b)
+	if r.trunks == nil || err != nil || f.from == r.trunks.self {
+		return
+	}
+	r.trunks.receive(&f)
+}
+
+func (t *trunks) receive(f *frame) {
+	t.heard(f.from)
+	who := f.who
+	switch f.kind {
+	case frameBeat:
+		for b := f.payload; len(b) > 0; b = b[beatEntry:] {
+			t.state(f.from, stateOf(b))
+		}
+		return
+	case frameMoved:
+		t.rooms.Moved(string(f.payload))
+		return
+	case frameCut:
+		if l := t.find(f.from, who, f.link); l != nil {
+			l.cut(f.why)
+		}
+		return
+	}
+	if who = isHome; f.kind.fromProxy() {
+		who = isProxy
+	}
+	l := t.find(f.from, who, f.link)
+	if l == nil && f.kind == frameOpen && f.seq == 1 {
+		l = t.host(f)
+	}
+	if l == nil {
+		t.unknown(f.from, who, f.link)
+		return
+	}
+	l.receive(f)
+}
+
+// state takes what a beat says of a link.
+func (t *trunks) state(from string, s linkState) {
+	if l := t.find(from, s.who, s.link); l != nil {
+		l.state(s)
+	} else {
+		t.unknown(from, s.who, s.link)
+	}
+}
+
+// unknown tells a node that there is no such link.
+func (t *trunks) unknown(node string, who role, id uint64) {
+	t.send(node, &frame{kind: frameCut, link: id, who: isProxy + isHome - who, why: cutLost})
+}
+
+// all are the links of this moment.
+func (t *trunks) all() []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	links := make([]*link, 0, len(t.links))
+	for _, l := range t.links {
+		links = append(links, l)
+	}
+	return links
+}
+
+// tick is called every tickEvery: it sends beats, sends again what has not
+// arrived, and gives up who is silent.
+func (t *trunks) tick(now time.Time) {
+	links, due, all := t.turn(now)
+	beats := map[string][]byte{}
+	for _, l := range links {
+		if t.silent(l, now) {
+			continue
+		}
+		s, news := l.resend(now)
+		b := beats[l.peer]
+		if all || news {
+			b = appendState(b, s)
+		}
+		if len(b) >= maxBeatLinks*beatEntry {
+			t.send(l.peer, &frame{kind: frameBeat, payload: b})
+			b = []byte{}
+		}
+		beats[l.peer] = b
+	}
+	for node, b := range beats {
+		if due || len(b) > 0 {
+			t.send(node, &frame{kind: frameBeat, payload: b})
+		}
+	}
+}
+
+// turn says what this tick is for, and forgets the nodes with which there are no
+// links.
+func (t *trunks) turn(now time.Time) (links []*link, beat, rollCall bool) {
+	links = t.all()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if beat = now.Sub(t.beat) >= beatEvery; beat {
+		t.beat = now
+	}
+	if rollCall = now.Sub(t.rollCall) >= rollCallEvery; rollCall {
+		t.rollCall = now
+		used := make(map[string]bool, len(t.nodes))
+		for _, l := range t.links {
+			used[l.peer] = true
+		}
+		for node := range t.nodes {
+			if !used[node] {
+				delete(t.nodes, node)
+			}
+		}
+	}
+	return links, beat, rollCall
+}
+
+// silent gives a link up if nothing is heard of it, or of its node.
+func (t *trunks) silent(l *link, now time.Time) bool {
+	t.mu.Lock()
+	node := t.nodes[l.peer]
+	t.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(node) < nodeSilence && now.Sub(l.heard) < linkSilence {
+		return false
+	}
+	t.cut.Add(1)
+	l.sever(cutLost, true)
+	return true
+}
+
+// close ends all links, when no socket of this node is left, and waits until
+// those who work for them are done.
+func (t *trunks) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	for _, l := range t.all() {
+		l.mu.Lock()
+		l.sever(cutLost, true)
+		l.mu.Unlock()
+	}
+	t.running.Wait()
+}
+
+// sendAway tells the members that other nodes hold that this one stops, as the
+// hub tells its own.
+func (r *Rooms) sendAway() {
+	if r.trunks == nil {
+		return
+	}
+	for _, l := range r.trunks.all() {
+		if c, ok := l.end.(*remote); ok {
+			c.Close(wire.CloseGoingAway, wire.ReasonShutdown)
+		}
+	}
+}
