@@ -69,11 +69,11 @@ type packet struct {
 	payload []byte
 }
 
-// delivery is a frame that came.
+// delivery is a frame that came, or something to do after all that came.
 type delivery struct {
 	kind    frameKind
 	payload []byte
-	why     cutReason // of a cut
+	do      func() // nil: handle the frame
 }
 
 // send sends a frame, whose payload is the link's from now on. It never waits.
@@ -140,7 +140,11 @@ func (l *link) cut(why cutReason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed {
-		l.deliver(delivery{kind: frameCut, why: why})
+		l.deliver(delivery{do: func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.sever(why, false)
+		}})
 	}
 }
 
@@ -199,10 +203,8 @@ func (l *link) work() {
 		if !some {
 			return
 		}
-		if d.kind == frameCut {
-			l.mu.Lock()
-			l.sever(d.why, false)
-			l.mu.Unlock()
+		if d.do != nil {
+			d.do()
 			continue
 		}
 		l.done(l.end.handle(d.kind, d.payload))
@@ -217,7 +219,7 @@ func (l *link) next() (d delivery, some bool) {
 		for len(l.in) > 0 {
 			d, l.in = l.in[0], l.in[1:]
 			l.inBytes -= len(d.payload)
-			if !l.stuck || d.kind == frameCut {
+			if !l.stuck || d.do != nil {
 				return d, true
 			}
 		}

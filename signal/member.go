@@ -75,7 +75,7 @@ func (m *member) Closed(left bool) {
 	}
 	m.rooms.standing.remove(m)
 	if m.proxied != nil {
-		m.proxied.gone(left)
+		m.proxied.gone(left && !m.rooms.closing()) // it may only have answered that we go
 		return
 	}
 	m.rooms.tell(m.rooms.leave(m, left || m.dismissed.Load(), left))

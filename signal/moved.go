@@ -41,6 +41,38 @@ func (r *Rooms) Moved(id string) {
 	r.tell(n)
 }
 
+// The tokens of this process for a room that has moved away count for a while:
+// its members may not have heard of any other.
+const (
+	movedFor = 2 * time.Minute
+	maxMoved = 1 << 14 // rooms
+)
+
+// noteMoved remembers a room that has moved. r.mu is held.
+func (r *registry) noteMoved(id string, now time.Time) {
+	if len(r.moved) == maxMoved {
+		for old, at := range r.moved {
+			if now.Sub(at) >= movedFor {
+				delete(r.moved, old)
+			}
+		}
+	}
+	if r.moved == nil {
+		r.moved = map[string]time.Time{}
+	}
+	if len(r.moved) < maxMoved {
+		r.moved[id] = now
+	}
+}
+
+// hasMoved tells whether a room was here, and is not because it has moved.
+func (r *registry) hasMoved(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, moved := r.moved[id]
+	return moved && time.Since(at) < movedFor
+}
+
 // moveOut forgets a room, and says whom to send away.
 func (r *registry) moveOut(id string) (n news, sockets []socket, found bool) {
 	now := time.Now()
@@ -51,6 +83,7 @@ func (r *registry) moveOut(id string) (n news, sockets []socket, found bool) {
 		return n, nil, false
 	}
 	rm.over, rm.ended = true, true
+	r.noteMoved(id, now)
 	for i := range rm.seats {
 		s := &rm.seats[i]
 		switch s.state {

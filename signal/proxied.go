@@ -59,7 +59,7 @@ func (m *member) elsewhere(reg *registration, text []byte) (done bool) {
 // right to a room costs the fleet nothing.
 func (r *Rooms) worthAsking(reg *registration) bool {
 	_, err := r.cfg.Admit(reg.RoomID)
-	return err == nil || r.cfg.OpenRoom != nil || reg.ResumeToken != "" && r.notary.read(reg) != nil
+	return err == nil || r.cfg.OpenRoom != nil || reg.ResumeToken != "" && r.past(reg) != nil
 }
 
 // home is the node that keeps a room; this one if nobody did.
@@ -137,13 +137,18 @@ func (p *proxied) pass(text []byte) {
 	_ = p.send(frameSay, bytes.Clone(text), false) // or the link has ended, and the connection will
 }
 
-// closed says that the connection has ended.
+// gone says that the connection has ended, when it is known what was written to
+// it.
 func (p *proxied) gone(left bool) {
 	said := []byte{0}
 	if left {
 		said[0] = 1
 	}
-	_ = p.send(frameGone, said, false) // or the link has ended before
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.deliver(delivery{do: func() { _ = p.send(frameGone, said, false) }}) // or the link has ended before
+	}
 }
 
 // handle passes on what the home says.

@@ -16,7 +16,7 @@ import "time"
 func (r *Rooms) past(reg *registration) *past {
 	p := r.notary.read(reg)
 	switch {
-	case p == nil, p.alias != "" && r.cfg.OpenRoom == nil:
+	case p == nil, p.own && !r.hasMoved(reg.RoomID), p.alias != "" && r.cfg.OpenRoom == nil:
 		return nil
 	case p.alias != "":
 		return p

@@ -48,6 +48,8 @@ type registry struct {
 	held   int  // seats whose member is away
 	closed bool // shutting down: who leaves is not missed
 
+	moved map[string]time.Time // rooms that other nodes keep now; nil: none
+
 	kept mailBudget // of all mailboxes
 }
 
@@ -325,6 +327,13 @@ func (r *registry) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
+}
+
+// closing tells whether the server goes.
+func (r *registry) closing() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 // occupied is how many rooms have somebody in them.

@@ -24,6 +24,7 @@ import (
 type world struct {
 	rooms *Rooms
 	ended chan string
+	came  *atomic.Int64 // clients on pipes; two nodes count them together
 	dial  func(context.Context) (net.Conn, error)
 	stop  func()
 }
@@ -33,7 +34,7 @@ var errForged = errors.New("forged")
 // pipeAddr is where the n-th client on pipes comes from.
 func pipeAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, byte(n)}) }
 
-func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error), options ...func(*Config)) *world {
+func newWorldOn(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn, error), options ...func(*Config)) *world {
 	t.Helper()
 	ended := make(chan string, 16)
 	cfg := Config{
@@ -59,11 +60,10 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	for _, set := range options {
 		set(&cfg)
 	}
-	w := &world{dial: dial, ended: ended, rooms: New(cfg)}
-	var came atomic.Int64
+	w := &world{dial: dial, ended: ended, rooms: New(cfg), came: new(atomic.Int64)}
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		if req.RemoteAddr == "pipe" {
-			req.RemoteAddr = pipeAddr(int(came.Add(1))).String() + ":50000"
+			req.RemoteAddr = pipeAddr(int(w.came.Add(1))).String() + ":50000"
 		}
 		w.rooms.ServeHTTP(rw, req)
 	})}
