@@ -44,6 +44,7 @@ func TestLayers(t *testing.T) {
 		"match/pooltest":         {"match", "wire"},
 		"match/redisbans":        {"internal/redisdb"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
+		"signal/redisrooms":      {"internal/redisdb"}, // it knows rooms by what they can do
 		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable"},
 		"turnsvc/gate":           {"internal/arrivals", "internal/mmsg"},
 		"turnsvc/dataplane":      {},
@@ -113,8 +114,8 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/cilium/ebpf":         {"turnsvc/dataplane/ebpf"},
 		"github.com/vishvananda/netlink": {"turnsvc/dataplane/ebpf"}, // routes and interfaces
 		"pgregory.net/rapid":             {"match/pooltest", "peer"},
-		"github.com/redis/rueidis":       {"internal/redisdb", "internal/fleet", "match/redispool", "match/redisbans"}, // all but the first: their commands and scripts; everybody else meets their words
-		"github.com/getkin/kin-openapi/": {"cmd/wasmp2pchat"},                                       // its tests: docs/openapi.yaml beside the server
+		"github.com/redis/rueidis":       {"internal/redisdb", "internal/fleet", "match/redispool", "match/redisbans", "signal/redisrooms"}, // all but the first: their commands and scripts; everybody else meets their words
+		"github.com/getkin/kin-openapi/": {"cmd/wasmp2pchat"},                                                                               // its tests: docs/openapi.yaml beside the server
 	}
 	for _, pkg := range packages(t) {
 		for _, imp := range golist(t, pkg, "-f", `{{join .Imports "\n"}}`) {

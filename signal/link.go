@@ -135,11 +135,12 @@ func (l *link) state(s linkState) {
 	}
 }
 
-// cut takes the end that the other one has decided on, after what it has said.
+// cut takes the end that the other one has decided on, after what it has said. A
+// home that does not know a link yet will be asked again.
 func (l *link) cut(why cutReason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
+	if !l.closed && (l.taken || l.who == isHome || why != cutLost) {
 		l.deliver(delivery{do: func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -275,13 +276,13 @@ func (l *link) sever(why cutReason, tell bool) {
 	l.call()
 }
 
-// resend sends again what seems not to have arrived, and says whether the other
-// end is to be told of what has come from it.
-func (l *link) resend(now time.Time) (s linkState, news bool) {
+// resend sends again what seems not to have arrived, and says what the other end
+// is to be told of: not of a link that it does not know yet.
+func (l *link) resend(now time.Time) (s linkState, known, news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return s, false
+		return s, false, false
 	}
 	if l.arrived < l.last && now.Sub(l.sent) >= resendAfter {
 		l.sent = now
@@ -293,5 +294,5 @@ func (l *link) resend(now time.Time) (s linkState, news bool) {
 		}
 	}
 	news, l.news, l.told = l.news, false, l.handled
-	return l.stateNow(), news
+	return l.stateNow(), l.taken || l.who == isHome, news
 }

@@ -200,9 +200,9 @@ func (t *trunks) tick(now time.Time) {
 		if t.silent(l, now) {
 			continue
 		}
-		s, news := l.resend(now)
+		s, known, news := l.resend(now)
 		b := beats[l.peer]
-		if all || news {
+		if known && (all || news) {
 			b = appendState(b, s)
 		}
 		if len(b) >= maxBeatLinks*beatEntry {
