@@ -13,7 +13,8 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
-	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/signal"
+	"github.com/wasmp2pchat/wasmp2pchat/signal/redisrooms"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
 )
 
@@ -22,7 +23,8 @@ import (
 type member struct {
 	db      *redisdb.DB
 	fleet   *fleet.Fleet
-	relays  *relays.Fleet // nil until there is a relay
+	relays  *relays.Fleet   // nil until there is a relay
+	rooms   *redisrooms.Bus // nil: other nodes have the rooms
 	secrets atomic.Pointer[fingerprints]
 	// endThose ends what somebody has who was banned: the operator's.
 	endThose atomic.Pointer[func(rooms []string, addr netip.Addr, byAddr bool) (int, int)]
@@ -45,6 +47,9 @@ func joinFleet(cfg *config, log *slog.Logger) (*member, error) {
 		return nil, fmt.Errorf("%sREDIS_URL: %w", prefix, err)
 	}
 	m := &member{db: db, log: log}
+	if cfg.plays(roleSignal) {
+		m.rooms = redisrooms.New(redisrooms.Config{DB: db, Node: cfg.nodeID(), Log: log})
+	}
 	m.reload(cfg)
 	m.fleet, err = fleet.Open(fleet.Config{DB: db, Node: cfg.nodeID(), URL: string(cfg.Node.URL), Region: string(cfg.Node.Region), Log: log})
 	return m, err
@@ -81,20 +86,12 @@ func (m *member) announce(self func() admin.Node, turn func() []string) {
 	})
 }
 
-// id is what this node is called in its fleet; empty: it is alone.
-func (m *member) id() string {
-	if m == nil {
-		return ""
-	}
-	return m.fleet.ID()
-}
-
-// bus is how this node tells others something; nil: there are none.
-func (m *member) bus() match.Fleet {
-	if m == nil {
+// trunks is how rooms of this node reach those of others; nil: there are none.
+func (m *member) trunks() signal.Fleet {
+	if m == nil || m.rooms == nil {
 		return nil
 	}
-	return m.fleet
+	return m.rooms
 }
 
 // changed has the others told at once that this node is another than a second ago.
@@ -106,11 +103,15 @@ func (m *member) changed() {
 
 // stages are those of a fleet, in the order in which they end: what the others tell
 // this node, and it tells them, goes on until the relay has ended.
-func (m *member) stages() []stage {
+func (m *member) stages(rooms *signal.Rooms) []stage {
 	if m == nil {
 		return nil
 	}
-	return []stage{{"relays", m.relays.Serve}, {"fleet", m.fleet.Serve}, {"warnings", m.serve}, {"redis", m.db.Serve}}
+	list := []stage{{"relays", m.relays.Serve}, {"fleet", m.fleet.Serve}, {"warnings", m.serve}, {"redis", m.db.Serve}}
+	if m.rooms != nil {
+		list = slices.Insert(list, 0, stage{"trunks", func(ctx context.Context) error { return m.rooms.Serve(ctx, rooms) }})
+	}
+	return list
 }
 
 // lookEvery is how often it is looked whether there is something to warn of.

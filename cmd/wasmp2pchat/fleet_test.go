@@ -11,7 +11,7 @@ import (
 )
 
 // ofFleets are the packages whose goroutines only a node in a fleet has.
-var ofFleets = []string{"redis/rueidis", "internal/redisdb", "internal/fleet", "match/redispool", "turnsvc/relays", "turnsvc/redisbudget", "match/redisbans"}
+var ofFleets = []string{"redis/rueidis", "internal/redisdb", "internal/fleet", "match/redispool", "signal/redisrooms", "turnsvc/relays", "turnsvc/redisbudget", "match/redisbans"}
 
 // TestAloneNothingOfTheFleetRuns holds that without REDIS_URL no goroutine and no
 // connection is there for a fleet; with it there are some, so that they were looked

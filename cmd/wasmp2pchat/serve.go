@@ -57,7 +57,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	var lobby *match.Lobby
 	keys := roomkey.New(secrets.room)
 	rooms := signal.New(signal.Config{
-		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
+		Admit: keys.Verify, Fleet: node.trunks(), OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
 		Ended: func(room string) { node.endRoom(relay, roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
 		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
 		Happened: events.signaled, Verdict: func(room string) wire.Verdict { return events.Judge(roomkey.Name(room)) },
@@ -97,7 +97,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		{"reload", settings.serve},
 		{"secrets", run.keys.serve},
 		{"memory", thrift.Serve},
-	}, node.stages()...))
+	}, node.stages(rooms)...))
 }
 
 // openRooms names rooms for applications that choose their own ids, nil if
