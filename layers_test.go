@@ -43,6 +43,7 @@ func TestLayers(t *testing.T) {
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
 		"match/redisbans":        {"internal/redisdb"},
+		"match/redispool":        {"match", "wire", "internal/redisdb"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
 		"signal/redisrooms":      {"internal/redisdb"}, // it knows rooms by what they can do
 		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable"},

@@ -1,0 +1,2 @@
+// Package redispool is the waiting pool of several nodes, over Redis.
+package redispool
