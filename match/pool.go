@@ -122,6 +122,10 @@ type Ticket struct {
 	RoomName  string    // the room that its visitor has prepared; empty: he does not prepare
 	Visitor   Visitor
 
+	// Place is all that a pool knows of it which is not Memory; guarded by a lock
+	// of that pool, nobody else's.
+	Place any
+
 	memory place // all that Memory knows of it; guarded by Memory.mu
 }
 

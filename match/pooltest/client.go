@@ -96,6 +96,9 @@ func open(t *testing.T, newPool Maker, unit time.Duration, cfg match.PoolConfig)
 // pass lets time pass.
 func (w *world) pass(d time.Duration) { <-time.After(d) }
 
+// settles lets a pool that does not decide at once decide what it was offered.
+func (w *world) settles() { w.pass(Slack) }
+
 // errGone is what cannot be told anything says.
 var errGone = errors.New("the connection is gone")
 
@@ -276,6 +279,7 @@ func (c *client) returns() {
 // askedOnce holds that somebody who cannot be told was told once.
 func (c *client) askedOnce() {
 	c.w.t.Helper()
+	c.within(Slack, "told", func() bool { return c.asked > 0 })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.asked != 1 || len(c.met) != 0 {

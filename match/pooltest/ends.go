@@ -68,6 +68,7 @@ func honestNews(w *world) {
 	busy := w.comes("busy", tags("c"))
 	busy.becomes(match.Busy)
 	looks := w.comes("looks", tags("c")) // finds that busy may be gone, who does not wait then
+	w.settles()
 	busy.mu.Lock()
 	before := len(busy.news)
 	busy.mu.Unlock()

@@ -108,8 +108,9 @@ func deafWaiter(w *world) {
 	deaf, before := w.comes("deaf", tags("a")), w.comes("before", tags("b"))
 	deaf.cannotBeTold()
 	newcomer := w.comes("new", tags("a"))
-	waits(newcomer, before)
 	deaf.askedOnce()
+	w.settles()
+	waits(newcomer, before)
 	w.comes("x", tags("a", "b")).meets(newcomer) // it is at the head
 	if n := w.pool.Waiting(); n != 1 {
 		w.t.Errorf("Waiting() = %d, want 1", n)

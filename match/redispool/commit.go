@@ -61,6 +61,7 @@ const (
 	down                        // Redis cannot be reached
 	up                          // Redis can be reached again
 	met                         // has found somebody in the pool of its node
+	stepsBack                   // it may not stand for now: one of a crowd, whose turn is over
 	returned                    // its partner has not come
 	left                        // its visitor has left, or his time is up
 )
@@ -113,6 +114,9 @@ func (l life) answered(e event) (life, action) {
 	switch {
 	case l.stage == gone && e.kind == enqueued:
 		return l, withdraw
+	case l.stage == waiting && l.generation == e.generation && e.kind == paired: // it stood, and looked around
+		l.stage, l.with = asking, e.from
+		return l, armNack
 	case l.stage != offering || l.generation != e.generation:
 		return l, 0 // a promise has overtaken the answer, or the offer was given up
 	case e.kind == enqueued:
@@ -193,8 +197,13 @@ func (l life) changed(e event) (life, action) {
 			return l, withdraw
 		}
 		return l, 0
+	case e.kind == up && l.stage == local:
+		l.stage = arriving
+		return l, 0
+	case e.kind == stepsBack && (l.stage == offering || l.stage == waiting):
+		l.stage = arriving
+		return l, withdraw
 	case e.kind == offered && l.stage == arriving,
-		e.kind == up && l.stage == local,
 		e.kind == lacking && l.stage == waiting && l.generation == e.generation,
 		e.kind == newEpoch && l.stage >= offering && l.stage <= promised:
 		return l.again()
