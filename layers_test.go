@@ -44,6 +44,7 @@ func TestLayers(t *testing.T) {
 		"match/pooltest":         {"match", "wire"},
 		"match/redisbans":        {"internal/redisdb"},
 		"match/redispool":        {"match", "wire", "internal/redisdb"},
+		"match/redispool":        {"match", "wire", "internal/redisdb", "internal/arrivals"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
 		"signal/redisrooms":      {"internal/redisdb"}, // it knows rooms by what they can do
 		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable"},

@@ -145,8 +145,12 @@ func (l life) asked(e event) (life, action) {
 	}
 }
 
-// replied is for the one who came.
+// replied is for the one who came. The reply may overtake the answer to his offer:
+// who hears of a partner under the name of that offer was paired with him.
 func (l life) replied(e event) (life, action) {
+	if (l.stage == offering || l.stage == waiting) && l.generation == e.generation && e.kind != nackDue {
+		l.stage, l.with = asking, e.from
+	}
 	asks := l.stage == asking && l.generation == e.generation
 	switch {
 	case e.kind == nackDue:

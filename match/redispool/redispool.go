@@ -92,6 +92,8 @@ type Pool struct {
 	strangers   []string
 	letters     []post
 
+	telling int // pairs that are being told
+
 	todo  todo // what is to be done once mu is free
 	stats Stats
 }

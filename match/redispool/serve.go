@@ -11,10 +11,13 @@ import (
 // Serve implements match.Pool.
 func (p *Pool) Serve(ctx context.Context) error {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer p.tells.Wait()
 	var parts sync.WaitGroup
-	defer parts.Wait()
-	defer stop()
+	defer func() {
+		stop()
+		parts.Wait()
+		p.tells.Wait()
+		p.giveUp()
+	}()
 	p.mu.Lock()
 	p.since = p.now()
 	p.mu.Unlock()
@@ -49,8 +52,14 @@ func (p *Pool) close(tick <-chan time.Time) {
 	}
 	p.mu.Lock()
 	p.endAll(func(*entry) bool { return true })
-	owner, has := p.owner, p.link == linked
 	p.unlock()
+}
+
+// giveUp lets the others know at once that this node has gone.
+func (p *Pool) giveUp() {
+	p.mu.Lock()
+	owner, has := p.owner, p.link == linked
+	p.mu.Unlock()
 	if has {
 		p.drop(owner)
 	}
@@ -71,7 +80,7 @@ func (p *Pool) endAll(is func(e *entry) bool) {
 func (p *Pool) busy() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.link == linked && len(p.entries)+len(p.letters)+len(p.withdrawals) > 0
+	return p.link == linked && len(p.entries)+len(p.letters)+len(p.withdrawals)+p.telling > 0
 }
 
 // tick gives everybody whose time has come his moment, so many at a time that the

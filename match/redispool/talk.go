@@ -16,6 +16,9 @@ func (p *Pool) talk(ctx context.Context) {
 		}
 		for b := p.nextBatch(); b != nil; b = p.nextBatch() {
 			answers, dropped, lost, err := p.store.exchange(ctx, b)
+			if ctx.Err() != nil {
+				return
+			}
 			p.done(b, answers, dropped, lost || err != nil, err)
 		}
 	}
@@ -129,8 +132,9 @@ func (p *Pool) paired(e *entry, c *call, a answer) {
 	mine := p.isMine(a.with)
 	e.partner = a.user
 	p.happens(e, event{kind: paired, generation: c.generation, from: a.with})
-	asks := e.life.stage == asking && e.life.generation == c.generation && e.life.with == a.with
-	if !asks {
+	with := e.life.generation == c.generation && e.life.with == a.with
+	asks := with && e.life.stage == asking
+	if !asks && !(with && e.life.stage == told) { // else a yes has overtaken the answer
 		p.strange(e.user, a.user)
 	}
 	if !mine {

@@ -38,6 +38,7 @@ func (p *Pool) unlock() {
 	t := p.todo
 	p.todo = todo{}
 	waiting := p.waiting + p.others
+	p.telling += len(t.pairs)
 	p.mu.Unlock()
 	for _, room := range t.claims {
 		p.cfg.Claim(room)
@@ -52,7 +53,12 @@ func (p *Pool) unlock() {
 		v.News(waiting)
 	}
 	for _, pair := range t.pairs {
-		p.tells.Go(func() { p.introduce(pair) }) // Serve waits for it
+		p.tells.Go(func() { // Serve waits for it
+			p.introduce(pair)
+			p.mu.Lock()
+			p.telling--
+			p.mu.Unlock()
+		})
 	}
 	for _, proxy := range t.lends {
 		p.local.Offer(proxy)
