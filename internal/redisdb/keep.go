@@ -14,7 +14,7 @@ import (
 // How a connection is kept.
 const (
 	askEvery     = time.Second
-	askTimeout   = 1500 * time.Millisecond // with askEvery: a server that says nothing is noticed within 3 s
+	askTimeout   = 1500 * time.Millisecond // longer than writeTimeout, which ends it: with askEvery, silence is noticed within 2 s, and within 3 s if a dial is under way
 	firstPause   = 50 * time.Millisecond   // before a second try; it doubles up to
 	longestPause = 2 * time.Second
 	memory       = time.Minute // how long the server keeps the mark by which we see that it forgot
@@ -104,8 +104,8 @@ func (db *DB) stay(ctx context.Context, l *line) error {
 		case <-ticker.C:
 		}
 		err := mark.ask(ctx, l.client)
-		if _, answered := rueidis.IsRedisErr(err); err != nil && !answered && !errors.Is(err, errForgot) && !errors.Is(err, context.DeadlineExceeded) {
-			err = mark.ask(ctx, l.client) // one socket ended, which is not yet the server
+		if ended(err) {
+			err = mark.ask(ctx, l.client) // one socket did, which is not yet the server
 		}
 		if err != nil {
 			return err

@@ -31,9 +31,7 @@ func TestURLs(t *testing.T) {
 
 // same reports whether two targets are the same, but for TLS.
 func (t target) same(u target) bool {
-	a, b := t.addresses, u.addresses
-	t.addresses, u.addresses, t.tls, u.tls = nil, nil, nil, nil
-	return slices.Equal(a, b) && t.scheme == u.scheme && t.socket == u.socket && t.user == u.user && t.password == u.password && t.db == u.db &&
+	return slices.Equal(t.addresses, u.addresses) && t.scheme == u.scheme && t.socket == u.socket && t.user == u.user && t.password == u.password && t.db == u.db &&
 		t.primary == u.primary && t.sentinelUser == u.sentinelUser && t.sentinelPassword == u.sentinelPassword && t.serverName == u.serverName
 }
 

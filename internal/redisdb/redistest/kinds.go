@@ -49,6 +49,7 @@ func StartSocket(t testing.TB, args ...string) *Server {
 // StartReplica starts a server that copies another one.
 func StartReplica(t testing.TB, of *Server) *Server {
 	t.Helper()
+	of.Do(t, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
 	s := start(t, of.program, func(*Server) []string {
 		return []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(of.Port), "--repl-diskless-sync-delay", "0"}
 	})
@@ -68,7 +69,7 @@ type Sentinels struct {
 func StartSentinels(t testing.TB) *Sentinels {
 	t.Helper()
 	program := find(t, "redis-sentinel")
-	set := &Sentinels{Primary: Start(t, "--repl-diskless-sync-delay", "0")}
+	set := &Sentinels{Primary: Start(t)}
 	set.Replica = StartReplica(t, set.Primary)
 	var addresses []string
 	for i := range set.Sentinels {
