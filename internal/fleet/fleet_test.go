@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type heard chan string
 type member struct {
 	*fleet.Fleet
 	heard heard
+	db    *redisdb.DB
+	log   *lines
 	end   func() // ends it as SIGTERM does; twice is once
 }
 
@@ -34,11 +37,14 @@ func join(t *testing.T, url, id string, what fleet.Announcement) *member {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := fleet.Open(fleet.Config{DB: db, Node: id, URL: "https://" + id + ".example", Region: "eu"})
+	log := &lines{}
+	f, err := fleet.Open(fleet.Config{
+		DB: db, Node: id, URL: "https://" + id + ".example", Region: "eu", Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &member{Fleet: f, heard: make(heard, 10000)}
+	m := &member{Fleet: f, heard: make(heard, 10000), db: db, log: log}
 	f.Announce(func() fleet.Announcement { return what })
 	f.On("test", func(from string, body []byte) { m.heard <- from + ": " + string(body) })
 	below, stopDB := context.WithCancel(context.Background()) //nolint:usetesting // it ends after the fleet
@@ -54,6 +60,25 @@ func join(t *testing.T, url, id string, what fleet.Announcement) *member {
 	})
 	t.Cleanup(m.end)
 	return m
+}
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// has is how often the log has a text.
+func (l *lines) has(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
 }
 
 // sees waits until a node sees just these.
@@ -131,6 +156,82 @@ func TestNodesKnowAndTellOneAnother(t *testing.T) {
 	}
 }
 
+// TestTheRightsAreEnough: a fleet needs no more than the ACL that operators are
+// told to give us.
+func TestTheRightsAreEnough(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	server.Do(t, append([]string{"ACL", "SETUSER", "u", "on", ">secret"}, strings.Fields(redisdb.ACL)...)...)
+	url := "redis://u:secret@" + server.Addr
+	a := join(t, url, "a", fleet.Announcement{})
+	b := join(t, url, "b", fleet.Announcement{})
+	a.sees(t, "a", "b")
+	a.Tell("b", "test", []byte("hello"))
+	b.hears(t, "a: hello")
+	b.end()
+	a.sees(t, "a")
+}
+
+// TestOneTooMany: the fleet is full, which is said, and lets in who comes when
+// somebody has left.
+func TestOneTooMany(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a := join(t, server.URL, "a", fleet.Announcement{})
+	a.sees(t, "a")
+	crowd := []string{"HSET", "wasmp2pchat:{fleet}:nodes"}
+	now := time.Now().UnixMilli()
+	for i := range fleet.MaxNodes - 1 {
+		crowd = append(crowd, fmt.Sprintf("n%d/E", i), fmt.Sprintf("%d %d {\"v\":1}", now, now+30_000))
+	}
+	server.Do(t, crowd...)
+	until(t, func() string {
+		if n := len(a.Nodes()); n != fleet.MaxNodes {
+			return fmt.Sprintf("a sees %d nodes", n)
+		}
+		return ""
+	})
+	b := join(t, server.URL, "b", fleet.Announcement{})
+	until(t, func() string {
+		if b.log.has("node not announced") != 1 || b.log.has("256 nodes") != 1 {
+			return "b does not say that the fleet is full"
+		}
+		return ""
+	})
+	server.Do(t, "HDEL", "wasmp2pchat:{fleet}:nodes", "n7/E")
+	until(t, func() string {
+		if n := len(b.Nodes()); n != fleet.MaxNodes {
+			return fmt.Sprintf("b sees %d nodes", n)
+		}
+		return ""
+	})
+}
+
+// TestWhatOthersWriteIsCounted: bytes in Redis that are no node and no message hurt
+// nobody.
+func TestWhatOthersWriteIsCounted(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a := join(t, server.URL, "a", fleet.Announcement{})
+	b := join(t, server.URL, "b", fleet.Announcement{})
+	a.sees(t, "a", "b")
+	now := time.Now().UnixMilli()
+	for _, value := range []string{"", "x y z", "1 2", fmt.Sprintf("%d %d {", now, now+4000), fmt.Sprintf("%d %d {}", now, now+4000)} {
+		server.Do(t, "HSET", "wasmp2pchat:{fleet}:nodes", "c/"+fmt.Sprint(len(value)), value)
+	}
+	server.Do(t, "XADD", "wasmp2pchat:{fleet:a}:inbox", "*", "k", "test", "f", "x")
+	server.Do(t, "XADD", "wasmp2pchat:{fleet:a}:inbox", "*", "a", "b")
+	b.Tell("a", "test", []byte("after that"))
+	a.hears(t, "b: after that")
+	until(t, func() string {
+		if s := a.Stats(); s.Bad < 4 {
+			return fmt.Sprintf("stats: %+v", s)
+		}
+		return ""
+	})
+	a.sees(t, "a", "b")
+}
+
 func TestTheFleetIsBackAfterAnEmptyRestart(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -154,7 +255,7 @@ func TestTheFleetIsBackAfterAnEmptyRestart(t *testing.T) {
 	})
 }
 
-func TestTheFirstLineOfADifference(t *testing.T) {
+func TestOtherSecretsAreSaid(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	one, two := fleet.Fingerprint([]byte("one")), fleet.Fingerprint([]byte("two"))

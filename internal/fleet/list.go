@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -203,6 +204,9 @@ func (f *Fleet) attendOnce(ctx context.Context, script *rueidis.Lua, a *attendan
 	reply, err := script.Exec(asking, f.cfg.DB.Client(), []string{nodesKey},
 		[]string{f.field(), milliseconds(lease), string(text), decimal(MaxNodes)}).ToArray()
 	if err != nil {
+		if strings.HasPrefix(err.Error(), "FULL") {
+			return fmt.Errorf("the fleet has %d nodes, and takes no more", MaxNodes)
+		}
 		return err
 	}
 	clock, nodes, since := f.read(reply, asked)
