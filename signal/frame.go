@@ -56,6 +56,7 @@ const (
 	cutDone    cutReason = iota // the connection has ended, and the home knows it
 	cutLost                     // the other end knows nothing of it, or is silent
 	cutNotHome                  // the room is kept by another node
+	cutGoing                    // the node goes: the room is anybody's
 	cutSlow                     // the client reads too slowly, or says too much
 	cutReasons
 )

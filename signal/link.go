@@ -14,6 +14,7 @@ const (
 	maxLinkBytes  = 384 << 10
 	maxLinksBytes = 256 << 20 // of all links together
 
+	maxUnheard  = 2                      // opens for which nobody was there
 	resendAfter = 500 * time.Millisecond // without a sign that a frame has come
 	ackEvery    = 16                     // frames that are done with; fewer are told by the next beat
 )
@@ -46,6 +47,7 @@ type link struct {
 	heard    time.Time  // when the other end named the link
 	working  bool       // somebody handles in
 	stuck    bool       // what came cannot be handled any more
+	unheard  int        // times that nobody was there for an open
 	parting  bool       // a close was sent: nothing follows it
 	taken    bool       // opened is closed
 	closed   bool       // the link has ended
@@ -146,6 +148,19 @@ func (l *link) cut(why cutReason) {
 			defer l.mu.Unlock()
 			l.sever(why, false)
 		}})
+	}
+}
+
+// missed notes that nobody was there for a frame. Only who opens a link draws a
+// conclusion: one that is open waits, for Redis may be about to come back.
+func (l *link) missed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken || l.who == isHome || l.closed {
+		return
+	}
+	if l.unheard++; l.unheard == maxUnheard {
+		l.sever(cutLost, false)
 	}
 }
 

@@ -108,7 +108,6 @@ func (m *member) follow(home string, reg *registration, text []byte) error {
 		return errSilent
 	}
 	m.proxied, m.registered = p, true
-	m.rooms.trunks.proxied.Add(1)
 	if reg.Standalone {
 		m.conn.UseControlPings()
 	}

@@ -59,6 +59,21 @@ func (rm *room) seatBefore(p *past) *seat {
 	return s
 }
 
+// spare is the seat that is left for one who comes back, when the other member
+// has come for the first time meanwhile and the room was made for that one. r.mu
+// is held.
+func (r *registry) spare(rm *room, p *past, now time.Time) *seat {
+	if rm.rebuilt || rm.over || p.own || rm.taken != 1 {
+		return nil
+	}
+	s := &rm.seats[rm.taken]
+	rm.taken++
+	s.claim = p.claim
+	r.move(s, takes)
+	r.await(rm, s, now)
+	return s
+}
+
 // remember gives a seat what the token says of its member. Who comes first may
 // be the second of the room: then the first seat is not for a newcomer. r.mu is
 // held.

@@ -18,21 +18,20 @@ type remote struct {
 	left   bool // the client has said so; the worker's own
 }
 
-// host takes a link that a proxy opens; nil if it cannot be.
-func (t *trunks) host(f *frame) *link {
+// host takes a link that a proxy opens, if it can be.
+func (t *trunks) host(f *frame) {
 	addr, text, err := parseOpen(f.payload)
 	if err != nil {
-		return nil
+		return
 	}
 	c := &remote{addr: addr}
 	c.link.peer, c.link.id, c.link.who, c.link.end = f.from, f.link, isHome, c
 	c.member = &member{rooms: t.rooms, conn: c}
 	if !t.add(&c.link) {
-		return nil
+		return
 	}
-	t.hosted.Add(1)
 	f.payload = text
-	return &c.link
+	c.receive(f)
 }
 
 // handle is what a reader does for a socket of this node.

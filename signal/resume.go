@@ -70,6 +70,9 @@ func (r *registry) comeBack(reg *registration, p *past, m *member) (s *seat, n n
 	} else if p != nil && p.own {
 		p = nil // the seat is as the token has it
 	}
+	if s == nil && p != nil {
+		s = r.spare(rm, p, now)
+	}
 	switch {
 	case s == nil && rm.taken == len(rm.seats):
 		return nil, n, roomFull
@@ -78,7 +81,7 @@ func (r *registry) comeBack(reg *registration, p *past, m *member) (s *seat, n n
 	case s.state == left:
 		n.bye = rm.farewell(m.conn)
 		return nil, n, tooLate
-	case s.state == here:
+	case s.state == here && s.owner != nil:
 		n.replaced = s.owner.conn
 	}
 	if p != nil { // it has not heard yet that this is another process

@@ -103,6 +103,13 @@ type Stats struct {
 	Hidden    uint64 // candidates that were not passed on, because they say where their sender is
 	Faults    uint64 // connections closed for what they said
 
+	Proxied   int    // of Connected, those whose rooms other nodes keep
+	Hosted    int    // connections that other nodes hold, in rooms of this one
+	Lost      uint64 // links with other nodes that were given up in silence
+	Resent    uint64 // frames that were sent to them again
+	TakenOver uint64 // rooms whose home did not answer
+	Moved     uint64 // rooms that another node has taken over
+
 	WebhookFailures uint64 // calls without an answer that makes sense, or not made because of too many
 	WebhookDropped  uint64 // reports that were not made
 }
@@ -202,7 +209,7 @@ func (r *Rooms) Online() int {
 // Stats is a snapshot of the counters.
 func (r *Rooms) Stats() Stats {
 	standing, evicted := r.standing.count()
-	return Stats{
+	s := Stats{
 		Connected: r.hub.Len(),
 		Rooms:     r.occupied(),
 		Standby:   standing,
@@ -220,4 +227,8 @@ func (r *Rooms) Stats() Stats {
 		WebhookFailures: r.hooks.failed.Load(),
 		WebhookDropped:  r.hooks.dropped.Load(),
 	}
+	if r.trunks != nil {
+		r.trunks.count(&s)
+	}
+	return s
 }

@@ -32,13 +32,19 @@ type trunks struct {
 
 	mu       sync.Mutex // guards the fields below; nothing is called while it is held
 	links    map[linkKey]*link
-	nodes    map[string]time.Time // with which there are links: when they were last heard
+	nodes    map[string]*neighbor // with which there are links
 	next     uint64               // number of a link
 	beat     time.Time            // when the last one was sent
 	rollCall time.Time
 	closed   bool
 
-	proxied, hosted, cut, resent, taken, moved atomic.Uint64
+	lost, resent, taken, moved atomic.Uint64
+}
+
+// neighbor is a node with which there are links.
+type neighbor struct {
+	links int
+	heard time.Time // when the last frame of it came
 }
 
 // newTrunks returns nil for a node that is alone.
@@ -46,7 +52,7 @@ func newTrunks(r *Rooms, fleet Fleet) *trunks {
 	if fleet == nil {
 		return nil
 	}
-	return &trunks{rooms: r, fleet: fleet, self: fleet.Node(), links: map[linkKey]*link{}, nodes: map[string]time.Time{}}
+	return &trunks{rooms: r, fleet: fleet, self: fleet.Node(), links: map[linkKey]*link{}, nodes: map[string]*neighbor{}}
 }
 
 // send sends a frame.
@@ -80,9 +86,12 @@ func (t *trunks) add(l *link) bool {
 	now := time.Now()
 	l.trunks, l.heard, l.over = t, now, make(chan struct{})
 	t.links[t.key(l)] = l
-	if _, known := t.nodes[l.peer]; !known {
-		t.nodes[l.peer] = now
+	n := t.nodes[l.peer]
+	if n == nil {
+		n = &neighbor{heard: now}
+		t.nodes[l.peer] = n
 	}
+	n.links++
 	return true
 }
 
@@ -97,6 +106,10 @@ func (t *trunks) forget(l *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.links, t.key(l))
+	n := t.nodes[l.peer]
+	if n.links--; n.links == 0 {
+		delete(t.nodes, l.peer)
+	}
 }
 
 // find looks for the link that a node names; nil: there is none. Who is what
@@ -118,8 +131,8 @@ func (t *trunks) find(from string, who role, id uint64) *link {
 func (t *trunks) heard(node string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, known := t.nodes[node]; known {
-		t.nodes[node] = time.Now()
+	if n := t.nodes[node]; n != nil {
+		n.heard = time.Now()
 	}
 }
 
@@ -156,14 +169,29 @@ func (t *trunks) receive(f *frame) {
 		who = isProxy
 	}
 	l := t.find(f.from, who, f.link)
-	if l == nil && f.kind == frameOpen && f.seq == 1 {
-		l = t.host(f)
-	}
-	if l == nil {
+	switch {
+	case l != nil:
+		l.receive(f)
+	case f.kind == frameOpen && f.seq == 1 && t.rooms.closing():
+		t.send(f.from, &frame{kind: frameCut, link: f.link, who: isHome, why: cutGoing})
+	case f.kind == frameOpen && f.seq == 1:
+		t.host(f)
+	default:
 		t.unknown(f.from, who, f.link)
+	}
+}
+
+// Unheard is told by the Fleet that nobody was there to whom a frame was sent. Once
+// may be by chance; twice, and a home that has not answered yet is taken for dead.
+func (r *Rooms) Unheard(node string) {
+	if r.trunks == nil {
 		return
 	}
-	l.receive(f)
+	for _, l := range r.trunks.all() {
+		if l.peer == node {
+			l.missed()
+		}
+	}
 }
 
 // state takes what a beat says of a link.
@@ -218,8 +246,7 @@ func (t *trunks) tick(now time.Time) {
 	}
 }
 
-// turn says what this tick is for, and forgets the nodes with which there are no
-// links.
+// turn says what this tick is for.
 func (t *trunks) turn(now time.Time) (links []*link, beat, rollCall bool) {
 	links = t.all()
 	t.mu.Lock()
@@ -229,15 +256,6 @@ func (t *trunks) turn(now time.Time) (links []*link, beat, rollCall bool) {
 	}
 	if rollCall = now.Sub(t.rollCall) >= rollCallEvery; rollCall {
 		t.rollCall = now
-		used := make(map[string]bool, len(t.nodes))
-		for _, l := range t.links {
-			used[l.peer] = true
-		}
-		for node := range t.nodes {
-			if !used[node] {
-				delete(t.nodes, node)
-			}
-		}
 	}
 	return links, beat, rollCall
 }
@@ -245,14 +263,17 @@ func (t *trunks) turn(now time.Time) (links []*link, beat, rollCall bool) {
 // silent gives a link up if nothing is heard of it, or of its node.
 func (t *trunks) silent(l *link, now time.Time) bool {
 	t.mu.Lock()
-	node := t.nodes[l.peer]
+	node := now // of one that has ended meanwhile
+	if n := t.nodes[l.peer]; n != nil {
+		node = n.heard
+	}
 	t.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(node) < nodeSilence && now.Sub(l.heard) < linkSilence {
 		return false
 	}
-	t.cut.Add(1)
+	t.lost.Add(1)
 	l.sever(cutLost, true)
 	return true
 }
@@ -269,6 +290,18 @@ func (t *trunks) close() {
 		l.mu.Unlock()
 	}
 	t.running.Wait()
+}
+
+// count fills in what is about other nodes.
+func (t *trunks) count(s *Stats) {
+	for _, l := range t.all() {
+		if l.who == isHome {
+			s.Hosted++
+		} else {
+			s.Proxied++
+		}
+	}
+	s.Lost, s.Resent, s.TakenOver, s.Moved = t.lost.Load(), t.resent.Load(), t.taken.Load(), t.moved.Load()
 }
 
 // sendAway tells the members that other nodes hold that this one stops, as the

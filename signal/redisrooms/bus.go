@@ -27,6 +27,8 @@ type Rooms interface {
 	Receive(frame []byte)
 	// Keeps lists the ids of the rooms that this node keeps.
 	Keeps() []string
+	// Unheard is told of a node that was not there when a frame was sent to it.
+	Unheard(node string)
 	// Moved is told of one of them that another node keeps.
 	Moved(room string)
 }
@@ -103,7 +105,7 @@ const (
 func (b *Bus) Serve(ctx context.Context, rooms Rooms) error {
 	var running sync.WaitGroup
 	running.Go(func() { b.listen(ctx, rooms) })
-	running.Go(func() { b.out.serve(ctx, b.db) })
+	running.Go(func() { b.out.serve(ctx, b.db, rooms) })
 	running.Go(func() { b.claimAhead(ctx) })
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()

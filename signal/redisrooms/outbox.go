@@ -58,18 +58,18 @@ func (o *outbox) add(l letter) {
 }
 
 // serve sends until ctx ends, and then what is left, for lastWords at most.
-func (o *outbox) serve(ctx context.Context, db *redisdb.DB) {
+func (o *outbox) serve(ctx context.Context, db *redisdb.DB, rooms Rooms) {
 	for {
 		select {
 		case <-o.wake:
 			for batch := o.take(); len(batch) > 0; batch = o.take() {
-				o.publish(ctx, db, batch)
+				o.publish(ctx, db, rooms, batch)
 			}
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 			defer cancel()
 			for batch := o.take(); len(batch) > 0 && last.Err() == nil; batch = o.take() {
-				o.publish(last, db, batch)
+				o.publish(last, db, rooms, batch)
 			}
 			return
 		}
@@ -91,19 +91,20 @@ func (o *outbox) take() []letter {
 	return batch
 }
 
-func (o *outbox) publish(ctx context.Context, db *redisdb.DB, batch []letter) {
+func (o *outbox) publish(ctx context.Context, db *redisdb.DB, rooms Rooms, batch []letter) {
 	c := db.Client()
 	commands := make([]rueidis.Completed, len(batch))
 	for i := range batch {
 		commands[i] = c.B().Spublish().Channel(channel(batch[i].node)).Message(rueidis.BinaryString(batch[i].frame)).Build()
 	}
-	for _, result := range c.DoMulti(context.WithoutCancel(ctx), commands...) { // a command ends by itself
+	for i, result := range c.DoMulti(context.WithoutCancel(ctx), commands...) { // a command ends by itself
 		heard, err := result.AsInt64()
 		switch {
 		case err != nil:
 			o.dropped.Add(1)
 		case heard == 0:
 			o.unheard.Add(1)
+			rooms.Unheard(batch[i].node)
 		default:
 			o.sent.Add(1)
 		}

@@ -1,0 +1,384 @@
+package signal
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// meet seats alice on one node and bob on another; both can come back.
+func meet(t *testing.T, one, two *world, room string) (a, b *client, tokenA, tokenB string) {
+	t.Helper()
+	a, b = one.connect(t, false), two.connect(t, false)
+	tokenA = a.registerExt(room, "alice").ResumeToken
+	tokenB = b.registerExt(room, "bob").ResumeToken
+	return a, b, tokenA, tokenB
+}
+
+// talk passes an offer one way and an answer the other way.
+func talk(t *testing.T, a, b *client) {
+	t.Helper()
+	b.send(`{"type":"offer"}`)
+	a.mustGet(`{"type":"offer"}`)
+	a.send(`{"type":"answer"}`)
+	b.mustGet(`{"type":"answer"}`)
+}
+
+// back comes back, and holds that the room was rebuilt or not.
+func (w *world) back(t *testing.T, room, id, token string, rebuilt bool) *client {
+	t.Helper()
+	c := w.connect(t, false)
+	c.comeBack(room, id, token)
+	if a := c.accept(); !a.Resumed || a.Rebuilt != rebuilt {
+		t.Errorf("accept = %+v, want resumed, rebuilt %v", a, rebuilt)
+	}
+	return c
+}
+
+// TestAProxyThatDies loses nothing that was said to a client whose node has died,
+// whatever had been sent to that node.
+func TestAProxyThatDies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy, third := onNode(t, b, "home.1"), onNode(t, b, "proxy.1"), onNode(t, b, "third.1")
+		alice, bob, _, token := meet(t, home, proxy, "room1")
+		talk(t, alice, bob)
+		<-time.After(2 * tickEvery) // else the answer might come again
+		b.set(func() { b.nodes["proxy.1"].mute = true })
+		start := time.Now()
+		alice.send(`{"type":"candidate","n":1}`)
+		alice.send(`{"type":"candidate","n":2}`)
+		bob.mustClose(wire.CloseGoingAway, wire.ReasonMoved)
+		if took := time.Since(start); took > nodeSilence+beatEvery+tickEvery {
+			t.Errorf("the proxy has noticed after %v", took)
+		}
+		synctest.Wait()
+		if !home.isAway("room1") {
+			<-time.After(tickEvery) // their ticks are not at the same time
+			synctest.Wait()
+		}
+		if !home.isAway("room1") {
+			t.Error("the home has not noticed")
+		}
+		alice.send(`{"type":"candidate","n":3}`)
+		again := third.back(t, "room1", "bob", token, false)
+		for n := range 3 {
+			again.mustGet(fmt.Sprintf(`{"type":"candidate","n":%d}`, n+1))
+		}
+		talk(t, alice, again)
+		for _, w := range []*world{third, proxy, home} {
+			w.stop()
+		}
+	})
+}
+
+// TestAHomeThatDies takes its room with it; it is built anew by who comes back
+// first, wherever that is.
+func TestAHomeThatDies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy, third := onNode(t, b, "home.1"), onNode(t, b, "proxy.1"), onNode(t, b, "third.1")
+		alice, bob, tokenA, tokenB := meet(t, home, proxy, "room1")
+		b.set(func() { b.nodes["home.1"].mute = true })
+		bob.mustClose(wire.CloseGoingAway, wire.ReasonMoved)
+		start := time.Now()
+		bob = proxy.back(t, "room1", "bob", tokenB, true)
+		if took := time.Since(start); took > openWithin {
+			t.Errorf("the room was taken over after %v", took)
+		}
+		bob.send(`{"type":"offer"}`)
+		alice.lose()
+		alice = third.back(t, "room1", "alice", tokenA, true)
+		alice.mustGet(`{"type":"offer"}`)
+		alice.send(`{"type":"answer"}`)
+		bob.mustGet(`{"type":"answer"}`)
+		if s := proxy.rooms.Stats(); s.TakenOver != 1 || s.Hosted != 1 || s.Rooms != 1 || s.Lost != 1 {
+			t.Errorf("Stats() of the new home = %+v", s)
+		}
+		if s := third.rooms.Stats(); s.Proxied != 1 || s.Rooms != 0 || s.TakenOver != 0 {
+			t.Errorf("Stats() of the new proxy = %+v", s)
+		}
+		for _, w := range []*world{third, proxy, home} {
+			w.stop()
+		}
+	})
+}
+
+// TestBothComeBackAtOnce to two nodes, and end in one room.
+func TestBothComeBackAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, two, three := onNode(t, b, "home.1"), onNode(t, b, "two.1"), onNode(t, b, "three.1")
+		_, _, tokenA, tokenB := meet(t, home, home, "room1")
+		b.set(func() { b.nodes["home.1"].mute = true })
+		alice, bob := two.connect(t, false), three.connect(t, false)
+		alice.comeBack("room1", "alice", tokenA)
+		bob.comeBack("room1", "bob", tokenB)
+		alice.accept()
+		bob.accept()
+		talk(t, alice, bob)
+		if n := two.rooms.Stats().Rooms + three.rooms.Stats().Rooms; n != 1 {
+			t.Errorf("there are %d rooms, want 1", n)
+		}
+		for _, w := range []*world{three, two, home} {
+			w.stop()
+		}
+	})
+}
+
+// TestAHomeThatSlept sends its members away when it wakes, for their room is
+// another node's: they meet there, and nobody is told that the chat is over.
+func TestAHomeThatSlept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		alice, bob, tokenA, tokenB := meet(t, home, proxy, "room1")
+		b.set(func() { b.nodes["home.1"].mute = true })
+		bob.mustClose(wire.CloseGoingAway, wire.ReasonMoved)
+		bob = proxy.back(t, "room1", "bob", tokenB, true)
+		b.set(func() { b.nodes["home.1"].mute = false })
+		home.rooms.Moved("room1") // as it learns from the claim
+		alice.mustClose(wire.CloseGoingAway, wire.ReasonMoved)
+		if s := home.rooms.Stats(); s.Rooms != 0 || s.Moved != 1 || len(home.rooms.Keeps()) != 0 {
+			t.Errorf("Stats() = %+v, want no room any more", s)
+		}
+		alice = home.back(t, "room1", "alice", tokenA, true) // with a token that this very node has sealed
+		talk(t, alice, bob)
+		if s := home.rooms.Stats(); s.Rooms != 0 || s.Proxied != 1 {
+			t.Errorf("Stats() = %+v, want to be a proxy now", s)
+		}
+		home.stop()
+		proxy.stop()
+		if len(home.ended)+len(proxy.ended) != 0 {
+			t.Error("somebody was told that the chat is over")
+		}
+	})
+}
+
+// TestAHomeThatGoes is replaced at once.
+func TestAHomeThatGoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		alice, bob, tokenA, tokenB := meet(t, home, proxy, "room1")
+		start := time.Now()
+		go home.stop()
+		alice.mustClose(wire.CloseGoingAway, wire.ReasonShutdown)
+		bob.mustClose(wire.CloseGoingAway, wire.ReasonShutdown)
+		bob = proxy.back(t, "room1", "bob", tokenB, true)
+		alice = proxy.back(t, "room1", "alice", tokenA, true)
+		talk(t, alice, bob)
+		if took := time.Since(start); took > openWithin {
+			t.Errorf("it has taken %v", took)
+		}
+		if len(home.ended)+len(proxy.ended) != 0 {
+			t.Error("somebody was told that the chat is over")
+		}
+		proxy.stop()
+	})
+}
+
+// TestTheSecondComesAfterTheHomeHasDied, for the first time, and the first comes
+// back: they are introduced all the same.
+func TestTheSecondComesAfterTheHomeHasDied(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, two, three := onNode(t, b, "home.1"), onNode(t, b, "two.1"), onNode(t, b, "three.1")
+		alice := home.connect(t, false)
+		token := alice.registerExt("room1", "alice").ResumeToken
+		b.set(func() { b.nodes["home.1"].mute = true })
+		bob := two.connect(t, false)
+		bob.registerExt("room1", "bob")
+		alice.lose()
+		alice = three.back(t, "room1", "alice", token, true)
+		alice = three.back(t, "room1", "alice", token, true) // its accept was lost
+		talk(t, alice, bob)
+		stranger := three.connect(t, false)
+		stranger.send(`{"type":"register","roomId":"room1"}`)
+		stranger.mustReject(wire.RejectFull)
+		for _, w := range []*world{three, two, home} {
+			w.stop()
+		}
+	})
+}
+
+// TestALossyBus loses, for each of many seeds, a third of all frames: everything
+// that is said arrives, once and in order.
+func TestALossyBus(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBus()
+			home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+			alice, bob, _, _ := meet(t, home, proxy, "room1")
+			dice := rand.New(rand.NewPCG(seed, 0))
+			b.set(func() { b.lose = func(string, string, []byte) bool { return dice.IntN(3) == 0 } })
+			const many = 60
+			for n := range many {
+				alice.send(fmt.Sprintf(`{"type":"candidate","a":%d}`, n))
+				bob.send(fmt.Sprintf(`{"type":"candidate","b":%d}`, n))
+				<-time.After(60 * time.Millisecond)
+			}
+			for n := range many {
+				bob.mustGet(fmt.Sprintf(`{"type":"candidate","a":%d}`, n))
+				alice.mustGet(fmt.Sprintf(`{"type":"candidate","b":%d}`, n))
+			}
+			b.set(func() { b.lose = nil })
+			bob.leave()
+			alice.mustBye()
+			if s := home.rooms.Stats(); s.Resent == 0 || s.Lost != 0 {
+				t.Errorf("seed %d: Stats() = %+v, want frames that were sent again, and no link lost", seed, s)
+			}
+			proxy.stop()
+			home.stop()
+		})
+	}
+}
+
+// TestABusThatIsAwayForAMoment costs nobody anything.
+func TestABusThatIsAwayForAMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		alice, bob, _, _ := meet(t, home, proxy, "room1")
+		b.set(func() { b.down = true })
+		bob.send(`{"type":"offer"}`)
+		<-time.After(nodeSilence - beatEvery - resendAfter)
+		b.set(func() { b.down = false })
+		alice.mustGet(`{"type":"offer"}`)
+		alice.send(`{"type":"answer"}`)
+		bob.mustGet(`{"type":"answer"}`)
+		proxy.stop()
+		home.stop()
+	})
+}
+
+// TestWithoutABus two who are on one node do not notice, and two who are not meet
+// nobody, until it is back.
+func TestWithoutABus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		one, two := onNode(t, b, "one.1"), onNode(t, b, "two.1")
+		b.set(func() { b.down = true })
+		alice, bob, tokenA, tokenB := meet(t, one, one, "room1")
+		talk(t, alice, bob)
+		alice.lose()
+		bob.lose()
+		alice, bob = one.back(t, "room1", "alice", tokenA, false), one.back(t, "room1", "bob", tokenB, false)
+		talk(t, alice, bob)
+
+		ann, ben, _, _ := meet(t, one, two, "room2")
+		ann.mustGet(`{"type":"bye","reason":"partner-absent"}` + "\n")
+		ben.mustGet(`{"type":"bye","reason":"partner-absent"}` + "\n")
+		b.set(func() { b.down = false })
+		carl, cleo, _, _ := meet(t, one, two, "room3")
+		talk(t, carl, cleo)
+		two.stop()
+		one.stop()
+	})
+}
+
+// TestWhoConnectsToTheHomeNeedsNoBus holds that no frame travels when both members
+// connect where the room is kept, as NODE_URL has it.
+func TestWhoConnectsToTheHomeNeedsNoBus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, other := onNode(t, b, "home.1"), onNode(t, b, "other.1")
+		alice, bob, tokenA, _ := meet(t, home, home, "room1")
+		talk(t, alice, bob)
+		alice.lose()
+		alice = home.back(t, "room1", "alice", tokenA, false)
+		talk(t, alice, bob)
+		<-time.After(time.Minute)
+		bob.leave()
+		alice.mustBye()
+		b.set(func() {
+			if b.frames != 0 {
+				t.Errorf("%d frames have travelled, want none", b.frames)
+			}
+		})
+		other.stop()
+		home.stop()
+	})
+}
+
+// TestOneThatReadsNothingElsewhere costs only itself: its link is bounded, and
+// ends.
+func TestOneThatReadsNothingElsewhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		deaf := proxy.deaf(t, "room1")
+		talker := home.connect(t, false)
+		talker.register("room1")
+		carl, cleo, _, _ := meet(t, home, proxy, "room2")
+		long := `{"type":"offer","sdp":"` + strings.Repeat("x", 50_000) + `"}`
+		for range 5 {
+			talker.send(long)
+		}
+		start := time.Now()
+		talk(t, carl, cleo)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("the others have waited for %v", took)
+		}
+		talker.mustBye()
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("the one that reads nothing was cut after %v", took)
+		}
+		<-time.After(time.Second)
+		if n := home.rooms.trunks.bytes.Load() + proxy.rooms.trunks.bytes.Load(); n != 0 {
+			t.Errorf("links keep %d bytes of what is done", n)
+		}
+		_ = deaf.Close()
+		proxy.stop()
+		home.stop()
+	})
+}
+
+// TestNothingIsLeftOfLinks when their clients have gone.
+func TestNothingIsLeftOfLinks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		for n := range 20 {
+			room := fmt.Sprintf("room%d", n)
+			alice, bob, _, _ := meet(t, home, proxy, room)
+			talk(t, alice, bob)
+			bob.leave()
+			alice.mustBye()
+		}
+		<-time.After(10 * time.Second)
+		for _, w := range []*world{home, proxy} {
+			tr := w.rooms.trunks
+			if len(tr.links) != 0 || len(tr.nodes) != 0 || tr.bytes.Load() != 0 {
+				t.Errorf("%d links, %d nodes and %d bytes are left", len(tr.links), len(tr.nodes), tr.bytes.Load())
+			}
+		}
+		before := 0
+		b.set(func() { before = b.frames })
+		<-time.After(time.Minute)
+		b.set(func() {
+			if b.frames != before {
+				t.Errorf("%d frames travel for nobody", b.frames-before)
+			}
+		})
+		proxy.stop()
+		home.stop()
+	})
+}
