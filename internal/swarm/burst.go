@@ -15,6 +15,10 @@ import (
 // a connection that says nothing for 5 s.
 const connectWithin = 2 * time.Second
 
+// askWithin is how long one wave may take to ask, if not all ask at once: for the
+// same reason.
+const askWithin = 2 * time.Second
+
 // seeker is one who wants a partner.
 type seeker struct {
 	ws      *conn
@@ -26,8 +30,12 @@ type seeker struct {
 // matchAll is the scenario match: in as few waves as the server's accepting
 // allows, everybody connects and then all ask at once.
 func (c *crowd) matchAll(ctx context.Context) {
+	most := c.cfg.Peers
+	if c.cfg.PerSecond > 0 {
+		most = max(2, int(askWithin.Seconds()*float64(c.cfg.PerSecond))&^1)
+	}
 	for left := c.cfg.Peers; left > 0 && ctx.Err() == nil; {
-		wave := c.connectWave(ctx, left)
+		wave := c.connectWave(ctx, min(left, most))
 		if len(wave) == 0 {
 			return
 		}
@@ -42,7 +50,7 @@ func (c *crowd) connectWave(ctx context.Context, n int) []*seeker {
 	seekers := make([]*seeker, n)
 	until := time.Now().Add(connectWithin)
 	c.inParallel(ctx, connectors, n, func(i int) bool {
-		seekers[i] = c.seeker(ctx)
+		seekers[i] = c.seeker(ctx, c.targets[i%len(c.targets)])
 		return time.Now().Before(until)
 	})
 	wave := seekers[:0]
@@ -80,8 +88,8 @@ func (c *crowd) inParallel(ctx context.Context, width, n int, f func(i int) bool
 }
 
 // seeker connects one who wants a partner; nil if that fails.
-func (c *crowd) seeker(ctx context.Context) *seeker {
-	ws := c.connect(ctx, c.target.matchmaking)
+func (c *crowd) seeker(ctx context.Context, t *target) *seeker {
+	ws := c.connect(ctx, t, t.matchmaking)
 	if ws == nil {
 		return nil
 	}
@@ -91,9 +99,9 @@ func (c *crowd) seeker(ctx context.Context) *seeker {
 }
 
 // connect is dial, measured; nil and a fault if it fails.
-func (c *crowd) connect(ctx context.Context, request []byte) *conn {
+func (c *crowd) connect(ctx context.Context, t *target, request []byte) *conn {
 	began := time.Now()
-	ws, err := c.dial(ctx, request)
+	ws, err := c.dial(ctx, t, request)
 	if err != nil {
 		c.fault(ctx, "could not connect", err)
 		return nil
@@ -124,12 +132,10 @@ func (c *crowd) burst(ctx context.Context, wave []*seeker, measure func(func()),
 	listening.Wait()
 	c.enter("asking")
 	measure(func() {
-		for i, s := range wave {
-			s.asked.Store(int64(time.Since(c.born)))
-			_ = s.ws.send(s.request) // its reader learns of an end by itself
-			if i%32 == 31 {
-				runtime.Gosched() // the readers want to note when their answers came
-			}
+		if c.cfg.PerSecond > 0 {
+			c.askEvenly(ctx, wave)
+		} else {
+			c.askAtOnce(wave)
 		}
 		answered.Wait()
 	})
@@ -137,6 +143,38 @@ func (c *crowd) burst(ctx context.Context, wave []*seeker, measure func(func()),
 	close(leave)
 	running.Wait()
 	return c.judge(ctx, wave)
+}
+
+func (c *crowd) askAtOnce(wave []*seeker) {
+	for i, s := range wave {
+		c.ask(s)
+		if i%32 == 31 {
+			runtime.Gosched() // the readers want to note when their answers came
+		}
+	}
+}
+
+// askEvenly lets so many ask a second, each millisecond those whose turn it is.
+func (c *crowd) askEvenly(ctx context.Context, wave []*seeker) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	began := time.Now()
+	for next := 0; next < len(wave); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		due := min(len(wave), 1+int(time.Since(began).Seconds()*float64(c.cfg.PerSecond)))
+		for ; next < due; next++ {
+			c.ask(wave[next])
+		}
+	}
+}
+
+func (c *crowd) ask(s *seeker) {
+	s.asked.Store(int64(time.Since(c.born)))
+	_ = s.ws.send(s.request) // its reader learns of an end by itself
 }
 
 func isMatch(message []byte) bool { return bytes.Equal(field(message, `"type"`), []byte("MATCH")) }

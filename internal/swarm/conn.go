@@ -55,15 +55,15 @@ func (e *closedError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("closed by the server: %d %s", e.code, e.reason))
 }
 
-// dial opens a WebSocket with one of the target's requests. The crowd closes
+// dial opens a WebSocket with one of a target's requests. The crowd closes
 // it at the latest when the run ends.
-func (c *crowd) dial(ctx context.Context, request []byte) (*conn, error) {
-	nc, err := (&net.Dialer{Timeout: dialTimeout, KeepAlive: -1}).DialContext(ctx, "tcp", c.target.addr)
+func (c *crowd) dial(ctx context.Context, t *target, request []byte) (*conn, error) {
+	nc, err := (&net.Dialer{Timeout: dialTimeout, KeepAlive: -1}).DialContext(ctx, "tcp", t.addr)
 	if err != nil {
 		return nil, err
 	}
-	if c.target.secure != nil {
-		nc = tls.Client(nc, c.target.secure)
+	if t.secure != nil {
+		nc = tls.Client(nc, t.secure)
 	}
 	ws := &conn{Conn: nc, crowd: c, buf: make([]byte, readBytes)}
 	if !c.add(ws) {

@@ -87,12 +87,12 @@ func TestServersUnderstandOurFrames(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	target, err := parseTarget(server.URL, false)
+	host, err := parseTarget(server.URL, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newCrowd(Config{}, target)
-	ws, err := c.dial(t.Context(), target.signaling)
+	c := newCrowd(Config{}, []*target{host})
+	ws, err := c.dial(t.Context(), host, host.signaling)
 	if err != nil {
 		t.Fatal(err)
 	}

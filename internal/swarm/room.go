@@ -33,7 +33,7 @@ func (r *room) atOnce() uint32 { return uint32(len(r.first.sentAt)) }
 
 // join takes a seat in a room; nil if there is none.
 func (c *crowd) join(ctx context.Context, roomID string) *seat {
-	ws := c.connect(ctx, c.target.signaling)
+	ws := c.connect(ctx, c.targets[0], c.targets[0].signaling)
 	if ws == nil {
 		return nil
 	}

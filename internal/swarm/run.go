@@ -26,11 +26,13 @@ func Scenarios() []Scenario { return []Scenario{Match, Session, Signaling, Relay
 
 // The bounds of a run, and what zero fields of a Config mean.
 const (
-	MaxPeers    = 50_000
-	MaxAtOnce   = 1000
-	MaxMessages = 10_000
-	MaxUnderWay = 64 // more would overflow the queue of a client
-	MaxFor      = 10 * time.Minute
+	MaxPeers     = 50_000
+	MaxAtOnce    = 1000
+	MaxMessages  = 10_000
+	MaxAlso      = 15
+	MaxPerSecond = 10_000
+	MaxUnderWay  = 64 // more would overflow the queue of a client
+	MaxFor       = 10 * time.Minute
 
 	DefaultPeers    = 1000
 	DefaultAtOnce   = 128
@@ -46,15 +48,17 @@ const (
 
 // Config says what to do to whom.
 type Config struct {
-	URL      string // base URL of the server: http, https, ws or wss; required
-	Insecure bool   // https and wss: take any certificate
-	Scenario Scenario
-	Peers    int           // clients in all, an even number of 2 to MaxPeers; DefaultPeers
-	AtOnce   int           // session, signaling: clients under way at a time; DefaultAtOnce
-	UnderWay int           // relay: messages under way in each room; DefaultUnderWay
-	Messages int           // relay: that each client sends; beyond 80 at 18 a second, as servers limit it; DefaultMessages
-	For      time.Duration // the run ends then at the latest, idle exactly then; DefaultFor
-	Patience time.Duration // nothing happens for so long: it is over; 10 s
+	URL       string   // base URL of the server: http, https, ws or wss; required
+	Also      []string // match: the same of other nodes of its fleet, MaxAlso at most; clients go to each in turn
+	Insecure  bool     // https and wss: take any certificate
+	Scenario  Scenario
+	Peers     int           // clients in all, an even number of 2 to MaxPeers; DefaultPeers
+	AtOnce    int           // session, signaling: clients under way at a time; DefaultAtOnce
+	PerSecond int           // match: so many ask a second, MaxPerSecond at most; 0: all at once
+	UnderWay  int           // relay: messages under way in each room; DefaultUnderWay
+	Messages  int           // relay: that each client sends; beyond 80 at 18 a second, as servers limit it; DefaultMessages
+	For       time.Duration // the run ends then at the latest, idle exactly then; DefaultFor
+	Patience  time.Duration // nothing happens for so long: it is over; 10 s
 
 	// OnProgress is told once a second how far the run is. Nil: nobody.
 	OnProgress func(Progress)
@@ -84,6 +88,10 @@ func (c *Config) complete() error {
 		return fmt.Errorf("want an even number of 2 to %d peers, not %d", MaxPeers, c.Peers)
 	case c.AtOnce < 2 || c.AtOnce > MaxAtOnce:
 		return fmt.Errorf("want 2 to %d at once, not %d", MaxAtOnce, c.AtOnce)
+	case len(c.Also) > MaxAlso:
+		return fmt.Errorf("want %d other nodes at most, not %d", MaxAlso, len(c.Also))
+	case c.PerSecond < 0 || c.PerSecond > MaxPerSecond:
+		return fmt.Errorf("want 1 to %d requests a second, not %d", MaxPerSecond, c.PerSecond)
 	case c.UnderWay < 1 || c.UnderWay > MaxUnderWay:
 		return fmt.Errorf("want 1 to %d messages under way, not %d", MaxUnderWay, c.UnderWay)
 	case c.Messages < 1 || c.Messages > MaxMessages:
@@ -110,10 +118,10 @@ var (
 
 // crowd is a run.
 type crowd struct {
-	cfg    Config
-	target *target
-	born   time.Time
-	cancel context.CancelCauseFunc
+	cfg     Config
+	targets []*target // the first is Config.URL
+	born    time.Time
+	cancel  context.CancelCauseFunc
 
 	mask          mask
 	pong, goodbye []byte
@@ -141,14 +149,18 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	t, err := parseTarget(cfg.URL, cfg.Insecure)
-	if err != nil {
-		return nil, err
+	targets := make([]*target, 0, 1+len(cfg.Also))
+	for _, at := range append([]string{cfg.URL}, cfg.Also...) {
+		t, err := parseTarget(at, cfg.Insecure)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.reach(ctx); err != nil {
+			return nil, err
+		}
+		targets = append(targets, t)
 	}
-	if err := t.reach(ctx); err != nil {
-		return nil, err
-	}
-	c := newCrowd(cfg, t)
+	c := newCrowd(cfg, targets)
 	ctx, cancelTime := context.WithTimeoutCause(ctx, cfg.For, errTimeUp)
 	defer cancelTime()
 	ctx, c.cancel = context.WithCancelCause(ctx)
@@ -167,8 +179,8 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	return c.report(why), c.tally.refusal()
 }
 
-func newCrowd(cfg Config, t *target) *crowd {
-	c := &crowd{cfg: cfg, target: t, born: time.Now(), mask: mask{0x37, 0xfa, 0x21, 0x3d}, conns: map[*conn]struct{}{}}
+func newCrowd(cfg Config, targets []*target) *crowd {
+	c := &crowd{cfg: cfg, targets: targets, born: time.Now(), mask: mask{0x37, 0xfa, 0x21, 0x3d}, conns: map[*conn]struct{}{}}
 	c.pong = c.mask.frame(opText, []byte(`{"type":"pong"}`))
 	c.goodbye = c.mask.frame(opClose, []byte{1000 >> 8, 1000 & 0xff})
 	return c

@@ -35,7 +35,7 @@ func (c *crowd) sessions(ctx context.Context) {
 
 // find asks for a partner; it returns the room, or nothing.
 func (c *crowd) find(ctx context.Context) string {
-	s := c.seeker(ctx)
+	s := c.seeker(ctx, c.targets[0])
 	if s == nil {
 		return ""
 	}

@@ -267,3 +267,24 @@ func ExampleRefusedError() {
 	fmt.Println(&RefusedError{Status: 429, Reason: "too many connections from this address"})
 	// Output: the server refused a connection: 429 too many connections from this address
 }
+
+// TestClientsGoToEachNodeInTurn lets the second node refuse them.
+func TestClientsGoToEachNodeInTurn(t *testing.T) {
+	t.Parallel()
+	cfg := Config{URL: (&fake{}).start(t), Peers: 4, Also: []string{(&fake{status: 429}).start(t)}}
+	_, err := Run(t.Context(), cfg)
+	if refused, ok := errors.AsType[*RefusedError](err); !ok || refused.Status != 429 {
+		t.Errorf("Run() = %v, want that the second node refuses", err)
+	}
+}
+
+func TestSoManyAskASecond(t *testing.T) {
+	t.Parallel()
+	r, err := Run(t.Context(), Config{URL: (&fake{}).start(t), Peers: 20, PerSecond: 100})
+	if err != nil || r.Count != 10 || len(r.Faults) > 0 {
+		t.Fatalf("Run() = %+v, %v; want 10 pairs", r, err)
+	}
+	if r.Measured < 190*time.Millisecond { // the last asks 19/100 s after the first
+		t.Errorf("20 asked within %v, want 100 a second", r.Measured)
+	}
+}
