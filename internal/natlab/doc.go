@@ -18,7 +18,7 @@
 // A client without a NAT has a public address instead: 51.51.1.2 or 51.51.2.2,
 // elsewhere 51.51.3.2 or 51.51.4.2.
 // The bridge itself is a host of the world, 51.51.51.12, for what is neither the
-// server nor a client. Move takes a client to another network: A's other router
+// server nor a client; Join adds others, such as more servers. Move takes a client to another network: A's other router
 // is 51.51.51.103 with 10.3.0.0/24 behind it, B's 51.51.51.104 with 10.4.0.0/24.
 // HideServer puts the server behind a static 1:1 NAT:
 //

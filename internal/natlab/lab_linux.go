@@ -33,11 +33,13 @@ const closeTimeout = 20 * time.Second
 // Lab is a server and two clients behind a NAT each. Its methods are not safe
 // for concurrent use, those of its hosts are as long as no Set method runs.
 type Lab struct {
+	name   labName
 	bridge *Host
 	server *Host
 	gate   *Host // in front of the server; its namespace exists since HideServer
 	router [2]*Host
 	client [2]*Host
+	joined []*Host
 
 	hidden  bool       // there is a gate
 	outside netip.Addr // of the server, once there is a gate
@@ -130,7 +132,7 @@ func (l *Lab) hosts() []*Host {
 	if l.hidden {
 		list = append(list, l.gate)
 	}
-	return list
+	return append(list, l.joined...)
 }
 
 func (l *Lab) namespaces() []string {

@@ -101,6 +101,7 @@ func newLab(name labName) *Lab {
 		return &Host{namespace: name.part(part), addrs: addrs}
 	}
 	return &Lab{
+		name:    name,
 		bridge:  host("pub", netip.MustParseAddr("51.51.51.12"), netip.MustParseAddr("2a0a:5151::12")),
 		server:  host("srv", netip.MustParseAddr("51.51.51.10"), netip.MustParseAddr("51.51.51.11"), netip.MustParseAddr("2a0a:5151::10")),
 		gate:    host("rs", netip.MustParseAddr("169.254.169.254")),
