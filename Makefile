@@ -25,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser test fuzz bench bench-client bench-connect bench-recovery bench-relay bench-micro image image-test release vuln systemd clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser fleet test fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -40,7 +40,7 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page wasm/standin
 
 # ---- what CI runs ----
 
-test: check vuln js uncut reproducible load interop netns proxies deployments systemd monitoring browser ## everything CI runs; installs what is missing
+test: check vuln js uncut reproducible load interop netns proxies deployments systemd monitoring browser fleet ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -103,6 +103,9 @@ vuln: $(VULN) ## known vulnerabilities in what is linked; says so plainly when t
 browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two browsers behind two NATs (root), accessibility (axe-core), and others' client: the Ayame SDK
 	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK) -axe $(AXE)
 
+fleet: client system/lab system/proxies system/redis system/chromium system/firefox $(SDK) ## several nodes, a Redis and a load balancer (root): a crowd, chats across nodes, and what may befall a fleet, once each
+	$(GO) test -count=1 -tags browser,redis -timeout 10m -run '^TestFleet' -v ./e2e -sdk $(SDK)
+
 # ---- by hand ----
 
 fuzz: ## every fuzz target, FUZZTIME each (30s)
@@ -124,6 +127,10 @@ bench-connect: client system/lab system/chromium ## how soon two browsers talk a
 
 bench-recovery: client system/lab system/chromium system/firefox ## how soon a chat is back after a change of network or a restart (root, minutes)
 	$(GO) test -count=1 -tags browser -run TestTheChatGoesOn -v ./e2e -recovery
+
+KILLS ?= 10
+fleet-siege: client system/lab system/proxies system/redis ## each fault of make fleet, KILLS times (10), with the times of recovery (root, half an hour)
+	$(GO) test -count=1 -tags browser,redis -timeout 60m -run '^TestFleetSurvives' -v ./e2e -kills $(KILLS)
 
 bench-relay: build system/lab system/coturn ## what a relayed packet costs, beside coturn and plain routing (root, two cores, up to ten minutes)
 	$(GO) build -o bin/relaybench ./e2e/relaybench

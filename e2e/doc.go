@@ -69,6 +69,16 @@
 // deployment_probe_test.go and deployment_relay_test.go prove without doctor that
 // a fault is there, deployment_world_test.go is the machinery.
 //
+// With the tags browser and redis, and make fleet, several nodes share a Redis behind
+// a load balancer: fleet_crowd_test.go is about everybody who waits, and
+// fleet_chat_test.go about people at different nodes; fleet_siege_test.go lets one
+// thing after the other befall a fleet, fleet_rolling_test.go restarts it. What
+// happens to its guests (fleet_guest_test.go, fleet_party_test.go) they tell an
+// oracle, which knows the promises (fleet_oracle_test.go); fleet_oracle_self_test.go
+// and fleet_fake_test.go show that it sees when they are broken.
+// fleet_world_test.go, fleet_redis_test.go and fleet_process_test.go are the
+// machinery.
+//
 // Beside it, with the tag interop and make interop, coturn's own tools use our
 // relay: interop_test.go has the exercises, coturn_test.go runs the tools,
 // relay_test.go the server.

@@ -47,18 +47,8 @@ type application struct {
 // newApplication starts everything. Settings are the server's.
 func newApplication(t *testing.T, settings ...string) *application {
 	t.Helper()
-	sdk, err := sdkModule()
-	need(t, err)
 	a := &application{t: t, room: "sdk-" + strings.ReplaceAll(t.Name(), "/", "-"), calls: map[string][]map[string]any{}, news: make(chan struct{})}
-	mux := http.NewServeMux()
-	for path, file := range map[string][2]string{"/{$}": {"text/html", sdkPage}, "/sdk.js": {"text/javascript", sdkJS}, "/ayame.mjs": {"text/javascript", sdk}} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", file[0])
-			_, _ = io.WriteString(w, file[1]) // the browser has gone
-		})
-	}
-	mux.HandleFunc("POST /hooks/{name}", a.hook)
-	site := httptest.NewServer(mux)
+	site := httptest.NewServer(a.pages())
 	t.Cleanup(site.Close)
 	a.page = site.URL + "/"
 
@@ -71,6 +61,22 @@ func newApplication(t *testing.T, settings ...string) *application {
 	a.signaling = "ws://127.0.0.1:" + port + "/signaling"
 	a.browser = chromium.launch(t, here, habits{})
 	return a
+}
+
+// pages is the application's server.
+func (a *application) pages() http.Handler {
+	a.t.Helper()
+	sdk, err := sdkModule()
+	need(a.t, err)
+	mux := http.NewServeMux()
+	for path, file := range map[string][2]string{"/{$}": {"text/html", sdkPage}, "/sdk.js": {"text/javascript", sdkJS}, "/ayame.mjs": {"text/javascript", sdk}} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", file[0])
+			_, _ = io.WriteString(w, file[1]) // the browser has gone
+		})
+	}
+	mux.HandleFunc("POST /hooks/{name}", a.hook)
+	return mux
 }
 
 // sdkModule is the SDK as npm has it. The Makefile fetches it and holds it to

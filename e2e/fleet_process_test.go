@@ -1,0 +1,130 @@
+//go:build redis && browser
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a program of a fleet that can be killed, frozen and started again. It
+// ends with its test, which shows what it said if it fails.
+type process struct {
+	t    *testing.T
+	name string
+	said *record
+	too  io.Writer // is told as well; nil: nobody
+	make func(ctx context.Context) *exec.Cmd
+
+	cmd    *exec.Cmd     // nil: it does not run
+	stop   func()        // of cmd
+	exited chan struct{} // closed when cmd has ended
+	starts int
+}
+
+// newProcess describes a program; command makes it, each time that it starts.
+func newProcess(t *testing.T, name string, command func(ctx context.Context) *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, name: name, said: &record{}, make: command}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			p.tells()
+		}
+	})
+	return p
+}
+
+// tells shows what the program said: its end, and all of it in a file if there is
+// a folder for that.
+func (p *process) tells() {
+	const most = 20 << 10 // a crowd makes megabytes
+	said := p.said.String()
+	if dir := flag.Lookup("logs").Value.String(); dir != "" {
+		name := filepath.Join(dir, filepath.Base(p.t.Name())+"-"+p.name+".log")
+		if err := os.WriteFile(name, []byte(said), 0o600); err != nil {
+			p.t.Log(err)
+		}
+	}
+	p.t.Logf("the end of what %s said, of %d bytes:\n%s", p.name, len(said), said[max(0, len(said)-most):])
+}
+
+// start runs the program, which must not run.
+func (p *process) start() {
+	p.t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(p.t.Context()))
+	cmd := p.make(ctx)
+	cmd.Stdout = p.said
+	if p.too != nil {
+		cmd.Stdout = io.MultiWriter(p.said, p.too)
+	}
+	cmd.Stderr = cmd.Stdout
+	cmd.WaitDelay = patience
+	if err := cmd.Start(); err != nil {
+		p.t.Fatalf("start %s: %v", p.name, err)
+	}
+	exited := make(chan struct{})
+	go func() { // ends with the program
+		defer close(exited)
+		_ = cmd.Wait() // what it said tells why
+	}()
+	p.cmd, p.stop, p.exited = cmd, stop, exited
+	p.starts++
+}
+
+// runs tells whether the program has been started and has not ended.
+func (p *process) runs() bool {
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// kill ends the program at once, frozen or not.
+func (p *process) kill() {
+	if p.cmd == nil {
+		return
+	}
+	p.stop()
+	<-p.exited
+	p.cmd = nil
+}
+
+// signal sends a signal to the program, which must run.
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%v to %s: %v", s, p.name, err)
+	}
+}
+
+// freeze stops the program as a machine does that is moved to another host; thaw
+// lets it go on.
+func (p *process) freeze() { p.t.Helper(); p.signal(syscall.SIGSTOP) }
+func (p *process) thaw()   { p.t.Helper(); p.signal(syscall.SIGCONT) }
+
+// ends waits until the program has ended by itself, for so long.
+func (p *process) ends(within time.Duration) error {
+	late := time.NewTimer(within)
+	defer late.Stop()
+	select {
+	case <-p.exited:
+		p.cmd = nil
+		return nil
+	case <-late.C:
+		return errors.New(p.name + " has not ended after " + within.String())
+	}
+}
