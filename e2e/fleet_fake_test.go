@@ -172,7 +172,7 @@ func TestFleetOracleSeesFaults(t *testing.T) {
 			server := httptest.NewServer(mux)
 			defer server.CloseClientConnections()
 			o := newOracle(time.Second)
-			o.bounds = bounds{fits: 2 * time.Second, ghost: 3 * time.Second, bye: 2 * time.Second, speaks: 2 * time.Second}
+			o.bounds = bounds{fits: 2 * time.Second, ghost: 3 * time.Second, held: 3 * time.Second, bye: 2 * time.Second, speaks: 2 * time.Second}
 			v := visitsOf(t, o, server.URL)
 			switch {
 			case c.broken == nil && v.broken() > 0:

@@ -216,6 +216,7 @@ func (s *seat) talks(ctx context.Context, socket *websocket.Conn) error {
 			Reason        string `json:"reason"`
 			ResumeToken   string `json:"resumeToken"`
 			IsExistClient bool   `json:"isExistClient"`
+			Resumed       bool   `json:"resumed"`
 		}
 		if err := read(ctx, socket, &m); err != nil {
 			return err
@@ -224,6 +225,9 @@ func (s *seat) talks(ctx context.Context, socket *websocket.Conn) error {
 		switch m.Type {
 		case wire.SignalAccept:
 			s.stay.sits()
+			if m.Resumed {
+				s.stay.comesBack()
+			}
 			s.register.ResumeToken = m.ResumeToken
 			if m.IsExistClient {
 				err = s.says(ctx, socket, wire.SignalOffer)

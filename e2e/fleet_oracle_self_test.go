@@ -97,6 +97,14 @@ func TestFleetOracle(t *testing.T) {
 		{"a ghost that nobody notices", func(h history) {
 			h.stay("a", 1, 2, "r")
 		}, func(v *judgment) int { return v.Eternal }},
+		{"a ghost in a seat that was held", func(h history) {
+			s := h.stay("a", 1, 2, "r")
+			s.back, s.absent = seconds(20), seconds(50)
+		}, nil},
+		{"a ghost in a seat that was held for too long", func(h history) {
+			s := h.stay("a", 1, 2, "r")
+			s.back, s.absent = seconds(20), seconds(52)
+		}, func(v *judgment) int { return v.Eternal }},
 		{"nobody says bye", func(h history) {
 			a, b := h.stay("a", 1, 2, "r"), h.stay("b", 2, 2, "r")
 			h.meet(a, b, 2)

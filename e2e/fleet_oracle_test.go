@@ -20,6 +20,9 @@ const (
 	// ghostWithin is how long a partner may be awaited who has left: the commit
 	// timer of signaling, and what a busy machine takes to say so.
 	ghostWithin = 10*time.Second + 500*time.Millisecond
+	// heldWithin is the same for one who has come back to his seat: the other seat is
+	// held for so long as if somebody had lost it who will come back, too.
+	heldWithin = 30*time.Second + 500*time.Millisecond
 	// byeWithin is how long the other one of a room may take to be told that one has
 	// left.
 	byeWithin = 5 * time.Second
@@ -29,10 +32,12 @@ const (
 )
 
 // bounds are what an oracle lets pass.
-type bounds struct{ fits, ghost, bye, speaks time.Duration }
+type bounds struct{ fits, ghost, held, bye, speaks time.Duration }
 
 // fleetBounds are those of a fleet.
-func fleetBounds() bounds { return bounds{fitsWithin, ghostWithin, byeWithin, speaksWithin} }
+func fleetBounds() bounds {
+	return bounds{fitsWithin, ghostWithin, heldWithin, byeWithin, speaksWithin}
+}
 
 // oracle is told all that happens to the guests of a fleet, by themselves, and says
 // which promises were broken. It knows nothing of the servers.
@@ -64,6 +69,7 @@ type stay struct {
 	rooms   []string      // that it was told of: at most one
 	left    bool          // went by itself before it was told
 	seated  time.Duration // took a seat in the room
+	back    time.Duration // was given the seat again, having lost it
 	heard   []string      // who spoke in the room: at most one, the partner
 	met     time.Duration
 	absent  time.Duration   // was told that nobody comes
@@ -130,6 +136,8 @@ func (s *stay) hears(user string) {
 	})
 }
 
+// comesBack is told by one who was given his old seat again, somewhere else.
+func (s *stay) comesBack()    { s.note(func(now time.Duration) { s.back = now }) }
 func (s *stay) isToldAbsent() { s.note(func(now time.Duration) { s.absent = now }) }
 func (s *stay) hasNoRoom()    { s.note(func(time.Duration) { s.lost = true }) }
 func (s *stay) isToldBye()    { s.note(func(now time.Duration) { s.bye = now }) }
@@ -291,12 +299,15 @@ func (o *oracle) judgeSeats(v *judgment, now time.Duration) {
 			if s.absent > 0 {
 				until = s.absent
 			}
-			waited := o.calm(s.ended, until)
-			if s.absent > 0 || waited > o.ghost { // else he may still come
+			waited, bound := o.calm(s.ended, until), o.ghost
+			if s.back > 0 {
+				waited, bound = o.calm(s.back, until), o.held
+			}
+			if s.absent > 0 || waited > bound { // else he may still come
 				v.Ghosts++
 				v.Longest = max(v.Longest, waited)
 			}
-			if waited > o.ghost {
+			if waited > bound {
 				v.Eternal++
 				v.example("%s was told of a partner at %v, who had not come by %v", s, s.ended, until)
 			}

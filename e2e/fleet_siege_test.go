@@ -76,7 +76,8 @@ func (s *siege) ends() {
 
 // probe lets two who want nobody else meet at two nodes, within normal time.
 func (s *siege) probe(a, b int) error {
-	tag := "probe-" + rand.Text()
+	tag := rand.Text()
+	users := [2]string{"one " + tag, "other " + tag}
 	o := newOracle(time.Hour)
 	ctx, cancel := context.WithTimeout(s.t.Context(), normalTime)
 	defer cancel()
@@ -84,11 +85,11 @@ func (s *siege) probe(a, b int) error {
 	var met [2]string
 	for i, at := range []int{a, b} {
 		g := s.newGuest()
-		g.o, g.user, g.tags, g.bases = o, fmt.Sprint("probe", i), []string{tag}, []string{"http://" + s.nodes[at].ip}
+		g.o, g.user, g.tags, g.bases = o, users[i], []string{tag}, []string{"http://" + s.nodes[at].ip}
 		both.Go(func() { met[i], _ = g.meets(ctx) })
 	}
 	both.Wait()
-	if met != [2]string{"probe1", "probe0"} {
+	if met != [2]string{users[1], users[0]} {
 		return errors.New("they did not meet")
 	}
 	return nil
