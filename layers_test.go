@@ -43,7 +43,6 @@ func TestLayers(t *testing.T) {
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},
 		"match/redisbans":        {"internal/redisdb"},
-		"match/redispool":        {"match", "wire", "internal/redisdb"},
 		"match/redispool":        {"match", "wire", "internal/redisdb", "internal/arrivals"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
 		"signal/redisrooms":      {"internal/redisdb"}, // it knows rooms by what they can do
