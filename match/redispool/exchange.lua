@@ -104,9 +104,10 @@ end
 -- first is who fits, from one place of a queue to another. Who stands at the head
 -- does nearly always, so he is asked for alone.
 local function first(queue, from, upto)
-  local next_ = from
+  local next_, probe = from, true
   while next_ < upto do
-    local last = next_ == from and from or upto - 1
+    local last = probe and next_ or upto - 1
+    probe = false
     local list = redis.pcall('ZRANGE', queue, next_, last)
     if list.err then
       call('UNLINK', queue)
@@ -132,13 +133,7 @@ local function first(queue, from, upto)
     if #list <= last - next_ then
       return nil
     end
-    if removed > 0 then
-      upto = upto - removed
-    end
-    next_ = last + 1 - removed
-    if next_ <= from then
-      next_ = from + 1
-    end
+    next_ = last + 1 - removed -- those behind have moved up; `steps` bounds how often
   end
   cut = true
   return nil

@@ -166,6 +166,8 @@ func (c *crowdOf) within(t testing.TB, d time.Duration, what string, is func() b
 	t.Helper()
 	deadline := time.NewTimer(d)
 	defer deadline.Stop()
+	look := time.NewTicker(20 * time.Millisecond) // what is no telling has no token
+	defer look.Stop()
 	for {
 		c.mu.Lock()
 		ok := is()
@@ -175,6 +177,7 @@ func (c *crowdOf) within(t testing.TB, d time.Duration, what string, is func() b
 		}
 		select {
 		case <-c.more:
+		case <-look.C:
 		case <-deadline.C:
 			c.mu.Lock()
 			defer c.mu.Unlock()

@@ -55,12 +55,15 @@ func (p *Pool) linked() bool {
 // join takes a lease under a new epoch.
 func (p *Pool) join(ctx context.Context) (owned string, ok bool) {
 	p.mu.Lock()
-	before := p.owner
+	before := p.held
 	p.epoch = max(p.epoch+1, uint64(time.Now().UnixMicro())) // greater than any before, of an earlier process too
 	p.owner = owner(p.cfg.Node, p.epoch)
 	call := leaseCall{owner: p.owner, how: takeLease, waiting: p.waiting}
 	p.unlock()
 
+	if before != "" {
+		p.drop(ctx, before)
+	}
 	asked := p.now()
 	reply, err := p.store.lease(ctx, call)
 	p.mu.Lock()
@@ -72,9 +75,7 @@ func (p *Pool) join(ctx context.Context) (owned string, ok bool) {
 		}
 		return "", false
 	}
-	if before != "" {
-		go p.drop(before)
-	}
+	p.held = p.owner
 	p.link, p.since, p.read = linked, now, "0"
 	p.origin = reply.now - asked.Microseconds() // nobody seems to have waited longer than he has
 	p.stats.Epochs++
@@ -85,9 +86,7 @@ func (p *Pool) join(ctx context.Context) (owned string, ok bool) {
 }
 
 // drop gives up a lease: its tickets and its inbox are void at once.
-func (p *Pool) drop(owner string) {
-	ctx, stop := context.WithTimeout(context.Background(), callTimeout)
-	defer stop()
+func (p *Pool) drop(ctx context.Context, owner string) {
 	_, _ = p.store.lease(ctx, leaseCall{owner: owner, how: dropLease}) // it runs out by itself
 }
 
@@ -161,10 +160,8 @@ func (p *Pool) unlink(now time.Duration) {
 	p.others, p.nodes = 0, 0
 	p.withdrawals, p.strangers, p.letters = nil, nil, nil
 	for _, e := range p.all() {
-		if s := e.life.stage; s == offering || s == waiting {
-			e.repair, e.relook = 0, 0
-			p.happens(e, event{kind: newEpoch})
-		}
+		e.repair, e.relook = 0, 0
+		p.happens(e, event{kind: newEpoch})
 	}
 	poke(p.hurry)
 }

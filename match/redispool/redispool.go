@@ -78,6 +78,7 @@ type Pool struct {
 	link    link
 	epoch   uint64
 	owner   string        // Node and epoch
+	held    string        // the owner of the last lease
 	origin  int64         // born, by the clock of Redis: µs since 1970
 	since   time.Duration // when link became what it is
 	heads   time.Duration // the last place given out before all others

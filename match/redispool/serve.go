@@ -16,7 +16,7 @@ func (p *Pool) Serve(ctx context.Context) error {
 		stop()
 		parts.Wait()
 		p.tells.Wait()
-		p.giveUp()
+		p.giveUp(context.WithoutCancel(ctx))
 	}()
 	p.mu.Lock()
 	p.since = p.now()
@@ -56,12 +56,12 @@ func (p *Pool) close(tick <-chan time.Time) {
 }
 
 // giveUp lets the others know at once that this node has gone.
-func (p *Pool) giveUp() {
+func (p *Pool) giveUp(ctx context.Context) {
 	p.mu.Lock()
 	owner, has := p.owner, p.link == linked
 	p.mu.Unlock()
 	if has {
-		p.drop(owner)
+		p.drop(ctx, owner)
 	}
 }
 

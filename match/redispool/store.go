@@ -21,12 +21,11 @@ var leaseScript string
 
 // Bounds of what one node keeps in Redis and asks of it.
 const (
-	inboxMost   = 20_000  // letters in an inbox; of more the oldest are lost, which costs a second each
-	maxMet      = 1 << 20 // encounters that are remembered; of more the oldest are forgotten
-	sweepMost   = 1_000   // tickets and encounters that one lease call clears away
-	readMost    = 1_000   // entries of an inbox that are read at once
-	readFor     = time.Second
-	callTimeout = 2 * time.Second // a call that takes longer has failed
+	inboxMost = 20_000  // letters in an inbox; of more the oldest are lost, which costs a second each
+	maxMet    = 1 << 20 // encounters that are remembered; of more the oldest are forgotten
+	sweepMost = 1_000   // tickets and encounters that one lease call clears away
+	readMost  = 1_000   // entries of an inbox that are read at once
+	readFor   = time.Second
 )
 
 // store is what the pool needs of Redis.
@@ -151,9 +150,7 @@ func parseLease(texts []string) (reply leaseReply, err error) {
 const maxWaitingThere = 1 << 24
 
 func (r *redis) read(ctx context.Context, owner, after string) (letters []string, last string, err error) {
-	ctx, stop := context.WithTimeout(ctx, readFor+callTimeout)
-	defer stop()
-	c := r.db.Client()
+	c := r.db.Client() // a deadline of ctx would hide its cancellation until the read ends
 	read, err := c.Do(ctx, c.B().Xread().Count(readMost).Block(readFor.Milliseconds()).Streams().Key(r.inbox(owner)).Id(after).Build()).AsXReadSlices()
 	if rueidis.IsRedisNil(err) {
 		return nil, after, nil
