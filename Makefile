@@ -25,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser fleet test fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet test fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -40,7 +40,7 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page wasm/standin
 
 # ---- what CI runs ----
 
-test: check vuln js uncut reproducible load interop netns proxies deployments systemd monitoring browser fleet ## everything CI runs; installs what is missing
+test: check vuln js uncut reproducible load interop netns proxies deployments systemd monitoring browser redis fleet ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -105,6 +105,9 @@ browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two b
 
 fleet: client system/lab system/proxies system/redis system/chromium system/firefox $(SDK) ## several nodes, a Redis and a load balancer (root): a crowd, chats across nodes, and what may befall a fleet, once each
 	$(GO) test -count=1 -tags browser,redis -timeout 10m -run '^TestFleet' -v ./e2e -sdk $(SDK)
+
+redis: system/redis ## the connection to Redis and what nodes tell one another, through failovers, cuts and restarts (a minute)
+	$(GO) test -count=1 -race -tags redis -timeout 5m -v -run 'Sentinel|Cluster|Silence|Unreachable|Restarts|CutOff|InboxHolds|OneName' ./internal/redisdb ./internal/fleet
 
 # ---- by hand ----
 
