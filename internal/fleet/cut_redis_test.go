@@ -118,6 +118,9 @@ func TestTwoOfOneName(t *testing.T) {
 		}
 		return ""
 	})
+	if !older.Twin() || !younger.Twin() || watcher.Twin() {
+		t.Errorf("Twin: %v, %v and %v", older.Twin(), younger.Twin(), watcher.Twin())
+	}
 	watcher.Tell("twin", "test", []byte("hello"))
 	older.hears(t, "watcher: hello")
 	younger.hears(t, "watcher: hello")
@@ -133,6 +136,12 @@ func TestTwoOfOneName(t *testing.T) {
 	if n := older.log.has(warning); n != 1 {
 		t.Errorf("the older one warned %d times, want once", n)
 	}
+	until(t, func() string {
+		if older.Twin() {
+			return "the older one still has a twin"
+		}
+		return ""
+	})
 }
 
 // TestAFleetOnACluster: the list is on one node of it, the streams on any.

@@ -53,6 +53,7 @@ type Fleet struct {
 	epoch    string
 	log      *slog.Logger
 	serving  atomic.Bool
+	twin     atomic.Bool // another process has our id
 	announce func() Announcement
 	handlers map[string]func(from string, body []byte)
 	hurry    chan struct{} // has room for one: an announcement is due now
@@ -107,6 +108,9 @@ func (f *Fleet) ID() string { return f.cfg.Node }
 
 // Epoch tells this process from others with the same id, before or beside it.
 func (f *Fleet) Epoch() string { return f.epoch }
+
+// Twin reports whether another process has this node's id, and lives.
+func (f *Fleet) Twin() bool { return f.twin.Load() }
 
 // Announce sets what is asked each second for what the others are to know. It is
 // called by one goroutine and must not wait. Call it before Serve.

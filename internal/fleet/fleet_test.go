@@ -137,7 +137,7 @@ func TestNodesKnowAndTellOneAnother(t *testing.T) {
 		m.sees(t, "a", "b", "c")
 	}
 	n, found := b.Node("a")
-	if !found || n.Allocations != 7 || n.URL != "https://a.example" || n.Region != "eu" || n.Self || n.Since.IsZero() {
+	if !found || n.Allocations != 7 || n.URL != "https://a.example" || n.Region != "eu" || n.Self || n.Since.IsZero() || time.Since(n.Heard) > time.Minute {
 		t.Errorf("b sees a as %+v, %v", n, found)
 	}
 	for i := range 200 {

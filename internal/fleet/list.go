@@ -246,6 +246,7 @@ func (f *Fleet) read(reply []rueidis.RedisMessage, asked time.Time) (clock int64
 		}
 		n.Since = time.UnixMilli(came)
 		leftover := min(time.Duration(left)*time.Millisecond, lease)
+		n.Heard = asked.Add(leftover - lease)
 		nodes = append(nodes, living{Node: n, until: asked.Add(leftover), left: leftover})
 	}
 	return clock, nodes, since
@@ -287,6 +288,7 @@ func (f *Fleet) settle(nodes []living, a *attendance) []living {
 		}
 	}
 	a.twins = twins
+	f.twin.Store(len(a.told) > 0)
 	return kept
 }
 

@@ -45,6 +45,7 @@ type Node struct {
 	URL    string    // where clients reach it itself; empty: only by the load balancer
 	Region string    // empty: none
 	Since  time.Time // when it came, by the clock of Redis; zero for this node before Redis heard of it
+	Heard  time.Time // when it said what follows, by our clock; zero for this node
 	Self   bool      // this one
 	Announcement
 }

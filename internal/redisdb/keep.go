@@ -40,7 +40,7 @@ func (db *DB) keep(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		db.down(err)
+		db.down(err, line == nil || !ended(err))
 		if line != nil {
 			line.close()
 		}
@@ -152,13 +152,14 @@ func (db *DB) up(l *line) {
 }
 
 // down has everybody know that there is none. The line in the log is one for each
-// reason: a server that stays away is not news.
-func (db *DB) down(err error) {
+// reason: a server that stays away is not news. If say is false the next try will
+// know more: a connection that ended is what each fault begins with.
+func (db *DB) down(err error, say bool) {
 	err = explain(err)
 	if was := db.now.Load().why; was == nil || was.Error() != (&downError{err}).Error() {
 		db.set(absent(err))
 	}
-	if text := err.Error(); text != db.said {
+	if text := err.Error(); say && text != db.said {
 		db.said = text
 		db.log.Warn("redis is down", "where", db.Where(), "why", text)
 	}

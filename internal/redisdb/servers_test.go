@@ -201,6 +201,31 @@ func TestAServerThatForgot(t *testing.T) {
 	await(t, db, changes, true)
 }
 
+// TestOneLineForALoss: the first that is known of a server that is killed is that
+// its sockets ended, the next that nobody listens; the operator is told the latter.
+func TestOneLineForALoss(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	log := newLog(10)
+	db, changes := served(t, server.URL, slog.New(slog.NewTextHandler(log, nil)))
+	await(t, db, changes, true)
+	for range 3 {
+		server.Kill()
+		await(t, db, changes, false)
+		tried := db.Stats().Tries
+		redistest.Until(t, func() bool { return db.Stats().Tries > tried+1 })
+		server.Restart(t)
+		await(t, db, changes, true)
+		for _, want := range []string{"redis connected", "connection refused"} {
+			log.await(t, want)
+		}
+	}
+	log.await(t, "redis connected")
+	if text := log.String(); strings.Count(text, "\n") != 7 {
+		t.Errorf("three losses are\n%s", text)
+	}
+}
+
 // TestABlockedReadEnds with its context, and with Redis.
 func TestABlockedReadEnds(t *testing.T) {
 	t.Parallel()
