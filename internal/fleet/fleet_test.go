@@ -221,8 +221,16 @@ func TestWhatOthersWriteIsCounted(t *testing.T) {
 	}
 	server.Do(t, "XADD", "wasmp2pchat:{fleet:a}:inbox", "*", "k", "test", "f", "x")
 	server.Do(t, "XADD", "wasmp2pchat:{fleet:a}:inbox", "*", "a", "b")
+	server.Do(t, "SET", "wasmp2pchat:{fleet:x}:inbox", "no stream")
+	b.Tell("x", "test", nil) // refused, again and again, and then no longer in the way
 	b.Tell("a", "test", []byte("after that"))
 	a.hears(t, "b: after that")
+	until(t, func() string {
+		if s := b.Stats(); s.Dropped != 1 || s.Queued != 0 {
+			return fmt.Sprintf("stats: %+v", s)
+		}
+		return ""
+	})
 	until(t, func() string {
 		if s := a.Stats(); s.Bad < 4 {
 			return fmt.Sprintf("stats: %+v", s)

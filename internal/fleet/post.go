@@ -11,8 +11,10 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
 )
 
-// batch is how many messages are sent at once.
-const batch = 64
+const (
+	batch       = 64 // messages that are sent at once
+	maxRefusals = 10 // by Redis, of one message: then it is dropped, for those behind it
+)
 
 // inboxKey is the stream of a node.
 func inboxKey(node string) string { return redisdb.Prefix + "{fleet:" + node + "}:inbox" }
@@ -23,6 +25,7 @@ type letter struct {
 	body     []byte
 	seq      uint64 // grows with each message of this process
 	at       time.Time
+	refusals int // by Redis
 }
 
 // post is what waits to be sent, the oldest first.
@@ -83,6 +86,13 @@ func (p *post) dropFirst() {
 	p.bytes -= len(p.queue[0].body)
 	p.queue[0] = letter{}
 	p.queue = p.queue[1:]
+	p.dropped++
+}
+
+// drop counts a message that is dropped and is in no queue.
+func (p *post) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.dropped++
 }
 
@@ -182,7 +192,15 @@ func (f *Fleet) deliver(ctx context.Context, letters []letter) (rest []letter) {
 		case rueidis.IsRedisNil(err):
 			f.stats.nobody.Add(1)
 		default:
-			rest = append(rest, letters[i])
+			l := letters[i]
+			if _, refused := rueidis.IsRedisErr(err); refused {
+				l.refusals++
+			}
+			if l.refusals > maxRefusals {
+				f.post.drop()
+				continue
+			}
+			rest = append(rest, l)
 		}
 	}
 	return rest

@@ -19,14 +19,17 @@ import (
 // oldest is the version of Redis that has all that is needed: sharded pub/sub came with 7.0.
 const oldest = 7
 
-// ACL are the rights that this program needs, as ACL SETUSER takes them, beside
-// a name and a password:
+// ACL are the rights that this program needs, as ACL SETUSER takes them behind
+// the name and the password of a user:
 //
-//	ACL SETUSER wasmp2pchat on >password ~wasmp2pchat:* &wasmp2pchat:* -@all +@read +@write +@stream +@pubsub +@scripting +@transaction +@connection +time +cluster|slots +cluster|shards -@dangerous
+//	ACL SETUSER wasmp2pchat on >password ~wasmp2pchat:* &wasmp2pchat:* -@all …
 //
-// On Sentinels, if they ask who we are: +auth +hello +client|setname +client|setinfo +ping
-// +subscribe +sentinel|get-master-addr-by-name +sentinel|sentinels, and &*.
-const ACL = "~" + Prefix + "* &" + Prefix + "* -@all +@read +@write +@stream +@pubsub +@scripting +@transaction +@connection +time +cluster|slots +cluster|shards -@dangerous"
+// It reads and writes what is its own, runs scripts, and asks a cluster for its
+// nodes; nothing that is dangerous or an administrator's.
+const ACL = "~" + Prefix + "* &" + Prefix + "* -@all +@read +@write +@stream +@pubsub +@scripting +@transaction +@connection +time +cluster|slots +cluster|shards -@dangerous -@admin"
+
+// SentinelACL are the rights that it needs of Sentinels that ask who we are.
+const SentinelACL = "&* -@all +@connection +subscribe +unsubscribe +psubscribe +punsubscribe +sentinel|get-master-addr-by-name +sentinel|sentinels"
 
 // errOld is a server that is older than oldest.
 var errOld = errors.New("it is older than Redis 7, which is needed (Valkey of any version will do)")

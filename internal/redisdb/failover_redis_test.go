@@ -4,6 +4,7 @@ package redisdb_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,10 @@ import (
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
 	watched := redistest.StartSentinels(t)
-	db, changes := served(t, watched.URL, nil)
+	for _, s := range watched.Sentinels {
+		s.Do(t, append([]string{"ACL", "SETUSER", "wasmp2pchat", "on", ">secret"}, strings.Fields(redisdb.SentinelACL)...)...)
+	}
+	db, changes := served(t, watched.URL+"?sentinel_user=wasmp2pchat&sentinel_password=secret", nil)
 	await(t, db, changes, true)
 	works(t, db)
 	watched.Primary.Kill()

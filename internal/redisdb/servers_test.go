@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -224,6 +225,22 @@ func TestOneLineForALoss(t *testing.T) {
 	if text := log.String(); strings.Count(text, "\n") != 7 {
 		t.Errorf("three losses are\n%s", text)
 	}
+}
+
+// TestAPrimaryThatBecomesAReplica is what an operator does by hand, without
+// Sentinel: nothing can be written there until he says otherwise.
+func TestAPrimaryThatBecomesAReplica(t *testing.T) {
+	t.Parallel()
+	server, other := redistest.Start(t), redistest.Start(t)
+	db, changes := served(t, server.URL, nil)
+	await(t, db, changes, true)
+	server.Do(t, "REPLICAOF", "127.0.0.1", strconv.Itoa(other.Port))
+	await(t, db, changes, false)
+	if reason := db.Reason(); reason == nil || !strings.Contains(reason.Error(), "it is a replica") {
+		t.Errorf("reason: %v", reason)
+	}
+	server.Do(t, "REPLICAOF", "NO", "ONE")
+	await(t, db, changes, true)
 }
 
 // TestABlockedReadEnds with its context, and with Redis.
