@@ -91,6 +91,9 @@ type Config struct {
 	// Node is the name of this server in a fleet; then credentials that name others
 	// (Claims.At) open nothing here. Empty: it is alone.
 	Node string
+	// Counts are how many allocations users and clients have at the other servers of a
+	// fleet: then MaxPerUser and MaxPerAddr bound the sum. Nil is allowed.
+	Counts Counts
 	// Moved is told the name of a room of which the members hold other relayed
 	// transport addresses here than before: RelayedIn. It must not wait. Nil is
 	// allowed.
@@ -117,6 +120,16 @@ type Config struct {
 	cores int              // how many UDP sockets share the clients; zero: GOMAXPROCS
 	roots *x509.CertPool   // what browsers trust; nil: what this machine does
 	blind bool             // Serve does not look whether clients can come: a test counts them
+}
+
+// Counts is where the servers of a fleet count together. Its methods must not wait.
+// No user stands for one whose credential is good at this server only: he is counted
+// here.
+type Counts interface {
+	// Elsewhere is how many allocations a user and a source have at other servers.
+	Elsewhere(user string, source netip.Prefix) (ofUser, ofSource int)
+	// Count adds to how many they have here.
+	Count(user string, source netip.Prefix, n int)
 }
 
 // A Stream is a listener whose connections somebody else has accepted, such as

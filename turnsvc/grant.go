@@ -82,6 +82,15 @@ func newGrant(d *door, r *request, m member, n uint64) *grant {
 
 func (g *grant) source() netip.Prefix { return arrivals.Source(g.client.Addr()) }
 
+// shared is the name under which the holder is counted by the servers of a fleet; empty
+// if his credential is good at this one only.
+func (g *grant) shared() string {
+	if len(g.nodes) == 1 {
+		return ""
+	}
+	return g.owner
+}
+
 // touchable reports whether a request may change the allocation now.
 func (g *grant) touchable() bool {
 	return !g.ending.Load() && time.Until(g.ends) >= lastMoments

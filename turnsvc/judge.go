@@ -83,7 +83,7 @@ func (d *door) judgeAllocate(r *request, u *user, held *grant) (*order, *refusal
 	if no := d.settle(g, r); no != nil {
 		return nil, no
 	}
-	if !d.srv.quota.take(g.owner, g.source()) {
+	if !d.srv.take(g) {
 		d.srv.count.quota.Add(1)
 		d.refused(EventQuota, r, &u.member)
 		if g.place.taken != nil {

@@ -81,6 +81,22 @@ func (s *Server) EndFrom(network netip.Prefix) (ended int) {
 	return len(grants)
 }
 
+// EndYoungest ends the latest allocations of a user or, without a name, of the clients
+// of a source: at most so many, and none that is older than that. It returns how many
+// that were.
+func (s *Server) EndYoungest(user string, source netip.Prefix, most int, age time.Duration) (ended int) {
+	since := s.cfg.now().Add(-age)
+	grants := s.rooms.grants(func(g *grant) bool {
+		return g.made.After(since) && (user == "" && g.source() == source || user != "" && g.owner == user)
+	})
+	slices.SortFunc(grants, func(a, b *grant) int { return cmp.Compare(b.number, a.number) })
+	for _, g := range grants[:min(most, len(grants))] {
+		g.close()
+		ended++
+	}
+	return ended
+}
+
 // grants lists those that live for which which is true; it looks only at what does
 // not change.
 func (r *rooms) grants(which func(*grant) bool) (list []*grant) {

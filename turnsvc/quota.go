@@ -41,11 +41,21 @@ func (q *quota) limits() (total, perAddr int) {
 	return q.total, q.perAddr
 }
 
-// take counts one allocation, unless that would be one too many.
-func (q *quota) take(user string, from netip.Prefix) bool {
+// perMember is how many there may be for one user and from one source.
+func (q *quota) perMember() (perUser, perAddr int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.draining || q.all >= q.total || q.users[user] >= q.perUser || q.sources[from] >= q.perAddr {
+	return q.perUser, q.perAddr
+}
+
+// take counts one allocation, unless that would be one too many.
+func (q *quota) take(user string, from netip.Prefix) bool { return q.takeBeside(user, from, 0, 0) }
+
+// takeBeside is take where the user and the source have some elsewhere.
+func (q *quota) takeBeside(user string, from netip.Prefix, ofUser, ofSource int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.draining || q.all >= q.total || q.users[user]+ofUser >= q.perUser || q.sources[from]+ofSource >= q.perAddr {
 		return false
 	}
 	q.all++

@@ -141,6 +141,26 @@ func (s *Server) greet(ctx context.Context, stream *gate.Stream) {
 	}
 }
 
-func (s *Server) giveBack(g *grant) { s.quota.giveBack(g.owner, g.source()) }
+// take counts an allocation, here and for the other servers of a fleet.
+func (s *Server) take(g *grant) bool {
+	counts := s.cfg.Counts
+	if counts == nil {
+		return s.quota.take(g.owner, g.source())
+	}
+	ofUser, ofSource := counts.Elsewhere(g.shared(), g.source())
+	ok := s.quota.takeBeside(g.owner, g.source(), ofUser, ofSource)
+	if ok {
+		counts.Count(g.shared(), g.source(), 1)
+	}
+	return ok
+}
+
+// giveBack undoes a take.
+func (s *Server) giveBack(g *grant) {
+	s.quota.giveBack(g.owner, g.source())
+	if counts := s.cfg.Counts; counts != nil {
+		counts.Count(g.shared(), g.source(), -1)
+	}
+}
 
 func (s *Server) refuseFrame() { s.count.frames.Add(1) }

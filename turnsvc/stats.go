@@ -118,6 +118,10 @@ func (s *Server) InUse(client netip.Addr) (all, ofAddr int) {
 // Capacity is how many allocations there may be, in all and for one client address.
 func (s *Server) Capacity() (all, perAddr int) { return s.quota.limits() }
 
+// PerMember is how many allocations there may be for one user and for one client
+// address.
+func (s *Server) PerMember() (perUser, perAddr int) { return s.quota.perMember() }
+
 // Stats is what the server did until now.
 func (s *Server) Stats() Stats {
 	c := &s.count

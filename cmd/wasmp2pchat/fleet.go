@@ -23,7 +23,8 @@ import (
 type member struct {
 	db      *redisdb.DB
 	fleet   *fleet.Fleet
-	relays  *relays.Fleet   // nil until there is a relay
+	relays  *relays.Fleet // nil until there is a relay
+	counts  *relays.Counts
 	rooms   *redisrooms.Bus // nil: other nodes have the rooms
 	secrets atomic.Pointer[fingerprints]
 	// endThose ends what somebody has who was banned: the operator's.

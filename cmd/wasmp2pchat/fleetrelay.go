@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
@@ -15,12 +16,13 @@ import (
 // relayMessages is the kind of what relays tell one another.
 const relayMessages = "turn"
 
-// relayNode is the name of the relay in its fleet; empty: it is alone.
-func (c *config) relayNode() string {
-	if !c.inFleet() {
-		return ""
+// share has the relay of this process count with the others of the fleet.
+func (m *member) share(cfg *config, settings *turnsvc.Config) {
+	if m == nil {
+		return
 	}
-	return c.nodeID()
+	m.counts = relays.NewCounts(roomkey.Seal(cfg.RoomSecret.reveal(), "turn counts 1"))
+	settings.Node, settings.Moved, settings.Counts = cfg.nodeID(), m.moved, m.counts
 }
 
 // joinRelays makes the relay of this process, if it plays that role, one of those of
@@ -30,7 +32,7 @@ func (m *member) joinRelays(cfg *config, relay *turnsvc.Server, state *readiness
 		Node: cfg.nodeID(), Region: string(cfg.Node.Region), Draining: state.drains, Nodes: new(relayList).of(m.fleet.Nodes),
 		Tell:    func(node string, message []byte) { m.fleet.Tell(node, relayMessages, message) },
 		TellAll: func(message []byte) { m.fleet.TellAll(relayMessages, message) },
-		Up:      m.db.Up, Log: log,
+		Up:      m.db.Up, Counts: m.counts, Log: log,
 	}
 	if cfg.plays(roleTURN) {
 		settings.Relay = relay
@@ -58,7 +60,7 @@ func (l *relayList) of(nodes func() []fleet.Node) func() []relays.Node {
 		l.from, l.list = now, make([]relays.Node, 0, len(now))
 		for _, n := range now {
 			l.list = append(l.list, relays.Node{
-				ID: n.ID, Region: n.Region, URLs: n.TURN, At: n.Relays, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
+				ID: n.ID, Epoch: n.Epoch, Region: n.Region, URLs: n.TURN, At: n.Relays, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
 				Draining: n.Draining || n.TURNDraining, Spent: n.OverBudget,
 			})
 		}
@@ -68,9 +70,7 @@ func (l *relayList) of(nodes func() []fleet.Node) func() []relays.Node {
 
 // moved is told of rooms whose members relay by other addresses here than before.
 func (m *member) moved(room string) {
-	if m != nil && m.relays != nil {
-		m.relays.Moved(room)
-	}
+	m.relays.Moved(room)
 }
 
 // endRoom ends what the relay has of a room, wherever that is.

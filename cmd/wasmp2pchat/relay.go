@@ -19,11 +19,11 @@ import (
 func openRelay(ctx context.Context, cfg *config, node *member, secrets []string, f *front, state *readiness, seen *witness.Witness, events chronicle, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
 	issuer := turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL}
 	credentials = newMint(issuer)
-	relay, err = listenRelay(ctx, cfg, secrets, f, events, func() {
+	relay, err = listenRelay(ctx, cfg, node, secrets, f, events, func() {
 		credentials.setURLs(relay.URLs())
 		state.relayIsOffered()
 		node.changed()
-	}, watch(seen), node.moved, log)
+	}, watch(seen), log)
 	if err == nil && node != nil {
 		node.joinRelays(cfg, relay, state, log)
 		credentials.fleet, credentials.others = node.relays, relays.NewMinters(issuer)
@@ -33,8 +33,8 @@ func openRelay(ctx context.Context, cfg *config, node *member, secrets []string,
 
 // listenRelay opens the relay as the settings say, and behind the public port.
 // Offered is called when clients can come by other URLs than before, saw with what
-// comes, and moved of rooms whose members relay by other addresses than before.
-func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, events chronicle, offered func(), saw func(turnsvc.Sight), moved func(room string), log *slog.Logger) (*turnsvc.Server, error) {
+// comes.
+func listenRelay(ctx context.Context, cfg *config, node *member, secrets []string, f *front, events chronicle, offered func(), saw func(turnsvc.Sight), log *slog.Logger) (*turnsvc.Server, error) {
 	limits := relayLimits(cfg)
 	settings := turnsvc.Config{
 		Realm:   cmp.Or(cfg.TURN.Realm, cfg.Domain, "wasmp2pchat"),
@@ -48,11 +48,11 @@ func listenRelay(ctx context.Context, cfg *config, secrets []string, f *front, e
 		DataPlane: cfg.TURN.DataPlane,
 		Peers:     cfg.TURN.Peers, AllowPeers: limits.AllowPeers, DenyPeers: limits.DenyPeers,
 		DrainTimeout: drainTimeout, Offered: offered, Saw: saw, Happened: events.relayed, Log: log,
-		Node: cfg.relayNode(), Moved: moved,
 	}
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
 		settings.TLS.NextProtos = nil // TURN has none
 	}
+	node.share(cfg, &settings)
 	if !cfg.plays(roleTURN) {
 		leaveRelaying(&settings)
 	}

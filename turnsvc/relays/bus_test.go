@@ -19,6 +19,7 @@ type bus struct {
 	mu     sync.Mutex
 	down   bool
 	fleets map[string]*Fleet
+	counts map[string]*Counts
 	nodes  map[string]Node // that live; what a node announces of itself is asked of it
 	inbox  map[string]chan [2]string
 	sent   map[string]int // by kind
@@ -26,14 +27,14 @@ type bus struct {
 }
 
 func newBus() *bus {
-	return &bus{fleets: map[string]*Fleet{}, nodes: map[string]Node{}, inbox: map[string]chan [2]string{}, sent: map[string]int{}}
+	return &bus{counts: map[string]*Counts{}, fleets: map[string]*Fleet{}, nodes: map[string]Node{}, inbox: map[string]chan [2]string{}, sent: map[string]int{}}
 }
 
 // node adds a node with a relay that only remembers, or with none.
 func (b *bus) node(t *testing.T, id, region string, r Relay) *Fleet {
 	t.Helper()
 	f := New(Config{
-		Node: id, Region: region, Relay: r, Nodes: b.list,
+		Node: id, Region: region, Relay: r, Nodes: b.list, Counts: b.counts[id],
 		Tell:    func(node string, message []byte) { b.tell(t, id, node, message) },
 		TellAll: func(message []byte) { b.tell(t, id, "", message) },
 		Up:      func() bool { b.mu.Lock(); defer b.mu.Unlock(); return !b.down },
@@ -116,6 +117,7 @@ type memo struct {
 	said  []string
 	ended map[string]bool
 	near  map[string][]netip.Addr
+	ends  func(user string, source netip.Prefix, n int)
 }
 
 func newMemo(id string) *memo {
@@ -214,6 +216,14 @@ func (r *memo) EndRoom(room string) {
 	r.ended[room] = true
 	delete(r.knows, room)
 	delete(r.holds, room)
+}
+func (r *memo) PerMember() (perUser, perAddr int) { return 8, 32 }
+func (r *memo) EndYoungest(user string, source netip.Prefix, most int, _ time.Duration) int {
+	r.note("end %d of %q %v", most, user, source)
+	if r.ends != nil {
+		r.ends(user, source, most)
+	}
+	return most
 }
 func (r *memo) EndUser(owner string) { r.note("end user %s", owner) }
 func (r *memo) EndFrom(network netip.Prefix) int {

@@ -39,6 +39,8 @@ type Relay interface {
 	Expect(server, room string)
 	Elsewhere(server, room string, list []turnsvc.Relayed) bool
 	SetNeighbours(at map[string][]netip.Addr)
+	PerMember() (perUser, perAddr int)
+	EndYoungest(user string, source netip.Prefix, most int, age time.Duration) int
 	EndRoom(room string)
 	EndUser(owner string)
 	EndFrom(network netip.Prefix) int
@@ -49,6 +51,9 @@ type Config struct {
 	Node, Region string // of this one
 	// Relay is that of this node; nil: it has none, and hands out those of others.
 	Relay Relay
+	// Counts are those of this node, which its relay has (turnsvc.Config); nil: nobody
+	// counts.
+	Counts *Counts
 	// Draining reports that this node takes nobody new. nil: it never does.
 	Draining func() bool
 	// Nodes are those that live, as they were announced; of this one nothing counts.
@@ -75,6 +80,7 @@ type Stats struct {
 	Unsaid  uint64 // ends that were never told: too many waited
 	Away    uint64 // rooms sent to the relay of another node
 	Nobody  uint64 // rooms for which no relay took anybody
+	Shed    uint64 // allocations ended because others had used up the limit meanwhile
 }
 
 // Fleet is the relays of a fleet as one node sees them. All methods may be called by
@@ -139,7 +145,12 @@ func (f *Fleet) nodes() []Node {
 func (f *Fleet) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var shed uint64
+	if f.cfg.Counts != nil {
+		shed = f.cfg.Counts.shed.Load()
+	}
 	return Stats{
+		Shed:  shed,
 		Links: len(f.links.byRoom), Waiting: len(f.ends),
 		Told: f.told.Load(), Heard: f.heard.Load(), Refused: f.refused.Load(),
 		Unsaid: f.unsaid.Load(), Away: f.away.Load(), Nobody: f.nobody.Load(),
@@ -177,6 +188,7 @@ func (f *Fleet) tick(now time.Time) {
 		}
 		f.cfg.Relay.SetNeighbours(at)
 		f.repeat(now)
+		f.count(now)
 	}
 	f.tellEnds()
 }
@@ -213,6 +225,10 @@ func (f *Fleet) Hear(from string, text []byte) {
 		f.connect(m.Room, false, m.Nodes...)
 	case kindEnd:
 		f.hearEnds(from, &m)
+	case kindCounts:
+		if f.cfg.Counts != nil {
+			f.cfg.Counts.hear(from, &m)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 	maxUser    = turnsvc.MaxUsernameBytes
 	maxNodes   = 4   // that the members of one room are at, beside this one
 	maxEnds    = 128 // rooms, users and networks that have ended, in one message
-	entryBytes = 10
+	entryBytes = keyBytes + countBytes
 	maxCounts  = 256 // entries
 )
 
@@ -47,7 +47,8 @@ type message struct {
 	Users    []string       `json:"u,omitempty"`
 	Networks []netip.Prefix `json:"w,omitempty"`
 
-	Whole  bool   `json:"f,omitempty"` // counts: a first part of all; what was known before is over
+	Whole  bool   `json:"f,omitempty"` // counts: the first part of all
+	Done   bool   `json:"d,omitempty"` // counts: the last part of all; what was known before is over
 	Counts []byte `json:"c,omitempty"` // entries of counts.go
 }
 
