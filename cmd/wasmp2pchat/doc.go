@@ -23,12 +23,14 @@
 //	main.go          what the arguments say
 //	serve.go         the server on one page; beside it, in that order
 //	  state.go       secrets and bans that are kept
+//	  fleet.go       what is shared with other nodes: fleetlobby.go, fleetrelay.go,
+//	                 fleetmetrics.go; node.go: what a node is called
 //	  front.go       the public port, with tls.go, addresses.go and sockets.go
 //	  relay.go       STUN and TURN, with mint.go, warm.go and turnkeys.go; fleetrelay.go:
 //	                 those of other nodes
 //	  timeline.go    what happens in rooms, in the words of timelines
 //	  fairuse.go     limits of visitors, and descriptors.go (_unix, _other): what they share
-//	  web.go         what answers on the public port: check.go, probes.go, turnapi.go, version.go
+//	  web.go         what answers on the public port, by roles.go: check.go, probes.go, turnapi.go, version.go
 //	  operator.go    what answers on ADMIN_ADDR: admin.go, facts.go, metrics.go,
 //	                 metrictable.go, frontmetrics.go
 //	  stages.go      start and end; manager.go: systemd is told; logger.go
