@@ -75,7 +75,7 @@ func (p *Pool) admit(e *entry, now time.Duration) {
 
 // hold keeps e until its turn, which is the next or the last.
 func (p *Pool) hold(e *entry, now time.Duration, next bool) {
-	p.put(e, held)
+	p.put(e, kept)
 	e.enrol(e.crowd.held, next)
 	p.wake(e, now)
 }

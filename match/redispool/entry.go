@@ -56,7 +56,7 @@ type entry struct {
 	tab   *list.Element // behind another of its user
 
 	guest   guest         // promised: who has come
-	room    room          // promised: where they are to meet
+	room    venue         // promised: where they are to meet
 	partner string        // asking: the user of the partner, as Redis has him
 	proxy   *match.Ticket // in the local pool
 }
@@ -67,7 +67,7 @@ type spot uint8
 const (
 	nowhere  spot = iota // it is to be offered when its visitor rests
 	resting              // its cool-down goes on
-	held                 // one of a crowd, whose turn it is not
+	kept                 // one of a crowd, whose turn it is not
 	behind               // another ticket of its user stands before it
 	standing             // in Redis, or on its way there
 )

@@ -127,7 +127,7 @@ func (p *Pool) call(e *entry) {
 
 // promise is what e's node decides when e says yes: where the two meet.
 func (p *Pool) promise(e *entry, m *letter) {
-	r := room{name: e.prepared(), url: p.cfg.URL, at: time.Now()}
+	r := venue{name: e.prepared(), url: p.cfg.URL, at: time.Now()}
 	if r.name == "" {
 		r.name = p.cfg.RoomName()
 	}
@@ -137,7 +137,7 @@ func (p *Pool) promise(e *entry, m *letter) {
 }
 
 // meeting is what one of the two is told.
-func (p *Pool) meeting(e *entry, r *room, partner *guest, side wire.Side, home, theirs string) match.Meeting {
+func (p *Pool) meeting(e *entry, r *venue, partner *guest, side wire.Side, home, theirs string) match.Meeting {
 	first, second := e.tags, partner.tags
 	if side == wire.SideB {
 		first, second = second, first

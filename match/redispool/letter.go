@@ -31,7 +31,7 @@ type letter struct {
 	kind     letterKind
 	to, from name
 	guest    guest // M: who came; Y: who has waited
-	room     room  // Y
+	room     venue // Y
 }
 
 // guest is what a node tells another of one of the two.
@@ -41,8 +41,8 @@ type guest struct {
 	prepared bool // has prepared a room
 }
 
-// room is where the two are to meet, as A's node has decided.
-type room struct {
+// venue is where the two are to meet, as A's node has decided.
+type venue struct {
 	name, id string // Meeting.RoomName and RoomID
 	url      string // Meeting.URL
 	relay    string // Meeting.Relay
@@ -100,7 +100,7 @@ func (g *guest) append(b []byte) []byte {
 	return b
 }
 
-func (r *room) append(b []byte) []byte {
+func (r *venue) append(b []byte) []byte {
 	b = appendText(b, r.name)
 	b = appendText(b, r.id)
 	b = appendText(b, r.url)
@@ -181,8 +181,8 @@ func (s *scanner) guest() (g guest) {
 	return g
 }
 
-func (s *scanner) room() room {
-	r := room{name: s.text(), id: s.text(), url: s.text(), relay: s.text()}
+func (s *scanner) venue() venue {
+	r := venue{name: s.text(), id: s.text(), url: s.text(), relay: s.text()}
 	r.at, r.order = time.UnixMilli(s.int()), s.int()
 	return r
 }
@@ -209,7 +209,7 @@ func parseLetter(text string) (l letter, err error) {
 	case letterMatch:
 		l.guest = s.guest()
 	case letterYes:
-		l.room = s.room()
+		l.room = s.venue()
 		l.guest = s.guest()
 	case letterNo, letterCommit, letterRefuse:
 	default:

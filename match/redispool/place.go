@@ -174,7 +174,7 @@ func (p *Pool) comeForward(e *entry, now time.Duration) {
 		p.arrive(e, now)
 	}
 	p.settle(e.crowd, now)
-	if e.spot == held && !e.among && e.life.stage == arriving && now-e.since >= match.CrowdWait {
+	if e.spot == kept && !e.among && e.life.stage == arriving && now-e.since >= match.CrowdWait {
 		e.among, e.opened = true, p.isOpen(e, now)
 		p.happens(e, event{kind: offered})
 	}

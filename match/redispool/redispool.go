@@ -129,9 +129,11 @@ type Stats struct {
 	Degraded time.Time // since when it pairs without Redis; zero: it does not
 }
 
-// New returns a pool that is not served yet.
+// New returns a pool that is not served yet. The DB is served after it.
 func New(cfg Config) *Pool {
-	return newPool(cfg, newRedis(cfg.DB, cmp.Or(cfg.Name, "0")))
+	p := newPool(cfg, newRedis(cfg.DB, cmp.Or(cfg.Name, "0")))
+	cfg.DB.Watch(p.watch)
+	return p
 }
 
 func newPool(cfg Config, s store) *Pool {
