@@ -115,8 +115,8 @@ func TestHideMyIP(t *testing.T) {
 	w := newWorld(t, natlab.FullCone, natlab.FullCone)
 	w.a.visit(site + "?relay=1")
 	w.meet()
-	w.a.shows("relay-udp")
-	w.b.shows("relay-udp")
+	w.a.showsRelay()
+	w.b.showsRelay()
 	if got := w.a.connection().Policy; got != "relay" {
 		t.Errorf("iceTransportPolicy of A = %q, want relay", got)
 	}

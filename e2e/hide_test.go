@@ -31,7 +31,7 @@ func TestHiddenOnTheWire(t *testing.T) {
 			s := w.newStranger(natlab.SideB)
 			s.meets()
 			hidden.becomes(chatting)
-			hidden.shows("relay-udp")
+			hidden.showsRelay()
 			s.says(1, "where are you?")
 			hidden.hears("where are you?")
 			s.isTold("typ relay")

@@ -105,6 +105,15 @@ func (tab *tab) shows(path string) {
 	tab.wait(fmt.Sprintf(`document.getElementById("path").dataset.path === %q`, path))
 }
 
+// showsRelay waits until the path goes by a relay, over whatever transport: where
+// there is no delay, TCP wins if the first Allocate over UDP is lost, and Chromium
+// loses it now and then while it opens its socket. It asks again after 250 ms, and
+// when it has a working pair by then it takes no further candidates.
+func (tab *tab) showsRelay() {
+	tab.t.Helper()
+	tab.wait(`document.getElementById("path").dataset.path.startsWith("relay-")`)
+}
+
 // close closes the tab as its x does.
 func (tab *tab) close() {
 	tab.t.Helper()
