@@ -13,6 +13,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
+	"github.com/wasmp2pchat/wasmp2pchat/match/redispool"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/signal/redisrooms"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
@@ -26,6 +27,9 @@ type member struct {
 	relays  *relays.Fleet // nil until there is a relay
 	counts  *relays.Counts
 	rooms   *redisrooms.Bus // nil: other nodes have the rooms
+	pairs   bool            // it has a lobby
+	pool    *redispool.Pool // of that; nil until there is one
+	url     string          // where browsers reach the rooms of this node; empty: anywhere
 	secrets atomic.Pointer[fingerprints]
 	// endThose ends what somebody has who was banned: the operator's.
 	endThose atomic.Pointer[func(rooms []string, addr netip.Addr, byAddr bool) (int, int)]
@@ -47,8 +51,9 @@ func joinFleet(cfg *config, log *slog.Logger) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%sREDIS_URL: %w", prefix, err)
 	}
-	m := &member{db: db, log: log}
+	m := &member{db: db, log: log, pairs: cfg.plays(roleMatch)}
 	if cfg.plays(roleSignal) {
+		m.url = string(cfg.Node.URL)
 		m.rooms = redisrooms.New(redisrooms.Config{DB: db, Node: cfg.nodeID(), Log: log})
 	}
 	m.reload(cfg)
@@ -82,9 +87,17 @@ func (m *member) announce(self func() admin.Node, turn func() []string) {
 		return fleet.Announcement{
 			Version: n.Version, Roles: n.Roles, TURN: turn(), Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
 			Relays: relay.At, OverBudget: relay.Spent, TURNDraining: relay.Draining,
-			Draining: n.Draining, Online: n.Online, Waiting: n.Waiting, RoomSecrets: prints.room, TURNSecrets: prints.turn,
+			Draining: n.Draining, Online: n.Online, Waiting: m.waiting(), RoomSecrets: prints.room, TURNSecrets: prints.turn,
 		}
 	})
+}
+
+// waiting is how many wait at this node: its lobby knows of all nodes.
+func (m *member) waiting() int {
+	if m.pool == nil {
+		return 0
+	}
+	return m.pool.Stats().Waiting
 }
 
 // trunks is how rooms of this node reach those of others; nil: there are none.
@@ -179,7 +192,7 @@ func (m *member) nodes(self admin.Node) []admin.Node {
 		}
 		if n.Self {
 			node = self
-			node.Epoch = n.Epoch
+			node.Epoch, node.Waiting = n.Epoch, m.waiting()
 		}
 		list = append(list, node)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -148,5 +149,39 @@ func TestNodesSayThatSecretsDiffer(t *testing.T) {
 	one.log.await(t, 1, `"msg":"the fleet agrees again"`)
 	if lines := one.log.with(`"msg":"the fleet is at odds"`); len(lines) != 1 {
 		t.Errorf("the log says it %d times, want once: %q", len(lines), lines)
+	}
+}
+
+// TestTwoAtTwoNodesChat is the story of START in a fleet: one who waits at one node
+// and one who comes to another meet, whether nodes have URLs of their own or not.
+func TestTwoAtTwoNodesChat(t *testing.T) {
+	t.Parallel()
+	for name, withURLs := range map[string]bool{"with NODE_URL": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := redistest.Start(t)
+			var nodes []*server
+			for _, id := range []string{"n1", "n2"} {
+				settings := fleetOf(redis, id)
+				if withURLs {
+					addr := "127.0.0.1:" + strconv.Itoa(freePort(t))
+					settings = append(settings, "ADDR="+addr, "NODE_URL=http://"+addr)
+				}
+				nodes = append(nodes, startServer(t, settings...))
+			}
+			for _, s := range nodes {
+				until(t, "each lists both", func() bool { return len(nodesAt(t, s)) == 2 })
+			}
+			a := openTerminal(t, nodes[0].url)
+			a.expect("* looking")
+			until(t, "one waits at the first", func() bool { return nodesAt(t, nodes[1])["n1"].Waiting == 1 })
+			b := openTerminal(t, nodes[1].url)
+			a.expect("* connected")
+			b.expect("* connected")
+			a.say("bonjour from the first node")
+			b.expect("stranger: bonjour from the first node")
+			b.say("bonjour from the second")
+			a.expect("stranger: bonjour from the second")
+		})
 	}
 }

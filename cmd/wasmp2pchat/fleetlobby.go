@@ -5,6 +5,7 @@ import (
 
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/match/redisbans"
+	"github.com/wasmp2pchat/wasmp2pchat/match/redispool"
 )
 
 // lobby is what the lobby of a node in a fleet has beside that of a server that is
@@ -15,6 +16,10 @@ func (m *member) lobby(cfg match.Config) match.Config {
 		return cfg
 	}
 	cfg.Fleet, cfg.Node = m.fleet, m.fleet.ID()
+	if m.pairs {
+		m.pool = m.openPool(cfg.PoolConfig)
+		cfg.Pool = m.pool
+	}
 	here := cfg.Online
 	cfg.Online = func() int { return here() + m.onlineElsewhere() }
 	cfg.Banned = func(rooms []string, network netip.Prefix) {
@@ -23,6 +28,16 @@ func (m *member) lobby(cfg match.Config) match.Config {
 		}
 	}
 	return cfg
+}
+
+// openPool is the pool that the fleet has in common. Two who meet by it join the
+// room where the one was who had waited, if that node has rooms.
+func (m *member) openPool(cfg match.PoolConfig) *redispool.Pool {
+	settings := redispool.Config{PoolConfig: cfg, DB: m.db, Node: m.fleet.ID(), URL: m.url, Relay: m.relays.Relay, Log: m.log}
+	if m.rooms != nil {
+		settings.Claim = m.rooms.Own
+	}
+	return redispool.New(settings)
 }
 
 // onlineElsewhere is how many are at the other nodes, as of two seconds ago at most.

@@ -133,7 +133,7 @@ func (p *Pool) promise(e *entry, m *letter) {
 	}
 	r.id, r.relay = p.cfg.RoomID(r.name), p.cfg.Relay(r.name)
 	e.room, e.guest = r, m.guest
-	p.todo.claims = append(p.todo.claims, r.name)
+	p.todo.claims = append(p.todo.claims, r.id)
 }
 
 // meeting is what one of the two is told.

@@ -19,12 +19,12 @@ const forever = 365 * 24 * time.Hour
 func (p *Pool) forLocal(cfg match.PoolConfig) match.PoolConfig {
 	cfg.MaxWait = forever
 	cfg.RoomID = func(name string) string { // it makes two meet there: nobody is told yet
-		p.cfg.Claim(name)
-		relay := p.cfg.Relay(name)
+		id, relay := p.cfg.RoomID(name), p.cfg.Relay(name)
+		p.cfg.Claim(id)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.relays[name] = relay
-		return p.cfg.RoomID(name)
+		return id
 	}
 	return cfg
 }

@@ -46,7 +46,7 @@ type Config struct {
 	// Relay is the node whose relay two in a room of this node are to use. It must
 	// not wait. nil: none is named.
 	Relay func(room string) string
-	// Claim is told the name of a room that this node is to keep, before anybody
+	// Claim is told the id of a room that this node is to keep, before anybody
 	// else is. It must not wait. nil: nobody is told.
 	Claim func(room string)
 

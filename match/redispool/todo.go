@@ -13,7 +13,7 @@ type todo struct {
 	news   []match.Visitor
 	probes []match.Visitor
 	pairs  []pair
-	claims []string        // rooms of which nobody knows yet
+	claims []string        // ids of rooms of which nobody knows yet
 	lends  []*match.Ticket // proxies, to be offered to the local pool
 }
 
