@@ -94,7 +94,7 @@ type config struct {
 // nodeConfig is what one node of a fleet has for itself.
 type nodeConfig struct {
 	ID     nodeName `env:"ID"     help:"name of this node, which no other has: letters, digits, - and _; unset: the host's name, up to the first dot"`
-	URL    nodeURL  `env:"URL"    help:"URL at which browsers reach this very node, such as https://n1.example.org: the two of a room come to one node; unset: wherever the load balancer sends them, and nodes pass on what they say"`
+	URL    nodeURL  `env:"URL"    help:"URL at which browsers reach this very node, such as https://n1.example.org: the two of a room come to one node; unset: wherever the load balancer sends them, and nodes pass on what they say; the name of a load balancer belongs into ALLOWED_ORIGINS then"`
 	Region nodeName `env:"REGION" help:"where this node is, such as eu: a relay of the same region is preferred"`
 }
 

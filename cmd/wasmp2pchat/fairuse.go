@@ -65,10 +65,15 @@ func openBans(cfg *config, roomSecret string, store match.BanStore, log *slog.Lo
 	return bans, nil
 }
 
-// webSocketLimits is what is checked before any WebSocket is opened.
-func webSocketLimits(cfg *config, log *slog.Logger) wsconn.Limits {
+// webSocketLimits is what is checked before any WebSocket is opened. The pages of a
+// fleet open those of every node.
+func webSocketLimits(cfg *config, node *member, log *slog.Logger) wsconn.Limits {
+	origins := texts(cfg.AllowedOrigins)
+	if node != nil && cfg.Domain != "" {
+		origins = append(origins, "https://"+cfg.Domain)
+	}
 	return wsconn.Limits{
-		Origins: texts(cfg.AllowedOrigins), TrustedProxies: cfg.TrustedProxies,
+		Origins: origins, Fellow: node.fellow(), TrustedProxies: cfg.TrustedProxies,
 		MaxPerAddr: cfg.WS.MaxPerIP, RatePerAddr: float64(cfg.WS.RatePerIP), MaxTotal: shareDescriptors(cfg.TURN.MaxAllocations).webSockets,
 		Log: log,
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,8 @@ type member struct {
 	// endThose ends what somebody has who was banned: the operator's.
 	endThose atomic.Pointer[func(rooms []string, addr netip.Addr, byAddr bool) (int, int)]
 	log      *slog.Logger
-	warned   []string // what the log has been told of; look's own
+	strange  sync.Once // a page of another origin has come
+	warned   []string  // what the log has been told of; look's own
 }
 
 // fingerprints are what the others may know of this node's secrets, the newest
@@ -91,6 +93,30 @@ func (m *member) announce(self func() admin.Node, turn func() []string) {
 		}
 	})
 }
+
+// fellow tells whether a page has come from a node of the fleet: it opens WebSockets
+// at another one, where the room is. Where there are node URLs, the log says once
+// that a page was refused: that of a load balancer's name has to be allowed. nil:
+// there is no fleet.
+func (m *member) fellow() func(origin string) bool {
+	if m == nil {
+		return nil
+	}
+	return func(origin string) bool {
+		if slices.ContainsFunc(m.fleet.Nodes(), func(n fleet.Node) bool { return nodeURL(n.URL).isFrom(origin) }) {
+			return true
+		}
+		if m.url != "" {
+			m.strange.Do(func() {
+				m.log.Warn("a page of another origin may open no websockets here: if it is yours, set ALLOWED_ORIGINS on every node", "origin", origin[:min(len(origin), maxOrigin)])
+			})
+		}
+		return false
+	}
+}
+
+// maxOrigin is how much of an origin stands in the log.
+const maxOrigin = 256
 
 // waiting is how many wait at this node: its lobby knows of all nodes.
 func (m *member) waiting() int {
@@ -175,6 +201,9 @@ func (m *member) warnings() []string {
 	for _, text := range m.fleet.Differences() {
 		list = append(list, "secrets differ: "+text)
 	}
+	if m.fleet.Twin() {
+		list = append(list, "two processes are called "+m.fleet.ID()+": set "+prefix+"NODE_ID to another name on one of them")
+	}
 	return list
 }
 
@@ -190,7 +219,9 @@ func (m *member) nodes(self admin.Node) []admin.Node {
 			ID: n.ID, Epoch: n.Epoch, URL: n.URL, Region: n.Region, Roles: n.Roles, Version: n.Version, Draining: n.Draining,
 			Online: n.Online, Waiting: n.Waiting, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
 		}
-		if n.Self {
+		if !n.Self {
+			node.LagMS = max(0, time.Since(n.Heard).Milliseconds())
+		} else {
 			node = self
 			node.Epoch, node.Waiting = n.Epoch, m.waiting()
 		}

@@ -109,8 +109,17 @@ func TestNodesOfAFleet(t *testing.T) {
 	if seen.URL != "http://n1.example.org" || seen.Region != "eu" || !slices.Equal(seen.Roles, []string{"web", "match", "signal", "turn"}) || seen.MaxAllocations == 0 || seen.Epoch == "" || seen.Epoch != own.Epoch {
 		t.Errorf("the other one sees %+v", seen)
 	}
+	if seen.LagMS > 5000 || own.LagMS != 0 {
+		t.Errorf("the first one has told its state %d ms ago, says the second, and %d ms, says itself", seen.LagMS, own.LagMS)
+	}
 	if seen := nodesAt(t, one)["n2"]; !slices.Equal(seen.Roles, []string{"match", "signal"}) || seen.MaxAllocations != 0 || seen.URL != "" {
 		t.Errorf("the first one sees %+v", seen)
+	}
+
+	for origin, ok := range map[string]bool{"http://n1.example.org": true, "http://n2.example.org": false, "https://n1.example.org": false, two.url: true} {
+		if status := fromPage(t, two.url+"/signaling", origin); (status != http.StatusForbidden) != ok {
+			t.Errorf("a page of %s is answered %d, want it let in: %v", origin, status, ok)
+		}
 	}
 
 	client := &admin.Client{URL: two.admin, HTTP: http.DefaultClient}
@@ -121,6 +130,32 @@ func TestNodesOfAFleet(t *testing.T) {
 	must(t, two.stop())
 	until(t, "the second has gone", func() bool { return len(nodesAt(t, one)) == 1 })
 	one.log.calm(t, "no public address found")
+}
+
+// fromPage asks for something as a page of another site does.
+func fromPage(t *testing.T, url, origin string) (status int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	must(t, err)
+	req.Header.Set("Origin", origin)
+	resp, err := http.DefaultClient.Do(req)
+	must(t, err)
+	must(t, resp.Body.Close())
+	return resp.StatusCode
+}
+
+// TestTwoOfOneName holds that two processes with one NODE_ID are warned of at both,
+// until one of them has gone.
+func TestTwoOfOneName(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	one, two := startServer(t, fleetOf(redis, "n1")...), startServer(t, fleetOf(redis, "n1")...)
+	warns := func(s *server) bool {
+		return strings.Contains(s.ready(t), "\nwarning: two processes are called n1: set WASMP2PCHAT_NODE_ID")
+	}
+	until(t, "both warn", func() bool { return warns(one) && warns(two) })
+	must(t, two.stop())
+	until(t, "the warning has gone", func() bool { return !warns(one) })
 }
 
 // TestNodesSayThatSecretsDiffer holds that a secret which one node has alone is

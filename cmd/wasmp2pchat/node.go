@@ -75,14 +75,13 @@ func (n *nodeURL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// origin is what a browser says of a page that it has from there; empty: there is
-// no URL.
-func (n nodeURL) origin() string {
-	u, err := url.Parse(string(n))
-	if err != nil || u.Host == "" {
-		return ""
+// isFrom reports whether a browser says that origin of a page that it has from
+// there.
+func (n nodeURL) isFrom(origin string) bool {
+	if len(origin) > len(n) || !strings.EqualFold(string(n[:len(origin)]), origin) {
+		return false
 	}
-	return u.Scheme + "://" + u.Host
+	return strings.Count(origin, "/") == len("//") && (len(origin) == len(n) || n[len(origin)] == '/')
 }
 
 // redisURL is where the fleet meets. All of it is a secret: a password may stand

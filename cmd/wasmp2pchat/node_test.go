@@ -44,10 +44,18 @@ func TestURLsOfNodes(t *testing.T) {
 			t.Errorf("node URL %q = %q, %v; want %q", text, got, err, want)
 		}
 	}
-	for from, want := range map[nodeURL]string{"": "", "https://example.org:8443/n1": "https://example.org:8443"} {
-		if got := from.origin(); got != want {
-			t.Errorf("origin of %q = %q, want %q", from, got, want)
+	const url nodeURL = "https://example.org:8443/n1"
+	for origin, want := range map[string]bool{
+		"https://example.org:8443": true, "https://EXAMPLE.org:8443": true,
+		"": false, "null": false, "https:": false, "https:/": false, "https://": false, "https://example.org": false, "https://example.org:8443/": false,
+		"https://example.org:8443/n1": false, "https://example.org:8443/n1/n2": false, "http://example.org:8443": false,
+	} {
+		if got := url.isFrom(origin); got != want {
+			t.Errorf("%q is from %q: %v, want %v", url, origin, got, want)
 		}
+	}
+	if nodeURL("").isFrom("") || nodeURL("").isFrom("null") || !nodeURL("https://n1.example").isFrom("https://n1.example") {
+		t.Error("a page is from where no URL leads, or not from its own")
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 // the certificate.
 type reloader struct {
 	world       world
+	node        *member // nil: it is alone
 	level       *slog.LevelVar
 	relay       *turnsvc.Server
 	credentials *mint
@@ -118,7 +119,7 @@ func (r *reloader) change() ([]change, error) {
 	r.lobby.SetRules(matchRules(&cfg), fairUse(&cfg))
 	r.lobby.SetMaxMessage(int(cfg.WS.MaxMessage))
 	r.rooms.SetMaxMessage(int(cfg.WS.MaxMessage))
-	r.guard.SetLimits(webSocketLimits(&cfg, r.log))
+	r.guard.SetLimits(webSocketLimits(&cfg, r.node, r.log))
 	r.front.setLimits(&cfg)
 	for _, take := range r.others {
 		take(&cfg)

@@ -72,8 +72,8 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	}))
 	run := newOperator(cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
-	guard := wsconn.NewGuard(webSocketLimits(cfg, log.With("svc", "web")))
-	settings := &reloader{world: w, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload, node.reload}, log: log}
+	guard := wsconn.NewGuard(webSocketLimits(cfg, node, log.With("svc", "web")))
+	settings := &reloader{world: w, node: node, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload, node.reload}, log: log}
 	page, err := wasm.New()
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)

@@ -23,13 +23,14 @@ const maxSubscribers = 1 << 16
 // Limits is what a Guard checks before a connection is upgraded. The zero
 // value allows the same host as the only origin and sets no other limit.
 type Limits struct {
-	Origins        []string       // besides the same host: "https://example.org", exact; "*" allows all
-	MaxPerAddr     int            // connections at once per address (/64 for IPv6); 0: no limit
-	MaxTotal       int            // connections at once in all; 0: no limit
-	RatePerAddr    float64        // new connections a second per address; 0: no limit
-	Burst          int            // how many of them at once; 0: those of 4 seconds, at least 1
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
-	Log            *slog.Logger   // nil: silent
+	Origins        []string                 // besides the same host: "https://example.org", exact; "*" allows all
+	Fellow         func(origin string) bool // asked for an origin that is none of these; nil: it is refused
+	MaxPerAddr     int                      // connections at once per address (/64 for IPv6); 0: no limit
+	MaxTotal       int                      // connections at once in all; 0: no limit
+	RatePerAddr    float64                  // new connections a second per address; 0: no limit
+	Burst          int                      // how many of them at once; 0: those of 4 seconds, at least 1
+	TrustedProxies []netip.Prefix           // whose X-Forwarded-For counts
+	Log            *slog.Logger             // nil: silent
 }
 
 // Guard stands before the WebSockets of a server and counts them all
@@ -132,12 +133,13 @@ func (g *Guard) originAllowed(r *http.Request) bool {
 	if origin == "" || sameHost(origin, r.Host) {
 		return true
 	}
-	for _, allowed := range g.limits.Load().Origins {
+	limits := g.limits.Load()
+	for _, allowed := range limits.Origins {
 		if allowed == "*" || strings.EqualFold(allowed, origin) {
 			return true
 		}
 	}
-	return false
+	return limits.Fellow != nil && limits.Fellow(origin)
 }
 
 func sameHost(origin, host string) bool {

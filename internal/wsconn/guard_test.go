@@ -31,9 +31,10 @@ func TestOrigins(t *testing.T) {
 		"garbage":                         {"http://[::1", nil, http.StatusForbidden},
 		"an allowed one":                  {"https://app.example", []string{"https://app.example"}, http.StatusOK},
 		"an allowed host by other scheme": {"http://app.example", []string{"https://app.example"}, http.StatusForbidden},
+		"a fellow of the server":          {"https://n2.example", nil, http.StatusOK},
 		"any, where any is allowed":       {"https://evil.example", []string{"*"}, http.StatusOK},
 	} {
-		g := NewGuard(Limits{Origins: c.allowed})
+		g := NewGuard(Limits{Origins: c.allowed, Fellow: func(origin string) bool { return origin == "https://n2.example" }})
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://chat.example.org/signaling", nil)
 		if c.origin != "" {
 			r.Header.Set("Origin", c.origin)
