@@ -68,12 +68,13 @@ func examine(ctx context.Context, c rueidis.Client) error {
 	return nil
 }
 
-// advice is what an operator does about an answer that begins with code.
-func advice(code string) string {
+// advices are what an operator does about an answer, by how it begins; all are in
+// docs/redis.md.
+func advices() map[string]string {
 	return map[string]string{
 		"NOAUTH":      "it wants a password: write it into the address, redis://[user]:password@host",
 		"WRONGPASS":   "the user or the password in the address is wrong, or the user is off",
-		"NOPERM":      "the user may not do that: give it what the documentation of scaling lists for the ACL",
+		"NOPERM":      "the user may not do that: give it the rights in docs/redis.md",
 		"MISCONF":     "it cannot save to its disk and so takes no writes: make room there, or switch saving off, which we do not need (CONFIG SET save \"\")",
 		"READONLY":    "it is a replica: name the primary in the address, or the Sentinels that know it",
 		"OOM":         "its memory is full: raise its maxmemory, or give us a server of our own",
@@ -83,7 +84,7 @@ func advice(code string) string {
 		"CLUSTERDOWN": "its cluster has slots that nobody serves: see CLUSTER INFO there",
 		"BUSY":        "it runs a script of somebody that does not end: SCRIPT KILL there",
 		"DENIED":      "it is in protected mode: set a password there, or bind it to an address that is not public",
-	}[code]
+	}
 }
 
 // explain says in words what is wrong, the same for the same fault: what changes
@@ -93,9 +94,9 @@ func explain(err error) error {
 		text := answer.Error()
 		code, _, _ := strings.Cut(text, " ")
 		if code == "NOPERM" { // which names the command, or the key
-			return fmt.Errorf("%s (%s)", advice(code), text)
+			return fmt.Errorf("%s (%s)", advices()[code], text)
 		}
-		if words := advice(code); words != "" {
+		if words := advices()[code]; words != "" {
 			return fmt.Errorf("%s (%s)", words, code)
 		}
 		return errors.New(text)
@@ -109,7 +110,7 @@ func explain(err error) error {
 	case errors.Is(err, errForgot), errors.Is(err, errOld), errors.Is(err, errSilent), errors.Is(err, errEnds):
 		return err
 	case errors.Is(err, rueidis.ErrNoSlot):
-		return errors.New(advice("CLUSTERDOWN"))
+		return errors.New(advices()["CLUSTERDOWN"])
 	case errors.As(err, &unknown):
 		return errors.New("nobody whom we trust vouches for its certificate: name the CA with ?ca_file=/path/ca.pem")
 	case errors.As(err, &name):

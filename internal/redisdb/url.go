@@ -108,7 +108,7 @@ func parse(raw string) (target, error) {
 	if err := t.place(rest, sentinel || values.Get("master_set") != ""); err != nil {
 		return t, err
 	}
-	if err := t.parameters(values); err != nil {
+	if err := t.options(values); err != nil {
 		return t, err
 	}
 	return t, t.secure(withTLS)
@@ -183,9 +183,14 @@ func (t *target) database(s string) error {
 	return nil
 }
 
-// parameters reads what is behind the question mark.
-func (t *target) parameters(values url.Values) error {
-	known := []string{"addr", "ca_file", "cert_file", "db", "key_file", "master_set", "sentinel_password", "sentinel_user", "server_name"}
+// parameters are the names of those behind the question mark.
+func parameters() []string {
+	return []string{"addr", "ca_file", "cert_file", "db", "key_file", "master_set", "sentinel_password", "sentinel_user", "server_name"}
+}
+
+// options reads what is behind the question mark.
+func (t *target) options(values url.Values) error {
+	known := parameters()
 	for name, list := range values {
 		if !slices.Contains(known, name) {
 			return fmt.Errorf("the address of Redis has the parameter %q: want one of %s", name, strings.Join(known, ", "))
