@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -67,6 +68,22 @@ func TestWhatFailsComesBackInItsPlace(t *testing.T) {
 		if want := fmt.Sprint(batch - 2 + i); string(l.body) != want {
 			t.Errorf("message %d is %s, want %s", i, l.body, want)
 		}
+	}
+}
+
+// TestWhatWasOvertakenIsNotSentAgain: its reader would take it for an old one.
+func TestWhatWasOvertakenIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	f := alone(t, "a")
+	letters := []letter{{to: "b", seq: 1}, {to: "c", seq: 2}, {to: "b", seq: 3}, {to: "b", seq: 4}, {to: "c", seq: 5}}
+	lost := errors.New("the connection ended")
+	rest := f.settleUp(letters, []error{lost, lost, nil, lost, lost})
+	var seqs []uint64
+	for _, l := range rest {
+		seqs = append(seqs, l.seq)
+	}
+	if s := f.Stats(); fmt.Sprint(seqs) != "[2 4 5]" || s.Dropped != 1 || s.Sent != 1 {
+		t.Errorf("tried again: %v, want [2 4 5]; %+v", seqs, s)
 	}
 }
 

@@ -175,6 +175,11 @@ func (f *Fleet) attend(ctx context.Context) {
 		} else if err == nil {
 			a.said = ""
 		}
+		select { // whoever hurries all the time is no burden
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
 		select {
 		case <-ctx.Done():
 			return

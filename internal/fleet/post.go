@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -185,23 +186,35 @@ func (f *Fleet) deliver(ctx context.Context, letters []letter) (rest []letter) {
 			FieldValue().FieldValue("f", f.field()).FieldValue("n", strconv.FormatUint(l.seq, 10)).
 			FieldValue("k", l.kind).FieldValue("b", rueidis.BinaryString(l.body)).Build()
 	}
+	errs := make([]error, len(letters))
 	for i, r := range c.DoMulti(ctx, commands...) {
-		switch err := r.Error(); {
+		errs[i] = r.Error()
+	}
+	return f.settleUp(letters, errs)
+}
+
+// settleUp counts what became of letters, and returns those that are to be tried
+// again. One behind which another was taken for the same node is not: its reader
+// would hold it for one that came before.
+func (f *Fleet) settleUp(letters []letter, errs []error) (rest []letter) {
+	overtaken := map[string]bool{}
+	for i, l := range slices.Backward(letters) {
+		err := errs[i]
+		if _, refused := rueidis.IsRedisErr(err); refused && !rueidis.IsRedisNil(err) {
+			l.refusals++
+		}
+		switch {
 		case err == nil:
 			f.stats.sent.Add(1)
+			overtaken[l.to] = true
 		case rueidis.IsRedisNil(err):
 			f.stats.nobody.Add(1)
+		case overtaken[l.to], l.refusals > maxRefusals:
+			f.post.drop()
 		default:
-			l := letters[i]
-			if _, refused := rueidis.IsRedisErr(err); refused {
-				l.refusals++
-			}
-			if l.refusals > maxRefusals {
-				f.post.drop()
-				continue
-			}
 			rest = append(rest, l)
 		}
 	}
+	slices.Reverse(rest)
 	return rest
 }

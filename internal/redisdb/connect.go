@@ -26,6 +26,7 @@ const (
 type line struct {
 	client rueidis.Client
 	broken chan struct{} // has room for one: a socket ended, and it was not us
+	end    func()        // ends what dials
 
 	mu      sync.Mutex // guards the fields below
 	sockets map[*socket]struct{}
@@ -34,7 +35,8 @@ type line struct {
 
 // connect makes a line. It takes some dialTimeouts at most, fewer when ctx ends.
 func connect(ctx context.Context, t target) (*line, error) {
-	l := &line{broken: make(chan struct{}, 1), sockets: map[*socket]struct{}{}}
+	ctx, end := context.WithCancel(ctx)
+	l := &line{broken: make(chan struct{}, 1), end: end, sockets: map[*socket]struct{}{}}
 	option := rueidis.ClientOption{
 		InitAddress: t.addresses,
 		Username:    t.user, Password: t.password, SelectDB: t.db,
@@ -91,7 +93,7 @@ func (l *line) dial(dialing, ctx context.Context, t target, addr string, d *net.
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut {
-		_ = conn.Close()
+		s.cut()
 		return nil, net.ErrClosed
 	}
 	l.sockets[s] = struct{}{}
@@ -123,8 +125,9 @@ func (l *line) close() {
 	sockets := l.sockets
 	l.sockets = map[*socket]struct{}{}
 	l.mu.Unlock()
+	l.end()
 	for s := range sockets {
-		_ = s.Conn.Close()
+		s.cut()
 	}
 	if l.client != nil {
 		l.client.Close()
@@ -147,6 +150,15 @@ func (s *socket) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// cut closes the socket without a word: TLS would say goodbye first, and wait for a
+// network that is gone to take it.
+func (s *socket) cut() {
+	if secure, ok := s.Conn.(*tls.Conn); ok {
+		_ = secure.NetConn().Close()
+	}
+	_ = s.Conn.Close()
 }
 
 // Close closes the socket; the line forgets it.
