@@ -32,6 +32,7 @@ func TestTheManualHasEachWord(t *testing.T) {
 	}
 	said := []string{
 		errForgot.Error(), errSilent.Error(), errEnds.Error(), errOld.Error(),
+		errIsSentinel.Error(), errNoSentinel.Error(), errNoPrimary.Error(), errNoCluster.Error(),
 		explain(os.ErrDeadlineExceeded).Error(), explain(x509.UnknownAuthorityError{}).Error(), explain(x509.HostnameError{Certificate: &x509.Certificate{}}).Error(),
 	}
 	for _, words := range advices() {

@@ -45,6 +45,10 @@ func examine(ctx context.Context, c rueidis.Client) error {
 		}
 		return err
 	}
+	mode := hello["mode"]
+	if is, _ := mode.ToString(); is == "sentinel" {
+		return errIsSentinel
+	}
 	version := hello["version"]
 	text, _ := version.ToString()
 	major, _, _ := strings.Cut(text, ".")
@@ -64,6 +68,27 @@ func examine(ctx context.Context, c rueidis.Client) error {
 		if err := c.Do(ctx, command).Error(); err != nil && !rueidis.IsRedisNil(err) {
 			return err
 		}
+	}
+	return nil
+}
+
+// Servers of the wrong kind.
+var (
+	errIsSentinel = errors.New("it is a Sentinel: write redis+sentinel:// and the name of the primary behind the hosts")
+	errNoSentinel = errors.New("it is no Sentinel: write redis://, or the port of the Sentinel")
+	errNoPrimary  = errors.New("the Sentinels watch no primary of that name: look at sentinel monitor in their files")
+	errNoCluster  = errors.New("several hosts are those of a cluster, and it is in none: name one host, or Sentinels")
+)
+
+// kind finds what an answer says of the kind of the server.
+func kind(answer string) error {
+	switch {
+	case strings.Contains(answer, "unknown command 'SENTINEL'"):
+		return errNoSentinel
+	case strings.Contains(answer, "No such master with that name"):
+		return errNoPrimary
+	case strings.Contains(answer, "cluster support disabled"):
+		return errNoCluster
 	}
 	return nil
 }
@@ -92,6 +117,9 @@ func advices() map[string]string {
 func explain(err error) error {
 	if answer, ok := rueidis.IsRedisErr(err); ok {
 		text := answer.Error()
+		if err := kind(text); err != nil {
+			return err
+		}
 		code, _, _ := strings.Cut(text, " ")
 		if code == "NOPERM" { // which names the command, or the key
 			return fmt.Errorf("%s (%s)", advices()[code], text)
@@ -107,7 +135,7 @@ func explain(err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
 	switch {
-	case errors.Is(err, errForgot), errors.Is(err, errOld), errors.Is(err, errSilent), errors.Is(err, errEnds):
+	case errors.Is(err, errForgot), errors.Is(err, errOld), errors.Is(err, errSilent), errors.Is(err, errEnds), errors.Is(err, errIsSentinel):
 		return err
 	case errors.Is(err, rueidis.ErrNoSlot):
 		return errors.New(advices()["CLUSTERDOWN"])

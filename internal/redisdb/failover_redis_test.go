@@ -37,6 +37,24 @@ func TestSentinelFailover(t *testing.T) {
 	}
 }
 
+// TestServersOfTheWrongKind holds what is said of them.
+func TestServersOfTheWrongKind(t *testing.T) {
+	t.Parallel()
+	watched := redistest.StartSentinels(t)
+	for name, c := range map[string]struct{ url, want string }{
+		"a name that nobody knows":      {strings.Replace(watched.URL, "mymaster", "another", 1), "watch no primary of that name"},
+		"a server instead of Sentinels": {"redis+sentinel://" + watched.Primary.Addr + "/mymaster", "it is no Sentinel"},
+		"a Sentinel instead of servers": {watched.Sentinels[0].URL, "it is a Sentinel"},
+		"servers that are no cluster":   {"redis://" + watched.Primary.Addr + "," + watched.Replica.Addr, "several hosts are those of a cluster"},
+		"a stranger to the Sentinels":   {watched.URL + "?sentinel_user=x&sentinel_password=s3cret", "the user or the password in the address is wrong"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, _ := served(t, c.url, nil)
+			redistest.Until(t, func() bool { return strings.Contains(db.Reason().Error(), c.want) })
+		})
+	}
+}
+
 // TestSentinelFailoverByHand has the operator swap the two: both live on.
 func TestSentinelFailoverByHand(t *testing.T) {
 	t.Parallel()
