@@ -168,6 +168,22 @@ func TestNodesCostsNothing(t *testing.T) {
 	}
 }
 
+// TestJoined: a node that is not let in waits no longer than a lease.
+func TestJoined(t *testing.T) {
+	t.Parallel()
+	began := time.UnixMilli(0)
+	a := attendance{began: began}
+	if a.joined(began.Add(lease-1)) || !a.joined(began.Add(lease)) {
+		t.Error("it waits for another time than a lease")
+	}
+	if !a.isNews(Announcement{}, began.Add(1)) || a.isNews(Announcement{Online: 1}, began.Add(2)) || !a.isNews(Announcement{Draining: true}, began.Add(3)) {
+		t.Error("news are others than that it is there, and that it drains")
+	}
+	if a.joined(began.Add(2*every)) || !a.joined(began.Add(2*every+1)) {
+		t.Error("it has joined at another time than when all have looked")
+	}
+}
+
 func TestTheYoungestOfTwins(t *testing.T) {
 	t.Parallel()
 	f := alone(t, "z")

@@ -2,8 +2,9 @@
 //
 // It promises:
 //   - Nodes is every node that lives, itself included, from memory: what it says
-//     is at most 2 s old. A node that ends goes at once, one that dies within
-//     lease; whose Redis is gone knows itself alone after that.
+//     is at most 2 s old. That a node came, or begins to drain, the others learn
+//     at once. A node that ends goes within a second, one that dies within lease;
+//     whose Redis is gone knows itself alone after that.
 //   - Leases are counted by the clock of Redis. Those of the nodes may be wrong,
 //     and may be set while they run.
 //   - Tell and TellAll never wait. A message comes once, and those of one node to

@@ -38,6 +38,9 @@ const (
 	pause     = time.Second / 10 // after an error that is not "Redis is down"
 )
 
+// kindLook has a node look at the others now: the sender has come, or begins to end.
+const kindLook = "fleet.look"
+
 // Config is what a Fleet needs.
 type Config struct {
 	DB     *redisdb.DB
@@ -54,6 +57,7 @@ type Fleet struct {
 	log      *slog.Logger
 	serving  atomic.Bool
 	twin     atomic.Bool // another process has our id
+	joined   atomic.Bool
 	announce func() Announcement
 	handlers map[string]func(from string, body []byte)
 	hurry    chan struct{} // has room for one: an announcement is due now
@@ -80,6 +84,7 @@ func Open(cfg Config) (*Fleet, error) {
 		handlers: map[string]func(string, []byte){},
 		hurry:    make(chan struct{}, 1),
 	}
+	f.On(kindLook, func(string, []byte) { f.Hurry() })
 	f.list.init(f.self(Announcement{}))
 	f.post.init()
 	f.inbox.again = make(chan struct{}, 1)
@@ -112,6 +117,11 @@ func (f *Fleet) Epoch() string { return f.epoch }
 // Twin reports whether another process has this node's id, and lives.
 func (f *Fleet) Twin() bool { return f.twin.Load() }
 
+// Joined reports whether visitors may be sent to this node: false in its first
+// seconds, until all others have heard of it, or until it is plain that they will
+// not. It stays true.
+func (f *Fleet) Joined() bool { return f.joined.Load() }
+
 // Announce sets what is asked each second for what the others are to know. It is
 // called by one goroutine and must not wait. Call it before Serve.
 func (f *Fleet) Announce(what func() Announcement) {
@@ -130,7 +140,9 @@ func (f *Fleet) On(kind string, handle func(from string, body []byte)) {
 	f.handlers[kind] = handle
 }
 
-// Hurry has the others told now what Announce says, as when a drain begins.
+// Hurry has this node announced and the others looked at now. The others are told
+// to look as well where something has changed that they must know: that the node or
+// its relay drains, or that its budget is spent.
 func (f *Fleet) Hurry() {
 	select {
 	case f.hurry <- struct{}{}:

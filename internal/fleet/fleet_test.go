@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ type member struct {
 	db    *redisdb.DB
 	log   *lines
 	end   func() // ends it as SIGTERM does; twice is once
+
+	draining atomic.Bool
 }
 
 // join has a node join a fleet, until the test ends.
@@ -45,7 +48,11 @@ func join(t *testing.T, url, id string, what fleet.Announcement) *member {
 		t.Fatal(err)
 	}
 	m := &member{Fleet: f, heard: make(heard, 10000), db: db, log: log}
-	f.Announce(func() fleet.Announcement { return what })
+	f.Announce(func() fleet.Announcement {
+		said := what
+		said.Draining = m.draining.Load()
+		return said
+	})
 	f.On("test", func(from string, body []byte) { m.heard <- from + ": " + string(body) })
 	below, stopDB := context.WithCancel(context.Background()) //nolint:usetesting // it ends after the fleet
 	ctx, stop := context.WithCancel(context.Background())     //nolint:usetesting // the test ends it
@@ -170,6 +177,45 @@ func TestTheRightsAreEnough(t *testing.T) {
 	b.hears(t, "a: hello")
 	b.end()
 	a.sees(t, "a")
+}
+
+// TestNewsTravelsAtOnce: what a node says first, and that it drains, the others do
+// not learn with their next look alone.
+func TestNewsTravelsAtOnce(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a := join(t, server.URL, "a", fleet.Announcement{})
+	until(t, func() string {
+		if n, _ := a.Node("a"); n.Since.IsZero() {
+			return "a is not there"
+		}
+		return ""
+	})
+	looks := a.Stats().Received
+	b := join(t, server.URL, "b", fleet.Announcement{})
+	until(t, func() string {
+		if n := a.Stats().Received; n != looks+1 || len(a.Nodes()) != 2 {
+			return fmt.Sprintf("a was told %d times to look, want once more than %d; %d nodes", n, looks, len(a.Nodes()))
+		}
+		return ""
+	})
+	if b.Joined() {
+		t.Error("b has joined at once")
+	}
+	b.draining.Store(true)
+	b.Hurry()
+	until(t, func() string {
+		if n, _ := a.Node("b"); !n.Draining || a.Stats().Received != looks+2 {
+			return fmt.Sprintf("a sees %+v; %+v", n, a.Stats())
+		}
+		return ""
+	})
+	until(t, func() string {
+		if !b.Joined() {
+			return "b has not joined"
+		}
+		return ""
+	})
 }
 
 // TestOneTooMany: the fleet is full, which is said, and lets in who comes when

@@ -21,6 +21,7 @@ type inbox struct {
 	mu    sync.Mutex // guards the fields below
 	last  id         // of the message that was read last
 	open  bool       // there is a stream, and last is in it
+	sure  bool       // nothing was lost behind last, or it is counted
 	count int64      // of all that were ever written into it, those behind us
 	ahead int64      // ms by which the clock of Redis is ahead of ours
 
@@ -86,6 +87,10 @@ func (f *Fleet) tend(ctx context.Context) error {
 	b := &f.inbox
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.sure {
+		b.sure = true
+		b.wake()
+	}
 	if !b.open || fresh == 1 || last.before(b.last) { // a new one, or a server whose clock is behind that of the last
 		b.open, b.last, b.count = true, last, added
 		b.wake()
@@ -106,6 +111,14 @@ func (b *inbox) wake() {
 	}
 }
 
+// doubt has nothing read before tend has seen how much was lost meanwhile: what is
+// read first hides that.
+func (b *inbox) doubt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sure = false
+}
+
 // clock keeps by how much the clock of Redis is ahead of ours.
 func (b *inbox) clock(redis int64, ours time.Time) {
 	b.mu.Lock()
@@ -117,9 +130,9 @@ func (b *inbox) clock(redis int64, ours time.Time) {
 func (f *Fleet) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.inbox.mu.Lock()
-		last, open := f.inbox.last, f.inbox.open
+		last, ready := f.inbox.last, f.inbox.open && f.inbox.sure
 		f.inbox.mu.Unlock()
-		if !open {
+		if !ready {
 			f.rest(ctx, f.inbox.again)
 			continue
 		}
@@ -133,6 +146,7 @@ func (f *Fleet) listen(ctx context.Context) {
 			f.receive(last, entries[inboxKey(f.cfg.Node)])
 		case rueidis.IsRedisNil(err):
 		default:
+			f.inbox.doubt()
 			f.rest(ctx, f.inbox.again)
 		}
 	}

@@ -165,7 +165,7 @@ func (f *Fleet) attend(ctx context.Context) {
 	script := attendScript()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	a := attendance{}
+	a := attendance{began: time.Now()}
 	for {
 		if err := f.attendOnce(ctx, script, &a); err != nil && f.cfg.DB.Up() && ctx.Err() == nil {
 			if text := err.Error(); text != a.said {
@@ -175,6 +175,7 @@ func (f *Fleet) attend(ctx context.Context) {
 		} else if err == nil {
 			a.said = ""
 		}
+		f.joined.Store(a.joined(time.Now()))
 		select { // whoever hurries all the time is no burden
 		case <-ctx.Done():
 			return
@@ -194,6 +195,30 @@ type attendance struct {
 	said  string                   // the last error in the log
 	twins map[string]time.Duration // other epochs of our id → how much of its lease was left
 	told  map[string]bool          // those that the log was told of
+
+	began  time.Time // this node
+	there  time.Time // when the first announcement was there; zero: not yet
+	latest [3]bool   // what of it nobody may learn late
+}
+
+// joined reports whether everybody has looked since this node was there, or it was
+// not let in and has waited long enough. It does not go back.
+func (a *attendance) joined(now time.Time) bool {
+	return !a.there.IsZero() && now.Sub(a.there) >= 2*every || now.Sub(a.began) >= lease
+}
+
+// isNews reports whether what this node says now is something that the others must
+// learn at once: that it is there, or that one of these has changed.
+func (a *attendance) isNews(said Announcement, now time.Time) bool {
+	latest := [3]bool{said.Draining, said.TURNDraining, said.OverBudget}
+	if !a.there.IsZero() && a.latest == latest {
+		return false
+	}
+	if a.there.IsZero() {
+		a.there = now
+	}
+	a.latest = latest
+	return true
 }
 
 // attendOnce announces this node and learns of the others.
@@ -224,6 +249,9 @@ func (f *Fleet) attendOnce(ctx context.Context, script *rueidis.Lua, a *attendan
 	}
 	for _, id := range went {
 		f.log.Info("node went", "node", id)
+	}
+	if a.isNews(self.Announcement, asked) {
+		f.TellAll(kindLook, nil)
 	}
 	return f.tend(asking)
 }

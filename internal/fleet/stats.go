@@ -13,7 +13,7 @@ type Stats struct {
 	Refused uint64 // too large, or to what is no id: Tell's caller is wrong
 	Dropped uint64 // Redis was away, and they were too many or too old
 	Nobody  uint64 // the node was gone
-	Lost    uint64 // too many came before this node read them
+	Lost    uint64 // too many came before this node read them; about, while it reads
 	Old     uint64 // this node read them too late
 	Unknown uint64 // of a kind that this version does not know
 	Bad     uint64 // messages and announcements that are none
