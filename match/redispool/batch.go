@@ -147,7 +147,7 @@ func parseAnswer(text string) (a answer, err error) {
 		if err != nil || us < 0 {
 			return a, errAnswer
 		}
-		a.again = min(time.Duration(us), maxAgain/time.Microsecond) * time.Microsecond
+		a.again = time.Duration(min(us, maxAgain.Microseconds()) * 1000)
 		return a, nil
 	case answerPaired:
 		if len(text) <= userBytes {

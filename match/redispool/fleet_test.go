@@ -130,7 +130,7 @@ func startNode(t testing.TB, db *redisdb.DB, id string, cfg match.PoolConfig) *n
 		PoolConfig: cfg, DB: db, Node: id, URL: "https://" + id + ".example",
 		Relay: func(string) string { return "relay-of-" + id },
 	})}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- n.Serve(ctx) }() // waited for in stop
 	n.stop = sync.OnceFunc(func() {

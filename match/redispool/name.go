@@ -38,6 +38,11 @@ const maxNameBytes = 128
 
 var errName = errors.New("not the name of a ticket")
 
+// notOfNode tells whether r cannot be in the id of a node.
+func notOfNode(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+}
+
 // parseName reads what String wrote.
 func parseName(text string) (n name, err error) {
 	if len(text) > maxNameBytes {
@@ -57,6 +62,9 @@ func parseName(text string) (n name, err error) {
 	}
 	epoch := strings.LastIndexByte(ticket[:conn], '.')
 	if epoch <= 0 {
+		return n, errName
+	}
+	if strings.ContainsFunc(ticket[:epoch], notOfNode) {
 		return n, errName
 	}
 	n.Node, n.Generation = ticket[:epoch], uint32(generation)

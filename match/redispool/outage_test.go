@@ -88,8 +88,6 @@ func TestADeadNodeIsForgotten(t *testing.T) {
 	server := redistest.Start(t)
 	one := startNode(t, connect(t, server.URL), "one", match.PoolConfig{})
 	c := newCrowd()
-	dead := func(name, value string) { server.Do(t, "HSET", key("n"), name, value) }
-	dead("gone.abc", "1|5")
 	server.Do(t, "XADD", key("in:gone.abc"), "*", "m", "x")
 	user := strings.Repeat("u", 12) + strings.Repeat("a", 8) + "0" + "00000001"
 	for i := range 100 {
@@ -97,6 +95,7 @@ func TestADeadNodeIsForgotten(t *testing.T) {
 		server.Do(t, "HSET", key("t"), ticket, user+"0000000000000001"+"1")
 		server.Do(t, "ZADD", key("q::"), "1", ticket)
 	}
+	server.Do(t, "HSET", key("n"), "gone.abc", "1|5") // its lease has ended long ago
 	a := c.waits(t, one, "a")
 	b := c.comes(one, "b")
 	c.meet(t, a, b)
@@ -196,7 +195,7 @@ func TestForeignLetters(t *testing.T) {
 	c := newCrowd()
 	a := c.waits(t, one, "a")
 	letters := []string{"x", "M", "Mone\ntwo\n", strings.Repeat("Y", 5000), "C" + strings.Repeat("\n", 10)}
-	for _, owner := range strings.Fields(server.Do(t, "HKEYS", key("n"))) {
+	for owner := range strings.FieldsSeq(server.Do(t, "HKEYS", key("n"))) {
 		for _, letter := range letters {
 			server.Do(t, "XADD", key("in:"+owner), "*", "m", letter)
 		}

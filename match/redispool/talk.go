@@ -134,7 +134,7 @@ func (p *Pool) paired(e *entry, c *call, a answer) {
 	p.happens(e, event{kind: paired, generation: c.generation, from: a.with})
 	with := e.life.generation == c.generation && e.life.with == a.with
 	asks := with && e.life.stage == asking
-	if !asks && !(with && e.life.stage == told) { // else a yes has overtaken the answer
+	if !asks && (!with || e.life.stage != told) { // else a yes has overtaken the answer
 		p.strange(e.user, a.user)
 	}
 	if !mine {
