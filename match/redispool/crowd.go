@@ -15,6 +15,7 @@ type crowd struct {
 	admitted *list.List // of entries that may stand
 	held     *list.List // and that may not; who is next at the front
 	turn     time.Duration
+	marked   bool // some may be marked as crowded
 }
 
 func (p *Pool) isCrowded(c *crowd) bool {
@@ -39,7 +40,7 @@ func (p *Pool) leaveCrowd(e *entry, now time.Duration) {
 	if c == nil {
 		return
 	}
-	e.crowd = nil
+	e.crowd, e.crowded = nil, false
 	if c.size--; c.size == 0 {
 		delete(p.crowds, e.addr)
 		return
@@ -96,10 +97,12 @@ func (p *Pool) settle(c *crowd, now time.Duration) {
 		for e := front(c.held); e != nil; e = front(c.held) {
 			p.promote(e, now)
 		}
-		for at := c.admitted.Front(); at != nil; at = at.Next() {
+		for at := c.admitted.Front(); c.marked && at != nil; at = at.Next() {
 			p.markCrowded(at.Value.(*entry), now)
 		}
+		c.marked = false
 	default:
+		c.marked = true
 		for c.admitted.Len() > 1 {
 			e := c.admitted.Back().Value.(*entry)
 			p.lift(e, now)

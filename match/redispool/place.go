@@ -59,7 +59,9 @@ func (p *Pool) arrive(e *entry, now time.Duration) {
 func (p *Pool) stand(e *entry, now time.Duration) {
 	p.put(e, standing)
 	e.opened = p.isOpen(e, now)
-	e.crowded = p.isCrowded(e.crowd)
+	if e.crowded = p.isCrowded(e.crowd); e.crowded {
+		e.crowd.marked = true
+	}
 	if e.life.stage == arriving {
 		p.happens(e, event{kind: offered})
 	}
