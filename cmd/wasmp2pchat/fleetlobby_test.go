@@ -1,13 +1,20 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb/redistest"
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // bansAt is the names of the bans that hold at a server.
@@ -61,6 +68,96 @@ func TestABanHoldsInTheWholeFleet(t *testing.T) {
 	two = startServer(t, fleetOf(redis, "n2", "STATE_DIR="+dir)...)
 	until(t, "the second has learned that it is lifted", func() bool { return len(bansAt(t, two)) == 0 })
 	for _, s := range []*server{one, two, three} {
+		must(t, s.stop())
+	}
+}
+
+// line is a WebSocket to one of a server's services, which answers pings.
+type line struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+// dialLine opens one and says something first.
+func dialLine(t *testing.T, s *server, path, first string) *line {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, response, err := websocket.Dial(ctx, s.url+path, nil)
+	if response != nil && response.Body != nil {
+		_ = response.Body.Close()
+	}
+	if err == nil {
+		err = conn.Write(ctx, websocket.MessageText, []byte(first))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	return &line{t, conn}
+}
+
+// hears waits for a message of one of the types, and returns it.
+func (l *line) hears(types ...string) (m wire.MatchMessage) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+	defer cancel()
+	for !slices.Contains(types, m.Type) {
+		_, text, err := l.conn.Read(ctx)
+		if err != nil {
+			l.t.Fatalf("waiting for %q: %v", types, err)
+		}
+		m = wire.MatchMessage{}
+		if err := json.Unmarshal(text, &m); err != nil {
+			l.t.Fatalf("%s: %v", text, err)
+		}
+		if m.Type == wire.SignalPing {
+			must(l.t, l.conn.Write(ctx, websocket.MessageText, []byte(`{"type":"`+wire.SignalPong+`"}`)))
+		}
+	}
+	return m
+}
+
+// TestWhoIsStoodUpInAFleetIsOfferedAgain lets one of two who met at different nodes
+// stay away from their room: the other one, whose connection to the lobby is not at
+// the room's home, is offered again on it. Then he reports, at a third node, whom he
+// meets next.
+func TestWhoIsStoodUpInAFleetIsOfferedAgain(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	nodes := make([]*server, 3)
+	for i := range nodes {
+		nodes[i] = startServer(t, fleetOf(redis, fmt.Sprint("n", i))...)
+	}
+	for _, s := range nodes {
+		until(t, "each lists all", func() bool { return len(nodesAt(t, s)) == len(nodes) })
+	}
+	asks := func(user string) string { return fmt.Sprintf(`{"user_id":%q,"ext":["waiting"]}`, user) }
+	ghost := dialLine(t, nodes[0], "/matchmaking", asks("ghost"))
+	ghost.hears(wire.MatchWaiting)
+	me := dialLine(t, nodes[1], "/matchmaking", asks("me"))
+	room := me.hears(wire.MatchFound).RoomID
+	if other := ghost.hears(wire.MatchFound).RoomID; other != room {
+		t.Fatalf("rooms %q and %q, want the same", room, other)
+	}
+	_ = ghost.conn.CloseNow()
+	seat := dialLine(t, nodes[1], "/signaling", fmt.Sprintf(`{"type":"register","roomId":%q,"clientId":"me"}`, room))
+	seat.hears(wire.SignalAccept)
+	seat.hears(wire.SignalBye) // nobody came within ten seconds
+	me.hears(wire.MatchWaiting)
+
+	you := dialLine(t, nodes[2], "/matchmaking", asks("you"))
+	next := you.hears(wire.MatchFound).RoomID
+	if mine := me.hears(wire.MatchFound).RoomID; mine != next || next == room {
+		t.Errorf("rooms %q and %q, want the same new one", mine, next)
+	}
+	for _, c := range []struct{ user, want string }{{"me", wire.MatchReported}, {"nobody", wire.MatchError}} {
+		report := fmt.Sprintf(`{"type":"REPORT","room_id":%q,"user_id":%q,"reason":"spam"}`, next, c.user)
+		if m := dialLine(t, nodes[0], "/matchmaking", report).hears(wire.MatchReported, wire.MatchError); m.Type != c.want {
+			t.Errorf("a report of %q is answered with %+v, want %s", c.user, m, c.want)
+		}
+	}
+	for _, s := range nodes {
 		must(t, s.stop())
 	}
 }
