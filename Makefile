@@ -118,7 +118,7 @@ fuzz: ## every fuzz target, FUZZTIME each (30s)
 	  done; \
 	done
 
-bench: build ## what pairing and signaling cost, beside a server like the first one (Linux, two cores, minutes)
+bench: build system/redis ## what pairing and signaling cost, beside a server like the first one, and with Redis (Linux, two cores, minutes)
 	$(GO) build -o bin/bench ./e2e/bench
 	./bin/bench -bin ./$(BIN)
 

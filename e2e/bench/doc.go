@@ -12,6 +12,11 @@
 //	main.go     the rounds, and what is printed
 //	measure.go  one round of one server
 //	figure.go   what is compared, with its goal
+//	together.go nodes that share a Redis, beside a server that is alone: the rounds
+//	nodes.go    servers of a fleet, and what visitors they get
+//	fleet.go    pools over Redis without servers around them
+//	redis.go    a Redis of our own
+//	table.go    figures side by side
 //	server.go   a server process: start, CPU time, memory, stop
 //	child.go    the server within this program: ours or the other, plain or TLS
 //	machine.go  cores and /proc

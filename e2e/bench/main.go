@@ -29,12 +29,17 @@ func main() {
 	bin := flag.String("bin", "bin/wasmp2pchat", "the program to measure, if this machine lets it have enough descriptors")
 	profiles := flag.String("profiles", "", "a folder for CPU profiles of what is measured; the figures are worse then")
 	memory := flag.Bool("memory", true, "also hold idle connections, which takes most of the time")
+	servers := flag.Bool("servers", true, "measure one server, beside the other")
+	fleet := flag.Bool("fleet", true, "measure nodes that share a Redis")
+	before := flag.String("before", "", "an older program, the memory of which is looked at as well")
 	flag.Parse()
 	if *kind != "" {
 		exit(child(*kind, *secure))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := bench(ctx, os.Stdout, plan{rounds: min(max(1, *rounds), 20), bin: *bin, profiles: *profiles, memory: *memory})
+	err := bench(ctx, os.Stdout, plan{
+		rounds: min(max(1, *rounds), 20), bin: *bin, profiles: *profiles, memory: *memory, servers: *servers, fleet: *fleet, before: *before,
+	})
 	stop()
 	exit(err)
 }
@@ -57,6 +62,9 @@ type plan struct {
 	bin      string // the program; empty: the same wiring in a child
 	profiles string // a folder; empty: none
 	memory   bool   // of idle connections too
+	servers  bool   // one server, beside the other
+	fleet    bool   // nodes that share a Redis
+	before   string // an older program; empty: none
 }
 
 // bench plays the rounds and prints what came out.
@@ -69,6 +77,28 @@ func bench(ctx context.Context, w io.Writer, p plan) error {
 		return err
 	}
 	runtime.GOMAXPROCS(1)
+	missed := 0
+	if p.servers {
+		if missed, err = p.beside(ctx, w, at); err != nil {
+			return err
+		}
+	}
+	if p.fleet {
+		more, err := p.together(ctx, w, at)
+		if err != nil {
+			return err
+		}
+		missed += more
+	}
+	if missed > 0 {
+		fmt.Fprintf(w, "%d goals MISSED\n", missed)
+	}
+	return nil
+}
+
+// beside measures one server and the other one in turns. It returns how many goals
+// were missed.
+func (p plan) beside(ctx context.Context, w io.Writer, at cores) (missed int, err error) {
 	if n := descriptors(); p.bin != "" && n < programDescriptors {
 		fmt.Fprintf(w, "%s may have %d descriptors here and needs %d: measured is the same wiring without a relay\n", p.bin, n, programDescriptors)
 		p.bin = ""
@@ -84,14 +114,11 @@ func bench(ctx context.Context, w io.Writer, p plan) error {
 		}{{oursName, p.bin, &own}, {seedName, "", &seed}} {
 			fmt.Fprintf(os.Stderr, "%s  round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, p.rounds, s.kind)
 			if err := p.one(ctx, at, s.kind, s.bin, round == 0, s.into); err != nil {
-				return fmt.Errorf("%s: %w", s.kind, err)
+				return 0, fmt.Errorf("%s: %w", s.kind, err)
 			}
 		}
 	}
-	if missed := print(w, &own, &seed); missed > 0 {
-		fmt.Fprintf(w, "%d goals MISSED\n", missed)
-	}
-	return nil
+	return print(w, &own, &seed), nil
 }
 
 // one is a round of one server: fresh processes, first busy, then idle, and if

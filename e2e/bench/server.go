@@ -66,17 +66,17 @@ func startChild(ctx context.Context, at cores, kind string, secure bool) (*serve
 }
 
 // startProgram runs the program itself.
-func startProgram(ctx context.Context, at cores, bin string) (*server, error) {
+func startProgram(ctx context.Context, at cores, bin string, more ...string) (*server, error) {
 	state, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, bin, "serve")
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	for _, setting := range []string{
+	for _, setting := range append([]string{
 		"ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "STATE_DIR=" + filepath.Join(state, "data"), "LOG_FORMAT=json",
 		"TURN_UDP_ADDR=127.0.0.1:0", "TURN_TCP_ADDR=127.0.0.1:0", "PUBLIC_IPS=127.0.0.1", "WS_MAX_PER_IP=0", "WS_RATE_PER_IP=0",
-	} {
+	}, more...) {
 		cmd.Env = append(cmd.Env, "WASMP2PCHAT_"+setting)
 	}
 	stderr, err := cmd.StderrPipe()

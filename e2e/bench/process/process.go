@@ -83,19 +83,25 @@ func parseSchedstat(text string) (time.Duration, error) {
 }
 
 // ResidentBytes is VmRSS, the memory that a process has.
-func ResidentBytes(pid int) (int64, error) {
+func ResidentBytes(pid int) (int64, error) { return status(pid, "VmRSS") }
+
+// AnonymousBytes is RssAnon, what of it is not of a file: pages of the program, which
+// the kernel may take back at any time, are not in it.
+func AnonymousBytes(pid int) (int64, error) { return status(pid, "RssAnon") }
+
+func status(pid int, name string) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	return parseResident(string(text))
+	return parseStatus(string(text), name)
 }
 
-func parseResident(status string) (int64, error) {
-	_, rest, _ := strings.Cut(status, "VmRSS:")
+func parseStatus(status, name string) (int64, error) {
+	_, rest, _ := strings.Cut(status, "\n"+name+":")
 	fields := strings.Fields(rest)
 	if len(fields) == 0 {
-		return 0, errors.New("/proc/PID/status: no VmRSS")
+		return 0, errors.New("/proc/PID/status: no " + name)
 	}
 	kb, err := strconv.ParseInt(fields[0], 10, 64)
 	if err != nil {

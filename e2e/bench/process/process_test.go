@@ -12,15 +12,15 @@ func TestParse(t *testing.T) {
 	if got, err := parseSchedstat("227883083 81520625 1622\n"); err != nil || got != 227883083 {
 		t.Errorf("parseSchedstat = %v, %v", got, err)
 	}
-	if got, err := parseResident("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t  1234 kB\nRssAnon: 1 kB\n"); err != nil || got != 1234<<10 {
-		t.Errorf("parseResident = %v, %v", got, err)
+	if got, err := parseStatus("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t  1234 kB\nRssAnon: 1 kB\n", "VmRSS"); err != nil || got != 1234<<10 {
+		t.Errorf("parseStatus = %v, %v", got, err)
 	}
 	if got, err := parseSchedstat("-"); err == nil {
 		t.Errorf("parseSchedstat = %v", got)
 	}
-	for _, text := range []string{"", "VmRSS:", "VmRSS: many kB"} {
-		if got, err := parseResident(text); err == nil {
-			t.Errorf("parseResident(%q) = %v", text, got)
+	for _, text := range []string{"", "\nVmRSS:", "\nVmRSS: many kB", "VmRSS: 1 kB"} {
+		if got, err := parseStatus(text, "VmRSS"); err == nil {
+			t.Errorf("parseStatus(%q) = %v", text, got)
 		}
 	}
 }
