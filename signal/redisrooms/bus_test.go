@@ -79,23 +79,8 @@ func start(t *testing.T, id, url string) *node {
 		running.Wait()
 	})
 	t.Cleanup(n.stop)
-	until(t, db.Up)
+	redistest.Until(t, db.Up)
 	return n
-}
-
-// until asks until something is so.
-func until(t *testing.T, so func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	late := time.After(patience)
-	for !so() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("not within %v", patience)
-		}
-	}
 }
 
 // client is a WebSocket that always reads.

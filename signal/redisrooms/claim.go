@@ -146,11 +146,13 @@ func (b *Bus) claimAhead(ctx context.Context) {
 		case <-b.own.wake:
 		}
 		asked := time.Now()
-		for room, node := range b.each(ctx, b.claim, b.own.take(), b.arguments("")) {
+		answers := b.each(ctx, b.claim, b.own.take(), b.arguments(""))
+		for room, node := range answers {
 			if node == b.node {
 				b.own.note(room, asked)
 			}
 		}
+		b.claims.Add(uint64(len(answers)))
 	}
 }
 
@@ -170,7 +172,6 @@ func (b *Bus) each(ctx context.Context, script *rueidis.Lua, rooms []string, arg
 			}
 		}
 	}
-	b.claims.Add(uint64(len(answers)))
 	return answers
 }
 
@@ -179,6 +180,7 @@ func (b *Bus) each(ctx context.Context, script *rueidis.Lua, rooms []string, arg
 func (b *Bus) lookAfter(rooms Rooms) (done bool) {
 	kept := rooms.Keeps()
 	answers := b.each(context.Background(), b.claim, kept, b.arguments(""))
+	b.claims.Add(uint64(len(answers)))
 	for room, node := range answers {
 		if node != b.node {
 			b.moved.Add(1)
