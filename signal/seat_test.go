@@ -167,4 +167,7 @@ func TestARoomIsSmall(t *testing.T) {
 	if size := unsafe.Sizeof(room{}); size > 768 {
 		t.Errorf("a room has %d bytes, want 768 at most", size)
 	}
+	if size := unsafe.Sizeof(member{}); size > 128 {
+		t.Errorf("a member has %d bytes, want 128 at most", size)
+	}
 }

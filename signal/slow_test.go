@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -144,5 +145,50 @@ func BenchmarkTypeOf(b *testing.B) {
 		if typ, _ := typeOf(offer); typ != wire.SignalOffer {
 			b.Fatal(typ)
 		}
+	}
+}
+
+// nobody is a socket that takes everything, and counts.
+type nobody struct{ sent int }
+
+func (*nobody) Addr() netip.Addr                 { return pipeAddr(1) }
+func (n *nobody) Send([]byte) error              { n.sent++; return nil }
+func (*nobody) Post([]byte) error                { return nil }
+func (*nobody) SendJSON(any) error               { return nil }
+func (*nobody) Close(wire.CloseCode, string)     {}
+func (*nobody) Keep()                            {}
+func (*nobody) FirstMessageWithin(time.Duration) {}
+func (*nobody) UseControlPings()                 {}
+func (*nobody) Aside(f func())                   { f() }
+
+// introduced are two members of a room.
+func introduced() (a, b *member) {
+	r := New(Config{Admit: func(string) (time.Time, error) { return time.Now().Add(time.Minute), nil }})
+	a, b = &member{rooms: r, conn: new(nobody)}, &member{rooms: r, conn: new(nobody)}
+	for _, m := range []*member{a, b} {
+		m.Message([]byte(`{"type":"register","roomId":"room1"}`))
+	}
+	return a, b
+}
+
+// TestTheRelayAllocatesNothing on the way of an offer from seat to seat.
+func TestTheRelayAllocatesNothing(t *testing.T) { // no other test may run beside it
+	a, b := introduced()
+	offer := []byte(`{"type":"offer","sdp":"v=0"}`)
+	to, _ := b.conn.(*nobody)
+	const runs = 1000
+	if n := testing.AllocsPerRun(runs, func() { a.Message(offer) }); n != 0 || to.sent != runs+1 {
+		t.Errorf("%v allocations an offer, %d have arrived, want %d", n, to.sent, runs+1)
+	}
+}
+
+// BenchmarkRelay: an offer goes from seat to seat in the time that it takes to see
+// that it is one.
+func BenchmarkRelay(b *testing.B) {
+	a, _ := introduced()
+	offer := []byte(`{"type":"offer","sdp":"` + strings.Repeat(`a=candidate:1 1 udp 2130706431 198.51.100.7 50000 typ host\r\n`, 30) + `"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		a.Message(offer)
 	}
 }
