@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/pipenet"
@@ -107,11 +108,11 @@ func (b *bus) set(change func()) {
 }
 
 // onNode is a world whose node is on a bus.
-func onNode(t *testing.T, b *bus, name string, options ...func(*Config)) *world {
+func onNode(t *testing.T, b *bus, name string) *world {
 	t.Helper()
 	s := b.join(name)
 	l := pipenet.Listen()
-	w := newWorldOn(t, l, l.Dial, append(options, sealing("s"), func(c *Config) { c.Fleet = s })...)
+	w := newWorldOn(t, l, l.Dial, sealing("s"), func(c *Config) { c.Fleet = s })
 	s.rooms = w.rooms
 	served := make(chan struct{})
 	go func() { // waited for in stop
@@ -162,9 +163,9 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	var serving sync.WaitGroup
 	serving.Go(home.serve)
 	serving.Go(proxy.serve)
-	n := 0
+	var dialled atomic.Int64
 	w.dial = func(ctx context.Context) (net.Conn, error) {
-		if n++; elsewhere(n - 1) {
+		if elsewhere(int(dialled.Add(1)) - 1) {
 			return p.dial(ctx)
 		}
 		return dial(ctx)

@@ -1,15 +1,6 @@
 package signal
 
-import (
-	"context"
-	"errors"
-)
-
-// Why a home does not take a client.
-var (
-	errNotHome = errors.New("the room is kept by another node")
-	errSilent  = errors.New("the node does not answer")
-)
+import "context"
 
 // Fleet is how the rooms of this node reach those of others. A room is kept by
 // one node, its home; whoever gets a socket of it elsewhere is its proxy. None of

@@ -47,7 +47,7 @@ func TestAProxyThatDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBus()
 		home, proxy, third := onNode(t, b, "home.1"), onNode(t, b, "proxy.1"), onNode(t, b, "third.1")
-		alice, bob, _, token := meet(t, home, proxy, "room1")
+		alice, bob, _, token := meet(t, home, proxy, "room7")
 		talk(t, alice, bob)
 		<-time.After(2 * tickEvery) // else the answer might come again
 		b.set(func() { b.nodes["proxy.1"].mute = true })
@@ -59,15 +59,15 @@ func TestAProxyThatDies(t *testing.T) {
 			t.Errorf("the proxy has noticed after %v", took)
 		}
 		synctest.Wait()
-		if !home.isAway("room1") {
+		if !home.isAway("room7") {
 			<-time.After(tickEvery) // their ticks are not at the same time
 			synctest.Wait()
 		}
-		if !home.isAway("room1") {
+		if !home.isAway("room7") {
 			t.Error("the home has not noticed")
 		}
 		alice.send(`{"type":"candidate","n":3}`)
-		again := third.back(t, "room1", "bob", token, false)
+		again := third.back(t, "room7", "bob", token, false)
 		for n := range 3 {
 			again.mustGet(fmt.Sprintf(`{"type":"candidate","n":%d}`, n+1))
 		}
@@ -201,7 +201,7 @@ func TestTheSecondComesAfterTheHomeHasDied(t *testing.T) {
 		bob := two.connect(t, false)
 		bob.registerExt("room1", "bob")
 		alice.lose()
-		alice = three.back(t, "room1", "alice", token, true)
+		three.back(t, "room1", "alice", token, true)
 		alice = three.back(t, "room1", "alice", token, true) // its accept was lost
 		talk(t, alice, bob)
 		stranger := three.connect(t, false)

@@ -43,11 +43,11 @@ func (m *member) elsewhere(reg *registration, text []byte) (done bool) {
 			return true
 		}
 		switch m.follow(home, reg, text) {
-		case nil:
+		case following:
 			return true
-		case errNotHome:
+		case notHome:
 			home, err = t.home(reg.RoomID)
-		default:
+		case silent:
 			home, err = t.takeOver(reg.RoomID, home)
 		}
 	}
@@ -85,13 +85,22 @@ func (t *trunks) takeOver(room, from string) (node string, err error) {
 	return node, err
 }
 
+// reception is how a node receives a client of another one.
+type reception uint8
+
+const (
+	following reception = iota // it is the room's home
+	notHome                    // another node is, it says
+	silent                     // it does not answer, or goes
+)
+
 // follow hands a client to the home of its room, and waits until that has taken
 // it.
-func (m *member) follow(home string, reg *registration, text []byte) error {
-	p := &proxied{member: m}
-	p.link.peer, p.link.who, p.link.end, p.link.opened = home, isProxy, p, make(chan struct{})
+func (m *member) follow(home string, reg *registration, text []byte) reception {
+	p := &proxied{member: m, link: link{peer: home, who: isProxy, opened: make(chan struct{})}}
+	p.end = p
 	if !m.rooms.trunks.add(&p.link) {
-		return errSilent
+		return silent
 	}
 	_ = p.send(frameOpen, appendOpen(nil, m.conn.Addr(), text), false) // or it has ended
 	late := time.NewTimer(openWithin)
@@ -103,16 +112,16 @@ func (m *member) follow(home string, reg *registration, text []byte) error {
 	}
 	if !p.settle() {
 		if p.why == cutNotHome {
-			return errNotHome
+			return notHome
 		}
-		return errSilent
+		return silent
 	}
 	m.proxied, m.registered = p, true
 	if reg.Standalone {
 		m.conn.UseControlPings()
 	}
 	m.conn.Keep()
-	return nil
+	return following
 }
 
 // settle tells whether the home has taken the link. If it has not, the link has

@@ -24,8 +24,8 @@ func (t *trunks) host(f *frame) {
 	if err != nil {
 		return
 	}
-	c := &remote{addr: addr}
-	c.link.peer, c.link.id, c.link.who, c.link.end = f.from, f.link, isHome, c
+	c := &remote{addr: addr, link: link{peer: f.from, id: f.link, who: isHome}}
+	c.end = c
 	c.member = &member{rooms: t.rooms, conn: c}
 	if !t.add(&c.link) {
 		return

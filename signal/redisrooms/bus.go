@@ -114,7 +114,7 @@ func (b *Bus) Serve(ctx context.Context, rooms Rooms) error {
 		select {
 		case <-ctx.Done():
 			running.Wait()
-			b.release(rooms)
+			b.release(context.WithoutCancel(ctx), rooms)
 			return nil
 		case <-tick.C:
 			now := time.Now()
@@ -127,7 +127,7 @@ func (b *Bus) Serve(ctx context.Context, rooms Rooms) error {
 			}
 		case <-b.check:
 			kept = time.Time{} // if Redis does not answer, it is asked again at the next tick
-			if b.lookAfter(rooms) {
+			if b.lookAfter(ctx, rooms) {
 				kept = time.Now()
 			}
 		}

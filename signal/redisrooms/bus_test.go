@@ -61,13 +61,13 @@ func start(t *testing.T, id, url string) *node {
 	n.addr = l.Addr().String()
 	server := &http.Server{Handler: n.rooms, ReadHeaderTimeout: 5 * time.Second}
 	var running sync.WaitGroup
-	roomsCtx, stopRooms := context.WithCancel(context.Background())
-	busCtx, stopBus := context.WithCancel(context.Background())
+	roomsCtx, stopRooms := context.WithCancel(context.WithoutCancel(t.Context()))
+	busCtx, stopBus := context.WithCancel(context.WithoutCancel(t.Context()))
 	running.Go(func() { _ = server.Serve(l) })
 	roomsDone, busDone := make(chan struct{}), make(chan struct{})
 	go func() { defer close(roomsDone); _ = n.rooms.Serve(roomsCtx) }()
 	go func() { defer close(busDone); _ = n.bus.Serve(busCtx, n.rooms) }()
-	dbCtx, stopDB := context.WithCancel(context.Background())
+	dbCtx, stopDB := context.WithCancel(context.WithoutCancel(t.Context()))
 	running.Go(func() { _ = db.Serve(dbCtx) })
 	n.stop = sync.OnceFunc(func() {
 		stopRooms()

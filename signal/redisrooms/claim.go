@@ -177,9 +177,9 @@ func (b *Bus) each(ctx context.Context, script *rueidis.Lua, rooms []string, arg
 
 // lookAfter renews the claims of the rooms, and sends those away that are
 // another's by now. It tells whether Redis has answered.
-func (b *Bus) lookAfter(rooms Rooms) (done bool) {
+func (b *Bus) lookAfter(ctx context.Context, rooms Rooms) (done bool) {
 	kept := rooms.Keeps()
-	answers := b.each(context.Background(), b.claim, kept, b.arguments(""))
+	answers := b.each(context.WithoutCancel(ctx), b.claim, kept, b.arguments(""))
 	b.claims.Add(uint64(len(answers)))
 	for room, node := range answers {
 		if node != b.node {
@@ -191,8 +191,8 @@ func (b *Bus) lookAfter(rooms Rooms) (done bool) {
 }
 
 // release gives up the claims of rooms that are no more.
-func (b *Bus) release(rooms Rooms) {
-	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+func (b *Bus) release(ctx context.Context, rooms Rooms) {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	b.each(ctx, b.giveUp, rooms.Keeps(), []string{b.node})
 }
