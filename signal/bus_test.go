@@ -29,7 +29,7 @@ func newBus() *bus { return &bus{nodes: map[string]*station{}, claims: map[strin
 type station struct {
 	bus   *bus
 	name  string
-	inbox chan []byte
+	inbox chan func()
 	rooms *Rooms
 	mute  bool // guarded by bus.mu: it neither sends nor is sent to
 }
@@ -38,7 +38,7 @@ var errBusDown = errors.New("the bus is down")
 
 // join makes a node; open tells it for which rooms.
 func (b *bus) join(name string) *station {
-	s := &station{bus: b, name: name, inbox: make(chan []byte, 1<<14)}
+	s := &station{bus: b, name: name, inbox: make(chan func(), 1<<14)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.nodes[name] = s
@@ -47,8 +47,8 @@ func (b *bus) join(name string) *station {
 
 // serve passes frames on until the inbox is closed.
 func (s *station) serve() {
-	for frame := range s.inbox {
-		s.rooms.Receive(frame)
+	for f := range s.inbox {
+		f()
 	}
 }
 
@@ -92,11 +92,20 @@ func (s *station) Send(node string, frame []byte) {
 	defer s.bus.mu.Unlock()
 	s.bus.frames++
 	to := s.bus.nodes[node]
-	if to == nil || s.bus.down || s.mute || to.mute || s.bus.lose != nil && s.bus.lose(s.name, node, frame) {
+	if to == nil && !s.bus.down {
+		s.post(func() { s.rooms.Unheard(node) })
 		return
 	}
+	if s.bus.down || s.mute || to.mute || s.bus.lose != nil && s.bus.lose(s.name, node, frame) {
+		return
+	}
+	to.post(func() { to.rooms.Receive(frame) })
+}
+
+// post has something done by the one who serves. bus.mu is held.
+func (s *station) post(f func()) {
 	select {
-	case to.inbox <- frame:
+	case s.inbox <- f:
 	default:
 	}
 }

@@ -2,11 +2,11 @@
 //
 // It promises that a room has two seats and no third; that offers, answers
 // and candidates travel byte for byte, but for the addresses of a member that
-// hides them; that a member who stops reading slows
-// down nobody but its own partner; that whoever stays is told when the other
-// leaves; and that a member whose socket is lost finds its seat and its
-// messages again, if it announced that it can come back. Who may enter it
-// leaves to the Admit function in Config and to the webhooks of Ayame.
+// hides them; that a member who stops reading slows down nobody but its own
+// partner; that whoever stays is told when the other leaves; and that a member
+// whose socket is lost finds its seat and its messages again, at whatever node, if
+// it announced that it can come back. Who may enter it leaves to the Admit function
+// in Config and to the webhooks of Ayame.
 //
 //	client                          room
 //	  │ register {roomId} ──▶ admitted? webhook? ─ no ─▶ reject, close
@@ -40,6 +40,27 @@
 // has it, unless both have announced "early": then the mailbox of the empty
 // seat keeps it, as it would for a member that is away.
 //
+// With Config.Fleet the socket of a member may be held by another node than the
+// one that keeps its room. The home has all that is said above: seats, mailboxes,
+// tokens, alarms, webhooks. The proxy has the socket, with its limits and pings, and
+// passes on what comes:
+//
+//	client ◀── WebSocket ──▶ proxy ◀────── link ──────▶ home ─── room
+//	                         member                     member
+//	                         proxied: socket.Send       remote: a socket
+//
+// A link carries frames each way, over a Fleet that may lose some: each end keeps
+// what the other is not done with, sends it again after 0.5 s, and says with a beat
+// a second that it lives. An end that is silent for 6 s is given up, or for 2 s if
+// the Fleet says that nobody is there. Then the proxy
+// sends its client away, who comes back to any node, and the home puts what may not
+// have arrived into the mailbox of the seat. Who keeps a room the Fleet knows, by a
+// claim: a home that does not answer within 2 s loses it to who asks, and sends its
+// members away when it wakes. Where the home is not to be learnt the room is kept
+// here.
+//
 // Read member.go first, then register.go, room.go and seat.go; standby.go,
 // hide.go, resume.go, rebuild.go, refresh.go and webhook.go are the stories of their names.
+// Of several nodes: socket.go, fleet.go, proxied.go, remote.go and moved.go, then
+// trunks.go, link.go and frame.go, on which they stand.
 package signal

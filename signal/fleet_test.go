@@ -78,6 +78,35 @@ func TestAProxyThatDies(t *testing.T) {
 	})
 }
 
+// TestANodeThatIsNotThere is noticed sooner than one that says nothing.
+func TestANodeThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		_, bob, _, token := meet(t, home, proxy, "room1")
+		var dead *station
+		b.set(func() {
+			dead = b.nodes["home.1"]
+			dead.mute = true
+			delete(b.nodes, "home.1")
+		})
+		start := time.Now()
+		bob.mustClose(wire.CloseGoingAway, wire.ReasonMoved)
+		if took := time.Since(start); took < nodeAbsence || took > nodeAbsence+beatEvery+2*tickEvery {
+			t.Errorf("it was noticed after %v", took)
+		}
+		start = time.Now()
+		proxy.back(t, "room1", "bob", token, true)
+		if took := time.Since(start); took > 2*resendAfter {
+			t.Errorf("the room was taken over after %v", took)
+		}
+		b.set(func() { b.nodes["home.1"] = dead })
+		home.stop()
+		proxy.stop()
+	})
+}
+
 // TestAHomeThatDies takes its room with it; it is built anew by who comes back
 // first, wherever that is.
 func TestAHomeThatDies(t *testing.T) {

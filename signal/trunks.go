@@ -12,7 +12,8 @@ import (
 const (
 	beatEvery     = time.Second      // to each node with which there are links
 	rollCallEvery = 4 * time.Second  // of all links
-	nodeSilence   = 4 * time.Second  // then a node is given up, and all links with it
+	nodeSilence   = 6 * time.Second  // then a node is given up, and all links with it: longer than Redis needs to be replaced
+	nodeAbsence   = 2 * time.Second  // the same, if nobody is there for what is sent to it
 	linkSilence   = 12 * time.Second // then a link is that was not called
 )
 
@@ -45,6 +46,7 @@ type trunks struct {
 type neighbor struct {
 	links int
 	heard time.Time // when the last frame of it came
+	away  time.Time // since when nobody was there, and nothing came; zero: somebody is
 }
 
 // newTrunks returns nil for a node that is alone.
@@ -132,8 +134,25 @@ func (t *trunks) heard(node string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := t.nodes[node]; n != nil {
-		n.heard = time.Now()
+		n.heard, n.away = time.Now(), time.Time{}
 	}
+}
+
+// unheard notes that nobody was there for a frame to a node.
+func (t *trunks) unheard(node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.nodes[node]; n != nil && n.away.IsZero() {
+		n.away = time.Now()
+	}
+}
+
+// gone tells whether a node is given up: it is silent, or nobody is there.
+func (t *trunks) gone(node string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.nodes[node]
+	return n != nil && (now.Sub(n.heard) >= nodeSilence || !n.away.IsZero() && now.Sub(n.away) >= nodeAbsence)
 }
 
 // Receive takes a frame that another node has sent to this one. It never waits,
@@ -187,6 +206,7 @@ func (r *Rooms) Unheard(node string) {
 	if r.trunks == nil {
 		return
 	}
+	r.trunks.unheard(node)
 	for _, l := range r.trunks.all() {
 		if l.peer == node {
 			l.missed()
@@ -262,15 +282,10 @@ func (t *trunks) turn(now time.Time) (links []*link, beat, rollCall bool) {
 
 // silent gives a link up if nothing is heard of it, or of its node.
 func (t *trunks) silent(l *link, now time.Time) bool {
-	t.mu.Lock()
-	node := now // of one that has ended meanwhile
-	if n := t.nodes[l.peer]; n != nil {
-		node = n.heard
-	}
-	t.mu.Unlock()
+	gone := t.gone(l.peer, now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Sub(node) < nodeSilence && now.Sub(l.heard) < linkSilence {
+	if !gone && now.Sub(l.heard) < linkSilence {
 		return false
 	}
 	t.lost.Add(1)

@@ -45,3 +45,20 @@ func TestOnACluster(t *testing.T) {
 		talk(t, a, b)
 	}
 }
+
+// TestAPrimaryIsReplaced by its replica while two talk over it: nothing is lost,
+// and nobody has to come back.
+func TestAPrimaryIsReplaced(t *testing.T) {
+	t.Parallel()
+	redis := redistest.StartSentinels(t)
+	one, two := start(t, "one", redis.URL), start(t, "two", redis.URL)
+	a, b, _, _ := meet(t, one, two, "room1")
+	redis.Primary.Kill()
+	b.send(`{"type":"offer"}`)
+	a.mustGet(`{"type":"offer"}`)
+	a.send(`{"type":"answer"}`)
+	b.mustGet(`{"type":"answer"}`)
+	if s := one.rooms.Stats(); s.Lost != 0 || s.Moved != 0 || s.Rooms != 1 {
+		t.Errorf("Stats() = %+v, want the room as it was", s)
+	}
+}
