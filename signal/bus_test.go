@@ -87,6 +87,8 @@ func (s *station) TakeOver(_ context.Context, room, from string) (string, error)
 	return s.bus.claims[room], nil
 }
 
+func (s *station) Lost(string) {}
+
 func (s *station) Send(node string, frame []byte) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()

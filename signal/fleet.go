@@ -16,6 +16,8 @@ type Fleet interface {
 	// TakeOver makes this node keep a room that a node has kept which does not
 	// answer any more, unless another was faster, and says which one does.
 	TakeOver(ctx context.Context, room, from string) (node string, err error)
+	// Lost is told of a room that another node keeps by now.
+	Lost(room string)
 	// Send sends a frame to a node. It never waits. Frames to one node arrive in
 	// order, as far as they arrive.
 	Send(node string, frame []byte)

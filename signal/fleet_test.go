@@ -107,6 +107,70 @@ func TestANodeThatIsNotThere(t *testing.T) {
 	})
 }
 
+// TestWhoComesBackBeforeItsProxyIsMissed gets what its old proxy has not passed on,
+// before all that is said from now on.
+func TestWhoComesBackBeforeItsProxyIsMissed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy, third := onNode(t, b, "home.1"), onNode(t, b, "proxy.1"), onNode(t, b, "third.1")
+		alice, bob, _, token := meet(t, home, proxy, "room1")
+		talk(t, alice, bob)
+		<-time.After(2 * tickEvery)
+		b.set(func() { b.nodes["proxy.1"].mute = true })
+		alice.send(`{"type":"candidate","n":1}`)
+		alice.send(`{"type":"candidate","n":2}`)
+		synctest.Wait()
+		again := third.back(t, "room1", "bob", token, false)
+		alice.send(`{"type":"candidate","n":3}`)
+		for n := range 3 {
+			again.mustGet(fmt.Sprintf(`{"type":"candidate","n":%d}`, n+1))
+		}
+		<-time.After(2 * linkSilence)
+		talk(t, alice, again) // nothing comes twice
+		for _, w := range []*world{third, proxy, home} {
+			w.stop()
+		}
+	})
+}
+
+// TestALateOpen is of a link that has ended: it takes no seat.
+func TestALateOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		var opens [][]byte
+		b.lose = func(_, _ string, frame []byte) bool {
+			if f, err := parseFrame(frame); err == nil && f.kind == frameOpen {
+				opens = append(opens, frame)
+			}
+			return false
+		}
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		alice := home.connect(t, false)
+		alice.registerExt("room1", "alice")
+		bob := proxy.connect(t, false)
+		bob.send(`{"type":"register","roomId":"room1","resumeToken":"none"}`)
+		bob.mustReject(wire.RejectNotFound)
+		<-time.After(time.Second)
+		before := home.rooms.Stats()
+		b.set(func() { b.lose = nil })
+		for _, open := range opens {
+			home.rooms.Receive(open)
+		}
+		<-time.After(time.Second)
+		if s := home.rooms.Stats(); len(opens) != 1 || s.Rejected != before.Rejected || s.Hosted != 0 {
+			t.Errorf("Stats() = %+v after %d late opens, want nobody who registers", s, len(opens))
+		}
+		<-time.After(linkSilence + rollCallEvery)
+		if n := len(home.rooms.trunks.ended); n != 0 {
+			t.Errorf("%d links that have ended are remembered for ever", n)
+		}
+		proxy.stop()
+		home.stop()
+	})
+}
+
 // TestAHomeThatDies takes its room with it; it is built anew by who comes back
 // first, wherever that is.
 func TestAHomeThatDies(t *testing.T) {

@@ -49,6 +49,7 @@ type link struct {
 	stuck    bool       // what came cannot be handled any more
 	unheard  int        // times that nobody was there for an open
 	parting  bool       // a close was sent: nothing follows it
+	ending   bool       // a cut has come: it is the last to be handled
 	taken    bool       // opened is closed
 	closed   bool       // the link has ended
 	why      cutReason  // then
@@ -142,13 +143,28 @@ func (l *link) state(s linkState) {
 func (l *link) cut(why cutReason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed && (l.taken || l.who == isHome || why != cutLost) {
+	if !l.closed && !l.ending && (l.taken || l.who == isHome || why != cutLost) {
+		l.ending = true
 		l.deliver(delivery{do: func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.sever(why, false)
 		}})
 	}
+}
+
+// surrender takes back what was said and may not have arrived: somebody else will
+// say it.
+func (l *link) surrender() (kept [][]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.out {
+		if p := &l.out[i]; p.said {
+			p.said = false
+			kept = append(kept, p.payload)
+		}
+	}
+	return kept
 }
 
 // missed notes that nobody was there for a frame. Only who opens a link draws a
@@ -242,18 +258,20 @@ func (l *link) next() (d delivery, some bool) {
 		l.in, l.working = nil, false
 		return d, false
 	}
-	var kept [][]byte
-	for _, p := range l.out {
-		if p.said {
-			kept = append(kept, p.payload)
-		}
-		l.trunks.give(len(p.payload))
-	}
-	l.in, l.out = nil, nil
 	why := l.why
 	l.mu.Unlock() // working for ever
-	l.end.ended(why, kept)
+	l.end.ended(why, l.clear())
 	return d, false
+}
+
+// clear empties a link that has ended, and returns what surrender does.
+func (l *link) clear() (kept [][]byte) {
+	kept = l.surrender()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trunks.give(l.outBytes)
+	l.in, l.out, l.outBytes = nil, nil, 0
+	return kept
 }
 
 // done notes that one more is done with, and tells if it is time.

@@ -28,13 +28,15 @@ func (r *registry) keeps(id string) bool {
 // was silent for too long, or cut off. Its members are sent away and find each
 // other there; the chat goes on.
 func (r *Rooms) Moved(id string) {
+	if r.trunks == nil {
+		return
+	}
+	r.trunks.fleet.Lost(id)
 	n, sockets, found := r.moveOut(id)
 	if !found {
 		return
 	}
-	if r.trunks != nil {
-		r.trunks.moved.Add(1)
-	}
+	r.trunks.moved.Add(1)
 	for _, s := range sockets {
 		s.Close(wire.CloseGoingAway, wire.ReasonMoved)
 	}

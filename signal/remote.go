@@ -71,6 +71,14 @@ func (c *remote) ended(_ cutReason, kept [][]byte) {
 	}
 }
 
+// inherit has kept for a member that has come back what its old connection, at
+// another node, may not have got.
+func (s *seat) inherit(old *remote) {
+	if kept := old.surrender(); len(kept) > 0 {
+		s.recover(kept, old.member) // more than is kept was not for this connection
+	}
+}
+
 // Addr is the client's address, as its proxy knows it.
 func (c *remote) Addr() netip.Addr { return c.addr }
 

@@ -20,6 +20,9 @@ const (
 // learns no more than anybody who registers.
 func (m *member) resume(reg *registration) {
 	s, n, verdict := m.rooms.comeBack(reg, m.rooms.past(reg), m)
+	if old, elsewhere := n.replaced.(*remote); elsewhere {
+		s.inherit(old)
+	}
 	m.rooms.tell(n)
 	switch verdict {
 	case seated, seatedAnew:

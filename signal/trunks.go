@@ -17,6 +17,9 @@ const (
 	linkSilence   = 12 * time.Second // then a link is that was not called
 )
 
+// maxEnded bounds of how many links it is remembered that they have ended.
+const maxEnded = 1 << 16
+
 // linkKey names a link: its proxy gave it the number.
 type linkKey struct {
 	proxy string
@@ -33,9 +36,10 @@ type trunks struct {
 
 	mu       sync.Mutex // guards the fields below; nothing is called while it is held
 	links    map[linkKey]*link
-	nodes    map[string]*neighbor // with which there are links
-	next     uint64               // number of a link
-	beat     time.Time            // when the last one was sent
+	ended    map[linkKey]time.Time // links of proxies: one that is opened again was opened before
+	nodes    map[string]*neighbor  // with which there are links
+	next     uint64                // number of a link
+	beat     time.Time             // when the last one was sent
 	rollCall time.Time
 	closed   bool
 
@@ -54,7 +58,7 @@ func newTrunks(r *Rooms, fleet Fleet) *trunks {
 	if fleet == nil {
 		return nil
 	}
-	return &trunks{rooms: r, fleet: fleet, self: fleet.Node(), links: map[linkKey]*link{}, nodes: map[string]*neighbor{}}
+	return &trunks{rooms: r, fleet: fleet, self: fleet.Node(), links: map[linkKey]*link{}, ended: map[linkKey]time.Time{}, nodes: map[string]*neighbor{}}
 }
 
 // send sends a frame.
@@ -108,10 +112,21 @@ func (t *trunks) forget(l *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.links, t.key(l))
+	if l.who == isHome && len(t.ended) < maxEnded {
+		t.ended[t.key(l)] = time.Now()
+	}
 	n := t.nodes[l.peer]
 	if n.links--; n.links == 0 {
 		delete(t.nodes, l.peer)
 	}
+}
+
+// hasEnded tells whether a link was there, a short time ago.
+func (t *trunks) hasEnded(f *frame) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ended := t.ended[linkKey{f.from, f.link}]
+	return ended
 }
 
 // find looks for the link that a node names; nil: there is none. Who is what
@@ -191,6 +206,8 @@ func (t *trunks) receive(f *frame) {
 	switch {
 	case l != nil:
 		l.receive(f)
+	case f.kind == frameOpen && t.hasEnded(f):
+		t.send(f.from, &frame{kind: frameCut, link: f.link, who: isHome, why: cutDone})
 	case f.kind == frameOpen && f.seq == 1 && t.rooms.closing():
 		t.send(f.from, &frame{kind: frameCut, link: f.link, who: isHome, why: cutGoing})
 	case f.kind == frameOpen && f.seq == 1:
@@ -276,6 +293,11 @@ func (t *trunks) turn(now time.Time) (links []*link, beat, rollCall bool) {
 	}
 	if rollCall = now.Sub(t.rollCall) >= rollCallEvery; rollCall {
 		t.rollCall = now
+		for key, at := range t.ended {
+			if now.Sub(at) >= linkSilence {
+				delete(t.ended, key)
+			}
+		}
 	}
 	return links, beat, rollCall
 }

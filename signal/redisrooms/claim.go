@@ -79,6 +79,9 @@ func (b *Bus) arguments(from string) []string {
 // registers first decides.
 func (b *Bus) Own(room string) { b.own.add(room) }
 
+// Lost is told of a room that another node keeps by now.
+func (b *Bus) Lost(room string) { b.own.drop(room) }
+
 // owned are claims that are written ahead, and those that count without asking.
 type owned struct {
 	mu    sync.Mutex // guards the fields below
@@ -128,6 +131,12 @@ func (o *owned) has(room string, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return now.Before(o.until[room])
+}
+
+func (o *owned) drop(room string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.until, room)
 }
 
 // forget lets none count any more.
