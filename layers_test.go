@@ -51,7 +51,8 @@ func TestLayers(t *testing.T) {
 		"turnsvc/dataplane":      {},
 		"turnsvc/dataplane/ebpf": {"turnsvc/dataplane"},
 		"turnsvc/conformance":    {"turnsvc", "turnsvc/gate", "wire"},
-		"turnsvc/relays":         {"turnsvc"}, // in a fleet: it is given a bus, and knows none
+		"turnsvc/relays":         {"turnsvc"},          // in a fleet: it is given a bus, and knows none
+		"turnsvc/redisbudget":    {"internal/redisdb"}, // beside turnsvc, which knows no Redis
 		"peer":                   {"wire", "internal/rand"},
 		"wasm":                   {},
 		"wasm/app":               {"peer", "internal/rand"},

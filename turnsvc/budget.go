@@ -26,6 +26,8 @@ type budget struct {
 	limit   atomic.Int64 // bytes a month; 0: none
 	shapeAt atomic.Int64 // 80 % of them
 	count   *counters    // count.spent is what was spent in month
+	// elsewhere is what other servers of a fleet have spent of the budget in month.
+	elsewhere atomic.Int64
 
 	path string // where the ledger is; empty: nowhere
 	now  func() time.Time
@@ -77,6 +79,7 @@ func (b *budget) begin() error {
 		}
 	}
 	b.ledger, b.month = l, monthOf(b.now())
+	b.elsewhere.Store(0)
 	b.count.spent.Store(l[b.month])
 	return nil
 }
@@ -90,13 +93,16 @@ func (b *budget) spend(n int64) {
 
 // shapes reports whether allocations are to be slower.
 func (b *budget) shapes() bool {
-	return b.limit.Load() > 0 && b.count.spent.Load() >= b.shapeAt.Load()
+	return b.limit.Load() > 0 && b.spent() >= b.shapeAt.Load()
 }
+
+// spent is what was spent of the budget in month, here and elsewhere.
+func (b *budget) spent() int64 { return b.count.spent.Load() + b.elsewhere.Load() }
 
 // admits reports whether there may be a new allocation.
 func (b *budget) admits() bool {
 	limit := b.limit.Load()
-	return limit == 0 || b.count.spent.Load() < limit
+	return limit == 0 || b.spent() < limit
 }
 
 // keep saves the budget from time to time, and turns the month, until the
@@ -147,13 +153,52 @@ func (b *budget) turnMonth() {
 		return
 	}
 	b.ledger[b.month] = b.count.spent.Swap(b.ledger[month])
+	b.elsewhere.Store(0)
 	b.month, b.told = month, 0
+}
+
+// account is what was spent here, and in which month; empty: there is no budget.
+func (b *budget) account() (month string, spent int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.limit.Load() == 0 {
+		return "", 0
+	}
+	b.turnMonth()
+	return b.month, b.count.spent.Load()
+}
+
+// share takes what is known of a month elsewhere: what this server has spent of it at
+// least, and what others have. Neither grows less in a month.
+func (b *budget) share(month string, here, others int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.limit.Load() == 0 || month != b.month {
+		return
+	}
+	if lost := here - b.count.spent.Load(); lost > 0 {
+		b.count.spent.Add(lost)
+	}
+	if others > b.elsewhere.Load() {
+		b.elsewhere.Store(others)
+	}
+}
+
+// Spent is what this server has spent of MonthlyBudget in the present month, which is
+// written as 2026-10; an empty one stands for no budget.
+func (s *Server) Spent() (month string, bytes int64) { return s.budget.account() }
+
+// SpentElsewhere tells what other servers of a fleet have spent of the same budget in
+// a month, and what this one is known to have spent at least: more than it knows after
+// a restart without BudgetFile. It is ignored of another month than the present one,
+// and without a budget.
+func (s *Server) SpentElsewhere(month string, here, others int64) {
+	s.budget.share(month, here, others)
 }
 
 // tell logs once a month that the budget runs out, and once that it has.
 func (b *budget) tell() {
-	spent := b.count.spent.Load()
-	limit := b.limit.Load()
+	spent, limit := b.spent(), b.limit.Load()
 	attrs := []any{"month", b.month, "spent_bytes", spent, "budget_bytes", limit}
 	switch {
 	case spent >= limit && b.told < 100:

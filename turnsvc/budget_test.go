@@ -224,3 +224,48 @@ func TestBudgetSaysOnceAMonthThatItRunsOut(t *testing.T) {
 		t.Errorf("logged %q, want %q", got, want)
 	}
 }
+
+// TestTheBudgetIsThatOfAFleet holds that what other servers have spent counts, for the
+// month that it is about, and that nothing that is heard makes it less.
+func TestTheBudgetIsThatOfAFleet(t *testing.T) {
+	t.Parallel()
+	b, clock := newBudget(t, nil)
+	b.spend(300)
+	month, _ := b.account()
+	b.share("2026-09", 900, 900)
+	if b.shapes() {
+		t.Error("what was spent in another month counts")
+	}
+	b.share(month, 100, 500)
+	if !b.shapes() || !b.admits() || b.count.spent.Load() != 300 {
+		t.Errorf("with 300 of 1000 here and 500 elsewhere: shapes %v, admits %v, here %d", b.shapes(), b.admits(), b.count.spent.Load())
+	}
+	b.share(month, 0, 400) // somebody has forgotten
+	b.spend(200)
+	if b.admits() {
+		t.Error("with 500 here and 500 elsewhere somebody is admitted")
+	}
+	b.look()
+	if l, err := readLedger(b.path); err != nil || l[month] != 500 {
+		t.Errorf("the file has %d, %v; want the server's own 500", l[month], err)
+	}
+
+	again, err := openBudget(Config{MonthlyBudget: 1000, now: clock.now}.withDefaults(), new(counters))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.share(month, 500, 0)
+	if _, spent := again.account(); spent != 500 {
+		t.Errorf("without its file a server has spent %d after a restart, want the 500 that others know of", spent)
+	}
+
+	clock.advance(4 * time.Second)
+	if month, spent := b.account(); month != "2026-11" || spent != 0 || !b.admits() || b.shapes() {
+		t.Errorf("in %s %d are spent, admits %v, shapes %v; want a new month", month, spent, b.admits(), b.shapes())
+	}
+	none, _ := newBudget(t, func(c *Config) { c.MonthlyBudget = 0 })
+	none.share("2026-10", 1<<40, 1<<40)
+	if month, _ := none.account(); month != "" || !none.admits() {
+		t.Errorf("without a budget the month is %q, admits %v", month, none.admits())
+	}
+}

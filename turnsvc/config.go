@@ -69,7 +69,8 @@ type Config struct {
 	MaxBitrate Bitrate
 	// MonthlyBudget bounds the bytes that relaying costs in a month, by the calendar
 	// of UTC: 80 % slow every allocation down to a quarter, 100 % let no new one in,
-	// and live ones are never cut. Zero: none.
+	// and live ones are never cut. In a fleet it is that of all servers: what the
+	// others have spent is told by SpentElsewhere. Zero: none.
 	MonthlyBudget int64
 	// BudgetFile is where it is written down what was spent of MonthlyBudget; its
 	// folder must exist. Empty: a restart forgets it.

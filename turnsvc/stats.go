@@ -43,6 +43,7 @@ type Stats struct {
 
 	DroppedBitrate uint64 // datagrams over MaxBitrate, or over a quarter of it when the budget runs out
 	BudgetSpent    int64  // bytes of MonthlyBudget that this month has cost until now
+	BudgetAway     int64  // bytes of it that other servers of a fleet have, as far as is known
 	BudgetLimit    int64  // MonthlyBudget; 0: none
 	BudgetUnsaved  uint64 // times that BudgetFile could not be written
 
@@ -154,6 +155,7 @@ func (s *Server) Stats() Stats {
 
 		DroppedBitrate: c.bitrate.Load(),
 		BudgetSpent:    c.spent.Load(),
+		BudgetAway:     s.budget.elsewhere.Load(),
 		BudgetLimit:    s.budget.limit.Load(),
 		BudgetUnsaved:  c.unsaved.Load(),
 

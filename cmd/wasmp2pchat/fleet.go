@@ -17,6 +17,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/match/redispool"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/signal/redisrooms"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/redisbudget"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
 )
 
@@ -27,10 +28,11 @@ type member struct {
 	fleet   *fleet.Fleet
 	relays  *relays.Fleet // nil until there is a relay
 	counts  *relays.Counts
-	rooms   *redisrooms.Bus // nil: other nodes have the rooms
-	pairs   bool            // it has a lobby
-	pool    *redispool.Pool // of that; nil until there is one
-	url     string          // where browsers reach the rooms of this node; empty: anywhere
+	rooms   *redisrooms.Bus     // nil: other nodes have the rooms
+	pairs   bool                // it has a lobby
+	pool    *redispool.Pool     // of that; nil until there is one
+	url     string              // where browsers reach the rooms of this node; empty: anywhere
+	budget  *redisbudget.Budget // nil: nothing is relayed here
 	secrets atomic.Pointer[fingerprints]
 	// endThose ends what somebody has who was banned: the operator's.
 	endThose atomic.Pointer[func(rooms []string, addr netip.Addr, byAddr bool) (int, int)]
@@ -147,7 +149,7 @@ func (m *member) stages(rooms *signal.Rooms) []stage {
 	if m == nil {
 		return nil
 	}
-	list := []stage{{"relays", m.relays.Serve}, {"fleet", m.fleet.Serve}, {"warnings", m.serve}, {"redis", m.db.Serve}}
+	list := append(m.relayStages(), stage{"fleet", m.fleet.Serve}, stage{"warnings", m.serve}, stage{"redis", m.db.Serve})
 	if m.rooms != nil {
 		list = slices.Insert(list, 0, stage{"trunks", func(ctx context.Context) error { return m.rooms.Serve(ctx, rooms) }})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/redisbudget"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
@@ -36,6 +37,7 @@ func (m *member) joinRelays(cfg *config, relay *turnsvc.Server, state *readiness
 	}
 	if cfg.plays(roleTURN) {
 		settings.Relay = relay
+		m.budget = redisbudget.New(redisbudget.Config{DB: m.db, Node: cfg.nodeID(), Relay: relay, Log: log})
 	}
 	m.relays = relays.New(settings)
 	m.fleet.On(relayMessages, m.relays.Hear)
@@ -66,6 +68,15 @@ func (l *relayList) of(nodes func() []fleet.Node) func() []relays.Node {
 		}
 		return l.list
 	}
+}
+
+// relayStages are what goes on for the relay in a fleet.
+func (m *member) relayStages() []stage {
+	stages := []stage{{"relays", m.relays.Serve}}
+	if m.budget != nil {
+		stages = append(stages, stage{"budget", m.budget.Serve})
+	}
+	return stages
 }
 
 // moved is told of rooms whose members relay by other addresses here than before.
