@@ -2,7 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"net/netip"
 	"sync"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
@@ -100,15 +99,6 @@ func (m *member) kick(relay *turnsvc.Server, room string) {
 		return
 	}
 	m.relays.Kick(room)
-}
-
-// endFrom ends what those have of a network, wherever that is; it returns how many
-// allocations that were here.
-func (m *member) endFrom(relay *turnsvc.Server, network netip.Prefix) int {
-	if m == nil {
-		return relay.EndFrom(network)
-	}
-	return m.relays.EndFrom(network)
 }
 
 // introduce tells the relay at which a visitor has prepared his connection of the

@@ -204,12 +204,12 @@ func (o *operator) endThose(ids []string, addr netip.Addr, byAddr bool) (rooms, 
 		if o.rooms.End(id) {
 			rooms++
 		}
-		o.node.kick(o.relay, roomkey.Name(id)) // which signaling may have forgotten
+		o.node.endRoom(o.relay, roomkey.Name(id)) // which signaling may have forgotten
 	}
 	if byAddr {
 		network := arrivals.Source(addr)
 		rooms += len(o.rooms.EndFrom(network))
-		allocations = o.node.endFrom(o.relay, network)
+		allocations = o.relay.EndFrom(network)
 	}
 	return rooms, allocations
 }

@@ -225,11 +225,6 @@ func (r *memo) EndYoungest(user string, source netip.Prefix, most int, _ time.Du
 	}
 	return most
 }
-func (r *memo) EndUser(owner string) { r.note("end user %s", owner) }
-func (r *memo) EndFrom(network netip.Prefix) int {
-	r.note("end from %v", network)
-	return 3
-}
 
 var someone = netip.MustParseAddr("8.8.4.4")
 

@@ -11,11 +11,11 @@
 // Nothing here waits. What is told travels by the bus of the fleet, as messages of at
 // most MaxMessage bytes; what gets lost is repaired by telling it again:
 //
-//	relays    what the members of a room hold at the sender   every 5 minutes, and when it changes
+//	relays    what the members of a room hold at the sender    when it changes, and every 5 minutes
 //	link      which other nodes members of a room are at       once
 //	introduce where the partner of a prepared member came from once
 //	join      a prepared room is part of another one           once
-//	end       rooms, users and networks that have ended        once; kept while there is no bus
+//	end       rooms that have ended                            once; kept while there is no bus
 //	counts    how many allocations an address and a user have  each second what has changed, and every minute all
 //
 // It leaves to others what a bus is and which nodes live (internal/fleet), and what

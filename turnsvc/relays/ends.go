@@ -2,7 +2,6 @@ package relays
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 )
 
@@ -30,24 +29,6 @@ func (f *Fleet) endRoom(room, but string) {
 func (f *Fleet) Kick(room string) {
 	f.EndRoom(room)
 	f.end(ending{room: room})
-}
-
-// EndUser is turnsvc.Server.EndUser at every node.
-func (f *Fleet) EndUser(owner string) {
-	if f.cfg.Relay != nil {
-		f.cfg.Relay.EndUser(owner)
-	}
-	f.end(ending{user: owner})
-}
-
-// EndFrom is turnsvc.Server.EndFrom at every node; it returns how many allocations
-// that were at this one.
-func (f *Fleet) EndFrom(network netip.Prefix) (ended int) {
-	if f.cfg.Relay != nil {
-		ended = f.cfg.Relay.EndFrom(network)
-	}
-	f.end(ending{network: network})
-	return ended
 }
 
 // end tells of an end soon, together with others.
@@ -89,25 +70,16 @@ func (f *Fleet) tellEnds() {
 
 // gather puts the first of some ends, which are for one node, into a message.
 func gather(ends []ending) (m *message, n int) {
-	const overhead = 8 // of one in JSON; names of rooms and networks need no escaping
+	const overhead = 4 // of one in JSON; names need no escaping
 	m = &message{Kind: kindEnd}
 	size := 64
 	for _, e := range ends {
-		size += len(e.room) + 6*len(e.user) + overhead // of a user's name all may have to be escaped
-		if e.network.IsValid() {
-			size += len(e.network.String())
-		}
+		size += len(e.room) + overhead
 		if e.node != ends[0].node || n == maxEnds || n > 0 && size > MaxMessage {
 			break
 		}
-		switch n++; {
-		case e.room != "":
-			m.Rooms = append(m.Rooms, e.room)
-		case e.user != "":
-			m.Users = append(m.Users, e.user)
-		case e.network.IsValid():
-			m.Networks = append(m.Networks, e.network)
-		}
+		n++
+		m.Rooms = append(m.Rooms, e.room)
 	}
 	return m, n
 }
@@ -117,11 +89,5 @@ func gather(ends []ending) (m *message, n int) {
 func (f *Fleet) hearEnds(from string, m *message) {
 	for _, room := range m.Rooms {
 		f.endRoom(room, from)
-	}
-	for _, user := range m.Users {
-		f.cfg.Relay.EndUser(user)
-	}
-	for _, network := range m.Networks {
-		f.cfg.Relay.EndFrom(network)
 	}
 }

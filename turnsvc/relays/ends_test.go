@@ -2,7 +2,6 @@ package relays
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,25 +18,20 @@ func TestEndsAreKeptWhileThereIsNoBus(t *testing.T) {
 		f1.Place(Seat{Room: "room", Home: true, Relay: "n2"})
 		b.set(func() { b.down = true })
 		f1.EndRoom("room")
-		f1.EndUser("alice")
-		network := netip.MustParsePrefix("192.0.2.0/24")
-		if n := f1.EndFrom(network); n != 3 {
-			t.Errorf("EndFrom = %d, want what it was here", n)
-		}
 		f1.Kick("another")
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		if !r1.over("room") || r2.over("room") {
 			t.Fatalf("without a bus the room has ended at n1: %v, at n2: %v", r1.over("room"), r2.over("room"))
 		}
-		if n := f1.Stats().Waiting; n != 4 && n != 5 { // the room has a spare relay or not
-			t.Errorf("%d ends wait, want 4 or 5", n)
+		if n := f1.Stats().Waiting; n != 3 {
+			t.Errorf("%d ends wait, want that of the room for its relay and the spare one, and that of the other", n)
 		}
 		b.set(func() { b.down = false })
 		time.Sleep(tickEvery)
 		soon()
 		for _, r := range []*memo{r2, r3} {
-			if !r.heard("end user alice") || !r.heard("end from 192.0.2.0/24") || !r.over("another") {
+			if !r.over("another") {
 				t.Errorf("%s has heard %q", r.id, r.said)
 			}
 		}
@@ -87,10 +81,9 @@ func TestWaitingEndsAreBounded(t *testing.T) {
 func TestTheLargestMessagesFit(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxName)
-	user := strings.Repeat("\x01", maxUser)
 	var ends []ending
 	for range 3 * maxEnds {
-		ends = append(ends, ending{room: long}, ending{user: user}, ending{network: netip.MustParsePrefix("2001:db8:1234:5678:9abc:def0:1234:5678/128")})
+		ends = append(ends, ending{room: long})
 	}
 	told := 0
 	for len(ends) > 0 {
@@ -99,10 +92,10 @@ func TestTheLargestMessagesFit(t *testing.T) {
 		if err != nil || n == 0 {
 			t.Fatalf("a message of %d bytes about %d ends is refused: %v", len(m.text()), n, err)
 		}
-		told += len(got.Rooms) + len(got.Users) + len(got.Networks)
+		told += len(got.Rooms)
 		ends = ends[n:]
 	}
-	if told != 9*maxEnds {
-		t.Errorf("%d of %d ends are told", told, 9*maxEnds)
+	if told != 3*maxEnds {
+		t.Errorf("%d of %d ends are told", told, 3*maxEnds)
 	}
 }

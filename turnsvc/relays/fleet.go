@@ -42,8 +42,6 @@ type Relay interface {
 	PerMember() (perUser, perAddr int)
 	EndYoungest(user string, source netip.Prefix, most int, age time.Duration) int
 	EndRoom(room string)
-	EndUser(owner string)
-	EndFrom(network netip.Prefix) int
 }
 
 // Config is what New needs. Node, Nodes, Tell, TellAll and Up are required.
@@ -98,12 +96,10 @@ type Fleet struct {
 	told, heard, refused, unsaid, away, nobody atomic.Uint64
 }
 
-// ending is one that is to be told, to one node or to all.
+// ending is a room whose end is to be told.
 type ending struct {
-	node    string // empty: all
-	room    string
-	user    string
-	network netip.Prefix
+	node string // to whom; empty: all
+	room string
 }
 
 // New returns a Fleet. Serve keeps it.

@@ -14,10 +14,9 @@ const MaxMessage = 4 << 10
 
 // What is in a message, at most.
 const (
-	maxName    = 63 // bytes of the name of a room or a node
-	maxUser    = turnsvc.MaxUsernameBytes
+	maxName    = 63  // bytes of the name of a room or a node
 	maxNodes   = 4   // that the members of one room are at, beside this one
-	maxEnds    = 128 // rooms, users and networks that have ended, in one message
+	maxEnds    = 128 // rooms that have ended, in one message
 	entryBytes = keyBytes + countBytes
 	maxCounts  = 256 // entries
 )
@@ -43,9 +42,7 @@ type message struct {
 
 	Relayed []relayed `json:"l,omitempty"`
 
-	Rooms    []string       `json:"e,omitempty"`
-	Users    []string       `json:"u,omitempty"`
-	Networks []netip.Prefix `json:"w,omitempty"`
+	Rooms []string `json:"e,omitempty"` // end
 
 	Whole  bool   `json:"f,omitempty"` // counts: the first part of all
 	Done   bool   `json:"d,omitempty"` // counts: the last part of all; what was known before is over
@@ -91,18 +88,8 @@ func (m *message) sane() bool {
 			return false
 		}
 	}
-	for _, user := range m.Users {
-		if len(user) > maxUser {
-			return false
-		}
-	}
-	for _, network := range m.Networks {
-		if !network.IsValid() {
-			return false
-		}
-	}
 	return len(m.Nodes) <= maxNodes && len(m.Relayed) <= turnsvc.MaxRelayed &&
-		len(m.Rooms)+len(m.Users)+len(m.Networks) <= maxEnds &&
+		len(m.Rooms) <= maxEnds &&
 		len(m.Counts)%entryBytes == 0 && len(m.Counts) <= maxCounts*entryBytes
 }
 
