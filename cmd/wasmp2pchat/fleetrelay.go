@@ -61,7 +61,7 @@ func (l *relayList) of(nodes func() []fleet.Node) func() []relays.Node {
 		l.from, l.list = now, make([]relays.Node, 0, len(now))
 		for _, n := range now {
 			l.list = append(l.list, relays.Node{
-				ID: n.ID, Epoch: n.Epoch, Region: n.Region, URLs: n.TURN, At: n.Relays, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
+				ID: n.ID, Region: n.Region, URLs: n.TURN, At: n.Relays, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
 				Draining: n.Draining || n.TURNDraining, Spent: n.OverBudget,
 			})
 		}

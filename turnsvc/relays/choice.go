@@ -10,7 +10,6 @@ import (
 // Node is what is known of the relay of one node.
 type Node struct {
 	ID, Region string
-	Epoch      string       // another one after each start; compared, and not read
 	URLs       []string     // turnsvc.Server.URLs; none: it has no relay, or nobody can come
 	At         []netip.Addr // turnsvc.Server.RelayedAt
 

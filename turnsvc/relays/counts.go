@@ -21,6 +21,10 @@ const (
 	// maxKeys bounds how many users and addresses of one node are known: more than its
 	// allocations can be of.
 	maxKeys = 1 << 18
+	// maxSpeakers bounds how many nodes are known, and unlisted for how many ticks one is
+	// that has spoken before it was on the list of those that live.
+	maxSpeakers = 1 << 10
+	unlisted    = 5
 	// youngest is what may still be ended because it was too much: who could not know
 	// that it was is a second or two late, and a chat that runs is not cut.
 	youngest = 5 * time.Second
@@ -60,9 +64,10 @@ type mine struct {
 
 // others is what another node has said.
 type others struct {
-	epoch string
-	n     map[key]int
-	next  map[key]int // all of it, which is being told; nil: it is not
+	listed bool // it is among those that live; else it has spoken before this node heard of it
+	ticks  int  // since it was first heard of
+	n      map[key]int
+	next   map[key]int // all of it, which is being told; nil: it is not
 }
 
 // NewCounts counts by keys that seal makes, which is the same at all nodes.
@@ -131,9 +136,9 @@ func (c *Counts) tell(now time.Time) (list []*message) {
 		clear(c.dirty)
 		return list
 	}
+	before := c.told || c.whole.IsZero() // a node that was started anew has nothing, and the others do not know
 	c.whole = now
 	clear(c.dirty)
-	before := c.told
 	if c.told = len(c.mine) > 0; !c.told && !before {
 		return nil
 	}
@@ -166,8 +171,12 @@ func (c *Counts) hear(from string, m *message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.others[from]
-	if o == nil {
-		return // it is not known to live; all is told again within wholeEvery
+	if o == nil { // it may have heard of this node before this one has heard of it
+		if len(c.others) >= maxSpeakers {
+			return
+		}
+		o = &others{n: map[key]int{}}
+		c.others[from] = o
 	}
 	if m.Whole {
 		o.next = map[key]int{}
@@ -195,15 +204,22 @@ func (c *Counts) hear(from string, m *message) {
 func (c *Counts) live(nodes []Node, self string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.others, func(id string, o *others) bool {
-		return !slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == id && n.Epoch == o.epoch })
-	})
+	live := map[string]bool{}
 	for _, n := range nodes {
-		if n.ID != self && c.others[n.ID] == nil {
-			c.others[n.ID] = &others{epoch: n.Epoch, n: map[key]int{}}
-			c.whole = time.Time{}
+		if live[n.ID] = true; n.ID == self {
+			continue
+		}
+		if c.others[n.ID] == nil {
+			c.others[n.ID] = &others{n: map[key]int{}}
+		}
+		if o := c.others[n.ID]; !o.listed {
+			o.listed, c.whole = true, time.Time{}
 		}
 	}
+	maps.DeleteFunc(c.others, func(id string, o *others) bool {
+		o.ticks++
+		return !live[id] && (o.listed || o.ticks > unlisted)
+	})
 }
 
 // An excess is what a user or a source has too much of at this node.

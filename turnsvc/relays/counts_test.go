@@ -167,6 +167,28 @@ func TestWithoutABusEachGoesByWhatItKnows(t *testing.T) {
 	})
 }
 
+// TestANodeThatStartsAnewHasNothing holds that what a node had before it was started
+// again is over for the others, though it was on their lists all the time.
+func TestANodeThatStartsAnewHasNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, _, _ := counting(t, "n1", "n2")
+		b.counts["n1"].Count("alice", household, 3)
+		time.Sleep(2 * tickEvery)
+		synctest.Wait()
+		if got := elsewhere(b, "n2", "alice"); got != [2]int{3, 3} {
+			t.Fatalf("n2 knows %v, want 3 and 3", got)
+		}
+		b.counts["n1"] = NewCounts(sealed)
+		b.node(t, "n1", "", newMemo("n1"))
+		time.Sleep(2 * tickEvery)
+		synctest.Wait()
+		if got := elsewhere(b, "n2", "alice"); got != [2]int{} {
+			t.Errorf("n2 knows %v of what n1 had before", got)
+		}
+	})
+}
+
 // TestManyCountsAreToldInParts holds that what does not fit into a message comes in
 // several, and that a node that has come is told all at once.
 func TestManyCountsAreToldInParts(t *testing.T) {
@@ -206,10 +228,21 @@ func TestCountsOfOthersAreBounded(t *testing.T) {
 			m.Counts = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint64(m.Counts, uint64(i*maxCounts+j)), 1)
 		}
 		c.hear("n2", m)
-		c.hear("n9", m)
 	}
-	if n := len(c.others["n2"].n); n != maxKeys || len(c.others) != 1 {
-		t.Errorf("%d counts of %d nodes are known, want %d of one", n, len(c.others), maxKeys)
+	if n := len(c.others["n2"].n); n != maxKeys {
+		t.Errorf("%d counts of a node are known, want %d", n, maxKeys)
+	}
+	for i := range 2 * maxSpeakers {
+		c.hear(fmt.Sprintf("x%d", i), &message{Kind: kindCounts})
+	}
+	if len(c.others) != maxSpeakers {
+		t.Errorf("%d nodes are known, want %d", len(c.others), maxSpeakers)
+	}
+	for range unlisted + 1 {
+		c.live([]Node{{ID: "n2"}}, "n1")
+	}
+	if len(c.others) != 1 {
+		t.Errorf("%d nodes are known of one that lives", len(c.others))
 	}
 }
 

@@ -81,7 +81,7 @@ func open(t *testing.T, url, id string, change func(*turnsvc.Config)) *place {
 func (p *place) nodes() (list []relays.Node) {
 	for _, n := range p.fleet.Nodes() {
 		list = append(list, relays.Node{
-			ID: n.ID, Epoch: n.Epoch, URLs: n.TURN, At: n.Relays, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
+			ID: n.ID, URLs: n.TURN, At: n.Relays, Allocations: n.Allocations, MaxAllocations: n.MaxAllocations,
 			Draining: n.TURNDraining, Spent: n.OverBudget,
 		})
 	}
