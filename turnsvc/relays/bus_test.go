@@ -153,11 +153,11 @@ func (r *memo) over(room string) bool {
 	return r.ended[room]
 }
 
-// known is what is known of a room at a server; -1: nothing is expected there.
-func (r *memo) known(room, server string) int {
+// known is what is known of the room called so at a server; -1: nothing is expected there.
+func (r *memo) known(server string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list, known := r.knows[room][server]
+	list, known := r.knows["room"][server]
 	if !known {
 		return -1
 	}
@@ -179,6 +179,7 @@ func (r *memo) BudgetIsSpent() bool                { return r.budget }
 func (r *memo) Introduce(room, side string, p netip.Addr) {
 	r.note("introduce %s.%s %v", room, side, p)
 }
+
 func (r *memo) Join(room, to string) {
 	r.note("join %s to %s", room, to)
 	r.mu.Lock()
@@ -190,6 +191,7 @@ func (r *memo) Expect(server, room string) { r.elsewhere(server, room, nil, fals
 func (r *memo) Elsewhere(server, room string, list []turnsvc.Relayed) bool {
 	return r.elsewhere(server, room, list, true)
 }
+
 func (r *memo) elsewhere(server, room string, list []turnsvc.Relayed, replace bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -204,11 +206,13 @@ func (r *memo) elsewhere(server, room string, list []turnsvc.Relayed, replace bo
 	}
 	return true
 }
+
 func (r *memo) SetNeighbours(at map[string][]netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.near = at
 }
+
 func (r *memo) EndRoom(room string) {
 	r.note("end %s", room)
 	r.mu.Lock()
@@ -226,10 +230,16 @@ func (r *memo) EndYoungest(user string, source netip.Prefix, most int, _ time.Du
 	return most
 }
 
-var someone = netip.MustParseAddr("8.8.4.4")
+// someone is the address of a partner.
+func someone() netip.Addr { return netip.MustParseAddr("8.8.4.4") }
 
 // soon is when all that was told was heard.
 func soon() {
-	time.Sleep(2 * endsAfter) // of the clock of a bubble
+	pass(2 * endsAfter)
+}
+
+// pass lets time pass, by the clock of a bubble.
+func pass(d time.Duration) {
+	<-time.After(d)
 	synctest.Wait()
 }

@@ -16,7 +16,8 @@ func sealed(text []byte) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-var household = netip.MustParsePrefix("198.51.100.7/32")
+// household is where some clients come from.
+func household() netip.Prefix { return netip.MustParsePrefix("198.51.100.7/32") }
 
 // counting are some nodes that count together.
 func counting(t *testing.T, ids ...string) (b *bus, f map[string]*Fleet, r map[string]*memo) {
@@ -31,14 +32,13 @@ func counting(t *testing.T, ids ...string) (b *bus, f map[string]*Fleet, r map[s
 			}
 		}
 	}
-	time.Sleep(2 * tickEvery)
-	synctest.Wait()
+	pass(2 * tickEvery)
 	return b, f, r
 }
 
 // elsewhere is what a node knows of the others.
 func elsewhere(b *bus, id, user string) [2]int {
-	ofUser, ofSource := b.counts[id].Elsewhere(user, household)
+	ofUser, ofSource := b.counts[id].Elsewhere(user, household())
 	return [2]int{ofUser, ofSource}
 }
 
@@ -49,12 +49,11 @@ func TestNodesCountTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _, _ := counting(t, "n1", "n2", "n3")
 		for range 3 {
-			b.counts["n1"].Count("alice", household, 1)
+			b.counts["n1"].Count("alice", household(), 1)
 		}
-		b.counts["n2"].Count("alice", household, 1)
-		b.counts["n2"].Count("", household, 1)
-		time.Sleep(tickEvery)
-		synctest.Wait()
+		b.counts["n2"].Count("alice", household(), 1)
+		b.counts["n2"].Count("", household(), 1)
+		pass(tickEvery)
 		for id, want := range map[string][2]int{"n1": {1, 2}, "n2": {3, 3}, "n3": {4, 5}} {
 			if got := elsewhere(b, id, "alice"); got != want {
 				t.Errorf("%s knows of %v elsewhere, want %v", id, got, want)
@@ -63,16 +62,14 @@ func TestNodesCountTogether(t *testing.T) {
 		if got := elsewhere(b, "n3", ""); got != [2]int{0, 5} {
 			t.Errorf("of nobody %v are elsewhere, want 0 and 5", got)
 		}
-		b.counts["n1"].Count("alice", household, -1)
+		b.counts["n1"].Count("alice", household(), -1)
 		b.set(func() { delete(b.nodes, "n2") })
-		time.Sleep(tickEvery)
-		synctest.Wait()
+		pass(tickEvery)
 		if got := elsewhere(b, "n3", "alice"); got != [2]int{2, 2} {
 			t.Errorf("after n2 has died and one has ended %v are elsewhere, want 2 and 2", got)
 		}
 		sent := b.sentOf(kindCounts)
-		time.Sleep(10 * tickEvery)
-		synctest.Wait()
+		pass(10 * tickEvery)
 		if n := b.sentOf(kindCounts) - sent; n > 3 {
 			t.Errorf("%d messages were sent while nothing changed", n)
 		}
@@ -88,14 +85,13 @@ func TestTheLimitHoldsInTheSum(t *testing.T) {
 		b, f, r := counting(t, "n1", "n2", "n3")
 		const limit = 32 // memo's, for an address
 		for i := range 3 * limit {
-			b.counts[fmt.Sprintf("n%d", i%3+1)].Count("", household, 1)
+			b.counts[fmt.Sprintf("n%d", i%3+1)].Count("", household(), 1)
 		}
-		time.Sleep(5 * tickEvery)
-		synctest.Wait()
+		pass(5 * tickEvery)
 		total := 0
 		for _, c := range b.counts {
 			c.mu.Lock()
-			if m := c.mine[c.sourceKey(household)]; m != nil {
+			if m := c.mine[c.sourceKey(household())]; m != nil {
 				total += m.n
 			}
 			c.mu.Unlock()
@@ -120,23 +116,20 @@ func TestCountsSurviveLoss(t *testing.T) {
 		b, _, _ := counting(t, "n1", "n2")
 		lossy := func(n int) {
 			b.set(func() { b.lose = func(_, kind string) bool { return kind == kindCounts } })
-			b.counts["n1"].Count("alice", household, n)
-			time.Sleep(2 * tickEvery)
-			synctest.Wait()
+			b.counts["n1"].Count("alice", household(), n)
+			pass(2 * tickEvery)
 			b.set(func() { b.lose = nil })
 		}
 		lossy(2)
 		if got := elsewhere(b, "n2", "alice"); got != [2]int{} {
 			t.Fatalf("what was lost is known: %v", got)
 		}
-		time.Sleep(wholeEvery + tickEvery)
-		synctest.Wait()
+		pass(wholeEvery + tickEvery)
 		if got := elsewhere(b, "n2", "alice"); got != [2]int{2, 2} {
 			t.Errorf("after %v %v are known, want 2 and 2", wholeEvery, got)
 		}
 		lossy(-2)
-		time.Sleep(wholeEvery + tickEvery)
-		synctest.Wait()
+		pass(wholeEvery + tickEvery)
 		if got := elsewhere(b, "n2", "alice"); got != [2]int{} {
 			t.Errorf("after %v %v are known of what has ended", wholeEvery, got)
 		}
@@ -148,19 +141,16 @@ func TestWithoutABusEachGoesByWhatItKnows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, _, _ := counting(t, "n1", "n2")
-		b.counts["n1"].Count("alice", household, 1)
-		time.Sleep(2 * tickEvery)
-		synctest.Wait()
+		b.counts["n1"].Count("alice", household(), 1)
+		pass(2 * tickEvery)
 		b.set(func() { b.down = true })
-		b.counts["n1"].Count("alice", household, 1)
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		b.counts["n1"].Count("alice", household(), 1)
+		pass(30 * time.Second)
 		if got := elsewhere(b, "n2", "alice"); got != [2]int{1, 1} {
 			t.Errorf("without a bus %v are known, want what was told before", got)
 		}
 		b.set(func() { b.down = false })
-		time.Sleep(tickEvery)
-		synctest.Wait()
+		pass(tickEvery)
 		if got := elsewhere(b, "n2", "alice"); got != [2]int{2, 2} {
 			t.Errorf("with the bus back %v are known, want 2 and 2", got)
 		}
@@ -173,16 +163,14 @@ func TestANodeThatStartsAnewHasNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, _, _ := counting(t, "n1", "n2")
-		b.counts["n1"].Count("alice", household, 3)
-		time.Sleep(2 * tickEvery)
-		synctest.Wait()
+		b.counts["n1"].Count("alice", household(), 3)
+		pass(2 * tickEvery)
 		if got := elsewhere(b, "n2", "alice"); got != [2]int{3, 3} {
 			t.Fatalf("n2 knows %v, want 3 and 3", got)
 		}
 		b.counts["n1"] = NewCounts(sealed)
 		b.node(t, "n1", "", newMemo("n1"))
-		time.Sleep(2 * tickEvery)
-		synctest.Wait()
+		pass(2 * tickEvery)
 		if got := elsewhere(b, "n2", "alice"); got != [2]int{} {
 			t.Errorf("n2 knows %v of what n1 had before", got)
 		}
@@ -199,12 +187,10 @@ func TestManyCountsAreToldInParts(t *testing.T) {
 		for i := range users {
 			b.counts["n1"].Count(fmt.Sprintf("user-%d", i), netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), 32), 1)
 		}
-		time.Sleep(tickEvery)
-		synctest.Wait()
+		pass(tickEvery)
 		b.counts["n3"] = NewCounts(sealed)
 		b.node(t, "n3", "", newMemo("n3"))
-		time.Sleep(3 * tickEvery)
-		synctest.Wait()
+		pass(3 * tickEvery)
 		for _, id := range []string{"n2", "n3"} {
 			c := b.counts[id]
 			c.mu.Lock()
@@ -250,8 +236,8 @@ func BenchmarkCount(b *testing.B) {
 	c := NewCounts(sealed)
 	c.live([]Node{{ID: "n2"}, {ID: "n3"}}, "n1")
 	for b.Loop() {
-		c.Elsewhere("room.ma", household)
-		c.Count("room.ma", household, 1)
-		c.Count("room.ma", household, -1)
+		c.Elsewhere("room.ma", household())
+		c.Count("room.ma", household(), 1)
+		c.Count("room.ma", household(), -1)
 	}
 }

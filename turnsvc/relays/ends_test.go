@@ -19,8 +19,7 @@ func TestEndsAreKeptWhileThereIsNoBus(t *testing.T) {
 		b.set(func() { b.down = true })
 		f1.EndRoom("room")
 		f1.Kick("another")
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
+		pass(30 * time.Second)
 		if !r1.over("room") || r2.over("room") {
 			t.Fatalf("without a bus the room has ended at n1: %v, at n2: %v", r1.over("room"), r2.over("room"))
 		}
@@ -28,7 +27,7 @@ func TestEndsAreKeptWhileThereIsNoBus(t *testing.T) {
 			t.Errorf("%d ends wait, want that of the room for its relay and the spare one, and that of the other", n)
 		}
 		b.set(func() { b.down = false })
-		time.Sleep(tickEvery)
+		pass(tickEvery)
 		soon()
 		for _, r := range []*memo{r2, r3} {
 			if !r.over("another") {

@@ -24,7 +24,7 @@ func TestMessagesComeBackAsTheyWere(t *testing.T) {
 	for _, m := range []*message{
 		largest(),
 		{Kind: kindLink, Room: "room", Nodes: []string{"n1", "n2"}},
-		{Kind: kindJoin, Room: "annex", To: "room", Side: "ma", Addr: someone, Nodes: []string{"n1"}},
+		{Kind: kindJoin, Room: "annex", To: "room", Side: "ma", Addr: someone(), Nodes: []string{"n1"}},
 		{Kind: kindCounts, Whole: true, Counts: make([]byte, maxCounts*entryBytes)},
 	} {
 		text := m.text()

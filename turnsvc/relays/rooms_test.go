@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 // TestThePreparedIsReached has B, who has prepared at n2, meet A in a room that n1
@@ -23,30 +22,30 @@ func TestThePreparedIsReached(t *testing.T) {
 		r1.hold(f1, "room", "room", "ma", 1000) // prepared, too
 		r2.hold(f2, "annex", "annex", "ma", 2000)
 		relay := f1.Relay("room")
-		f2.Join("annex", "room", "ma", someone, relay, "n1")
+		f2.Join("annex", "room", "ma", someone(), relay, "n1")
 		one, _ := f1.Place(Seat{Room: "room", Home: true, Relay: relay, Partner: "n2"})
 		two, spare := f2.Place(Seat{Room: "room", Relay: relay, Partner: "n1"})
 		if relay != "n1" || one.ID != "n1" || two.ID != "n1" || spare.ID != "" {
 			t.Fatalf("the two are sent to %q, %q and %q, spare %q; want n1 and no spare", relay, one.ID, two.ID, spare.ID)
 		}
-		if r1.known("room", "n2") != 0 {
+		if r1.known("n2") != 0 {
 			t.Error("the partner's permission depends on when the bus is heard")
 		}
 		soon()
-		if !r2.heard("join annex to room") || !r2.heard(fmt.Sprintf("introduce annex.ma %v", someone)) {
+		if !r2.heard("join annex to room") || !r2.heard(fmt.Sprintf("introduce annex.ma %v", someone())) {
 			t.Errorf("n2 has heard %q", r2.said)
 		}
-		if r1.known("room", "n2") != 1 || r2.known("room", "n1") != 1 {
-			t.Errorf("known of the other: %d and %d, want 1 and 1", r1.known("room", "n2"), r2.known("room", "n1"))
+		if r1.known("n2") != 1 || r2.known("n1") != 1 {
+			t.Errorf("known of the other: %d and %d, want 1 and 1", r1.known("n2"), r2.known("n1"))
 		}
 		r1.hold(f1, "room", "room", "ma", 1001)
 		soon()
-		if n := r2.known("room", "n1"); n != 2 {
+		if n := r2.known("n1"); n != 2 {
 			t.Errorf("of two relayed addresses %d are known", n)
 		}
 		f1.EndRoom("room")
 		soon()
-		if !r1.over("room") || !r2.over("room") || r3.over("room") || r3.known("room", "n1") != -1 {
+		if !r1.over("room") || !r2.over("room") || r3.over("room") || r3.known("n1") != -1 {
 			t.Errorf("the room has ended at n1: %v, n2: %v, n3: %v; want the two that have to do with it", r1.over("room"), r2.over("room"), r3.over("room"))
 		}
 		if f1.Stats().Links+f2.Stats().Links != 0 {
@@ -65,7 +64,7 @@ func TestARoomOfOneNodeIsNobodyElsesBusiness(t *testing.T) {
 		f1.Prepare("room")
 		r1.hold(f1, "room", "room", "ma", 1000)
 		relay := f1.Relay("room")
-		f1.Introduce("room", "ma", someone)
+		f1.Introduce("room", "ma", someone())
 		f1.Place(Seat{Room: "room", Home: true, Relay: relay, Partner: "n2"})
 		f2.Place(Seat{Room: "room", Relay: relay, Partner: "n1"})
 		r1.hold(f1, "room", "room", "mb", 1001)
@@ -101,19 +100,19 @@ func TestRolesApart(t *testing.T) {
 		if relay != atA {
 			t.Errorf("the room is sent to %q, want to %q where one has prepared", relay, atA)
 		}
-		f1.Introduce(room, "ma", someone)
-		f2.Join(annex, room, "ma", someone, relay, "n1")
+		f1.Introduce(room, "ma", someone())
+		f2.Join(annex, room, "ma", someone(), relay, "n1")
 		a, spare := f1.Place(Seat{Room: room, Home: true, Relay: relay, Partner: "n2"})
 		same, spareToo := f2.Place(Seat{Room: room, Relay: relay, Partner: "n1"})
 		if a.ID != relay || same.ID != relay || spare.ID == "" || spare.ID == relay || spareToo.ID != spare.ID {
 			t.Errorf("one is sent to %q and %q, the other to %q and %q", a.ID, spare.ID, same.ID, spareToo.ID)
 		}
 		soon()
-		if !r[atA].heard(fmt.Sprintf("introduce %s.ma %v", room, someone)) || !r[atB].heard("join "+annex+" to "+room) {
+		if !r[atA].heard(fmt.Sprintf("introduce %s.ma %v", room, someone())) || !r[atB].heard("join "+annex+" to "+room) {
 			t.Errorf("n1's relay has heard %q, n2's %q", r[atA].said, r[atB].said)
 		}
-		if r[atA].known(room, atB) != 1 || r[atB].known(room, atA) != 1 {
-			t.Errorf("known of the other: %d and %d, want 1 and 1", r[atA].known(room, atB), r[atB].known(room, atA))
+		if r[atA].known(atB) != 1 || r[atB].known(atA) != 1 {
+			t.Errorf("known of the other: %d and %d, want 1 and 1", r[atA].known(atB), r[atB].known(atA))
 		}
 		f1.EndRoom(room)
 		soon()
@@ -137,7 +136,7 @@ func TestTheThreeOfARoomKnowOneAnother(t *testing.T) {
 		r1.hold(f1, "room", "room", "ma", 1000)
 		r2.hold(f2, "annex", "annex", "ma", 2000)
 		relay := f1.Relay("room")
-		f2.Join("annex", "room", "ma", someone, relay, "n1")
+		f2.Join("annex", "room", "ma", someone(), relay, "n1")
 		f1.Place(Seat{Room: "room", Home: true, Relay: relay, Partner: "n2"})
 		soon()
 		r3.hold(f3, "room", "room", "mb", 3000)
@@ -150,7 +149,7 @@ func TestTheThreeOfARoomKnowOneAnother(t *testing.T) {
 			of   string
 			want int
 		}{{r1, "n2", 1}, {r1, "n3", 1}, {r2, "n1", 1}, {r2, "n3", 1}, {r3, "n1", 1}, {r3, "n2", 1}} {
-			if n := k.who.known("room", k.of); n != k.want {
+			if n := k.who.known(k.of); n != k.want {
 				t.Errorf("%s knows %d relayed addresses at %s, want %d", k.who.id, n, k.of, k.want)
 			}
 		}
@@ -175,15 +174,14 @@ func TestWhatGotLostIsToldAgain(t *testing.T) {
 		f1, f2 := b.node(t, "n1", "", r1), b.node(t, "n2", "", r2)
 		r2.hold(f2, "annex", "annex", "ma", 2000)
 		b.set(func() { b.lose = func(_, kind string) bool { return kind == kindRelays } })
-		f2.Join("annex", "room", "ma", someone, "n1")
+		f2.Join("annex", "room", "ma", someone(), "n1")
 		soon()
-		if r1.known("room", "n2") >= 0 {
+		if r1.known("n2") >= 0 {
 			t.Fatal("what was lost is known")
 		}
 		b.set(func() { b.lose = nil })
-		time.Sleep(repeatEvery + 2*tickEvery)
-		synctest.Wait()
-		if n := r1.known("room", "n2"); n != 1 {
+		pass(repeatEvery + 2*tickEvery)
+		if n := r1.known("n2"); n != 1 {
 			t.Errorf("%d relayed addresses are known after %v, want 1", n, repeatEvery)
 		}
 		b.set(func() { b.lose = func(_, kind string) bool { return kind == kindEnd } })
@@ -193,8 +191,7 @@ func TestWhatGotLostIsToldAgain(t *testing.T) {
 		if r2.over("room") {
 			t.Fatal("what was lost was heard")
 		}
-		time.Sleep(repeatEvery + 2*tickEvery)
-		synctest.Wait()
+		pass(repeatEvery + 2*tickEvery)
 		if !r2.over("room") {
 			t.Errorf("the room lives on at n2 %v after its end", repeatEvery)
 		}
@@ -249,14 +246,12 @@ func TestNeighboursAreThoseThatLive(t *testing.T) {
 		b.node(t, "n1", "", r1)
 		b.node(t, "n2", "", r2)
 		b.node(t, "n3", "", nil)
-		time.Sleep(tickEvery)
-		synctest.Wait()
+		pass(tickEvery)
 		if len(r1.near) != 1 || !slices.Equal(r1.near["n2"], []netip.Addr{r2.at()}) {
 			t.Errorf("the neighbours of n1 are %v, want n2", r1.near)
 		}
 		b.set(func() { delete(b.nodes, "n2") })
-		time.Sleep(tickEvery)
-		synctest.Wait()
+		pass(tickEvery)
 		if len(r1.near) != 0 {
 			t.Errorf("the neighbours of n1 are %v after n2 has gone", r1.near)
 		}
