@@ -22,6 +22,7 @@
 //	internal/edge/address
 //	                  at which addresses clients reach us: found, compared, kept true
 //	internal/durable  small files that are whole whatever happens
+//	internal/kept     a map that forgets
 //	internal/admin    the API and the client by which one runs a server
 //	internal/mmsg     many datagrams for one system call
 //	internal/doctor   why a server does not work, and what mends it
@@ -41,6 +42,9 @@
 //	turnsvc/dataplane the seam to what carries channels past it
 //	turnsvc/dataplane/ebpf
 //	                  a program in the Linux kernel that does
+//	turnsvc/relays    the relays of a fleet: which one two people use, and what they tell one another
+//	turnsvc/redisbudget
+//	                  what all of a fleet have spent in a month
 //	turnsvc/conformance
 //	                  what the relay answers, line by line, beside stock pion
 //	peer              the client: find, join, link, chat; in the browser and natively

@@ -35,6 +35,7 @@ func TestLayers(t *testing.T) {
 		"internal/swarm":         {},
 		"internal/thrift":        {},
 		"internal/turnclient":    {},
+		"internal/kept":          {},
 		"internal/witness":       {},
 		"internal/doctor":        {"wire", "internal/turnclient", "internal/witness"},
 		"internal/timeline":      {"wire"},
@@ -46,13 +47,13 @@ func TestLayers(t *testing.T) {
 		"match/redispool":        {"match", "wire", "internal/redisdb", "internal/arrivals"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
 		"signal/redisrooms":      {"internal/redisdb"}, // it knows rooms by what they can do
-		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable"},
+		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable", "internal/kept"},
 		"turnsvc/gate":           {"internal/arrivals", "internal/mmsg"},
 		"turnsvc/dataplane":      {},
 		"turnsvc/dataplane/ebpf": {"turnsvc/dataplane"},
 		"turnsvc/conformance":    {"turnsvc", "turnsvc/gate", "wire"},
-		"turnsvc/relays":         {"turnsvc"},          // in a fleet: it is given a bus, and knows none
-		"turnsvc/redisbudget":    {"internal/redisdb"}, // beside turnsvc, which knows no Redis
+		"turnsvc/relays":         {"turnsvc", "internal/kept"}, // in a fleet: it is given a bus, and knows none
+		"turnsvc/redisbudget":    {"internal/redisdb"},         // beside turnsvc, which knows no Redis
 		"peer":                   {"wire", "internal/rand"},
 		"wasm":                   {},
 		"wasm/app":               {"peer", "internal/rand"},

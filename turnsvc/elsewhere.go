@@ -34,6 +34,8 @@ const (
 	// ElsewhereTTL is for how long it is believed what was said of another server. Who
 	// tells repeats it in time.
 	ElsewhereTTL = 15 * time.Minute
+	// expectTTL is for how long something is expected at another server.
+	expectTTL = time.Minute
 )
 
 // Relayed is a relayed transport address of somebody in a room.
@@ -112,7 +114,7 @@ func (s *Server) RelayedIn(room string) (list []Relayed) {
 }
 
 // Expect tells the relay that members of a room may hold something at a neighbour soon:
-// the others may have permissions for its addresses from now on, and no datagram passes
+// the others may have permissions for its addresses for a minute, and no datagram passes
 // until Elsewhere has told of more.
 func (s *Server) Expect(server, room string) {
 	_, _ = s.rooms.setElsewhere(server, room, nil, false, s.cfg.now())
@@ -136,8 +138,9 @@ func (r *rooms) setElsewhere(server, room string, list []Relayed, replace bool, 
 	if r.hasEnded(&member{room: room}, now) {
 		return nil, false
 	}
-	known, _ := r.elsewhere.find(room, now)
-	if known == nil {
+	known, _ := r.elsewhere.Find(room, now)
+	fresh := known == nil
+	if fresh {
 		known = map[string][]Relayed{}
 	}
 	old, again := known[server]
@@ -150,24 +153,28 @@ func (r *rooms) setElsewhere(server, room string, list []Relayed, replace bool, 
 		}
 	}
 	known[server] = list
-	r.elsewhere.note(room, known, now, now.Add(ElsewhereTTL))
+	ttl := ElsewhereTTL
+	if fresh && !replace {
+		ttl = expectTTL
+	}
+	r.elsewhere.Keep(room, known, now, now.Add(ttl))
 	return gone, true
 }
 
 // forgetElsewhere is of a room that has ended. r.mu is held.
 func (r *rooms) forgetElsewhere(room string) {
-	if len(r.elsewhere.entries) > 0 {
-		r.elsewhere.drop(room)
+	if r.elsewhere.Len() > 0 {
+		r.elsewhere.Drop(room)
 	}
 }
 
 // at is what is known of the room of g at neighbours that relay at ip, server by
 // server. r.mu is held.
 func (r *rooms) at(g *grant, n *neighbours, ip netip.Addr, now time.Time) (lists [][]Relayed) {
-	if len(r.elsewhere.entries) == 0 {
+	if r.elsewhere.Len() == 0 {
 		return nil
 	}
-	known, _ := r.elsewhere.find(g.household(), now)
+	known, _ := r.elsewhere.Find(g.household(), now)
 	for server, list := range known {
 		if n.is(server, ip) {
 			lists = append(lists, list)
@@ -198,10 +205,10 @@ func (r *rooms) relaysElsewhere(g *grant, n *neighbours, addr netip.AddrPort, no
 // sawElsewhere reports whether the partner of g, if he does not hide, has come to
 // another server from addr. r.mu is held.
 func (r *rooms) sawElsewhere(g *grant, addr netip.Addr, now time.Time) bool {
-	if len(r.elsewhere.entries) == 0 {
+	if r.elsewhere.Len() == 0 {
 		return false
 	}
-	known, _ := r.elsewhere.find(g.household(), now)
+	known, _ := r.elsewhere.Find(g.household(), now)
 	for _, list := range known {
 		if slices.ContainsFunc(list, func(l Relayed) bool { return l.Client == addr && g.meetsMember(l) }) {
 			return true

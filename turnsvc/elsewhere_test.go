@@ -207,16 +207,16 @@ func TestElsewhereIsBoundedAndEnds(t *testing.T) {
 	for i := range 2 * maxServersOfRoom {
 		s.Elsewhere(fmt.Sprintf("n%d", i+2), "room", many)
 	}
-	known, _ := s.rooms.elsewhere.find("room", s.cfg.now())
+	known, _ := s.rooms.elsewhere.Find("room", s.cfg.now())
 	if len(known) != maxServersOfRoom || len(known["n2"]) != MaxRelayed {
 		t.Errorf("%d servers of a room are known, and %d addresses at one; want %d and %d", len(known), len(known["n2"]), maxServersOfRoom, MaxRelayed)
 	}
 	s.Expect("n2", "room")
-	if known, _ = s.rooms.elsewhere.find("room", s.cfg.now()); len(known["n2"]) != MaxRelayed {
+	if known, _ = s.rooms.elsewhere.Find("room", s.cfg.now()); len(known["n2"]) != MaxRelayed {
 		t.Error("Expect has taken away what was known")
 	}
 	s.clock.advance(ElsewhereTTL + time.Second)
-	if _, found := s.rooms.elsewhere.find("room", s.cfg.now()); found {
+	if _, found := s.rooms.elsewhere.Find("room", s.cfg.now()); found {
 		t.Error("what was told is believed after its time")
 	}
 	s.Elsewhere("n2", "other", many[:1])
@@ -224,14 +224,14 @@ func TestElsewhereIsBoundedAndEnds(t *testing.T) {
 	if s.Elsewhere("n2", "other", many[:1]) {
 		t.Error("Elsewhere = true for a room that has ended")
 	}
-	if _, found := s.rooms.elsewhere.find("other", s.cfg.now()); found {
+	if _, found := s.rooms.elsewhere.Find("other", s.cfg.now()); found {
 		t.Error("something is known of a room that has ended")
 	}
 	r, now := newRooms(), time.Unix(1_800_000_000, 0)
 	for i := range maxElsewhere + 100 {
 		r.setElsewhere("n2", fmt.Sprintf("room-%d", i), nil, true, now)
 	}
-	if n := max(len(r.elsewhere.entries), len(r.elsewhere.order)); n > maxElsewhere {
+	if n := r.elsewhere.Len(); n > maxElsewhere {
 		t.Errorf("%d rooms are known elsewhere, want at most %d", n, maxElsewhere)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/kept"
 )
 
 // maxRevoked bounds how many rooms and users are remembered as revoked; with
@@ -17,17 +19,17 @@ const maxRevoked = 1 << 18
 type rooms struct {
 	mu         sync.RWMutex // guards the fields below; never held while closing
 	members    map[string]map[*grant]struct{}
-	revoked    remembered[struct{}]             // rooms and owners
-	introduced remembered[introductions]        // by room
-	joined     remembered[string]               // rooms that were joined to others
-	elsewhere  remembered[map[string][]Relayed] // by room and server
+	revoked    remembered[struct{}]           // rooms and owners
+	introduced remembered[introductions]      // by room
+	joined     remembered[string]             // rooms that were joined to others
+	elsewhere  kept.Map[map[string][]Relayed] // by room and server
 }
 
 func newRooms() *rooms {
 	return &rooms{
 		members: map[string]map[*grant]struct{}{},
 		revoked: newRemembered[struct{}](maxRevoked), introduced: newRemembered[introductions](maxIntroduced),
-		joined: newRemembered[string](maxIntroduced), elsewhere: newRemembered[map[string][]Relayed](maxElsewhere),
+		joined: newRemembered[string](maxIntroduced), elsewhere: kept.New[map[string][]Relayed](maxElsewhere),
 	}
 }
 

@@ -14,9 +14,7 @@ func (f *Fleet) endRoom(room, but string) {
 	if f.cfg.Relay != nil {
 		f.cfg.Relay.EndRoom(room)
 	}
-	f.mu.Lock()
-	l := f.links.take(room)
-	f.mu.Unlock()
+	l := f.takeLink(room)
 	if l == nil {
 		return
 	}

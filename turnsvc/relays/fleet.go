@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/kept"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
@@ -88,8 +89,8 @@ type Fleet struct {
 
 	telling sync.Mutex // held from when it is asked what a room holds here until that is told: the latest counts
 
-	mu    sync.Mutex // guards the fields below; never held while calling
-	links links
+	mu    sync.Mutex      // guards the fields below; never held while calling
+	links kept.Map[*link] // by room
 	ends  []ending
 	wake  chan struct{} // has a value when there are ends
 
@@ -110,7 +111,7 @@ func New(cfg Config) *Fleet {
 	if cfg.Draining == nil {
 		cfg.Draining = func() bool { return false }
 	}
-	return &Fleet{cfg: cfg, links: newLinks(), wake: make(chan struct{}, 1)}
+	return &Fleet{cfg: cfg, links: kept.New[*link](maxLinks), wake: make(chan struct{}, 1)}
 }
 
 // Self is what this node announces of its relay.
@@ -147,7 +148,7 @@ func (f *Fleet) Stats() Stats {
 	}
 	return Stats{
 		Shed:  shed,
-		Links: len(f.links.byRoom), Waiting: len(f.ends),
+		Links: f.links.Len(), Waiting: len(f.ends),
 		Told: f.told.Load(), Heard: f.heard.Load(), Refused: f.refused.Load(),
 		Unsaid: f.unsaid.Load(), Away: f.away.Load(), Nobody: f.nobody.Load(),
 	}

@@ -25,54 +25,6 @@ type link struct {
 	told  time.Time // when what members hold here was last told
 }
 
-// links are those of all rooms. Whoever uses them holds Fleet.mu.
-type links struct {
-	byRoom map[string]*link
-	order  []string // the oldest first; also of those that were dropped, until it is their turn
-}
-
-func newLinks() links { return links{byRoom: map[string]*link{}} }
-
-// of is the link of a room, nil if there is none.
-func (l *links) of(room string) *link { return l.byRoom[room] }
-
-// make is the link of a room, which is kept until then at least.
-func (l *links) make(room string, now, until time.Time) *link {
-	known := l.byRoom[room]
-	if known == nil {
-		l.forget(now)
-		known = &link{told: now}
-		l.byRoom[room] = known
-		l.order = append(l.order, room)
-	}
-	if until.After(known.until) {
-		known.until = until
-	}
-	return known
-}
-
-// forget makes room for one more.
-func (l *links) forget(now time.Time) {
-	over := max(0, len(l.order)-maxLinks+1)
-	for over < len(l.order) {
-		if known := l.byRoom[l.order[over]]; known != nil && now.Before(known.until) {
-			break
-		}
-		over++
-	}
-	for _, room := range l.order[:over] {
-		delete(l.byRoom, room)
-	}
-	l.order = l.order[over:]
-}
-
-// take is the link of a room, for the last time.
-func (l *links) take(room string) *link {
-	known := l.byRoom[room]
-	delete(l.byRoom, room)
-	return known
-}
-
 // add notes nodes, and returns those that are new.
 func (l *link) add(nodes ...string) (fresh []string) {
 	for _, node := range nodes {
@@ -82,4 +34,38 @@ func (l *link) add(nodes ...string) (fresh []string) {
 		}
 	}
 	return fresh
+}
+
+// linkOf is the link of a room, nil if there is none. f.mu is held.
+func (f *Fleet) linkOf(room string) *link {
+	l, _ := f.links.Find(room, time.Now())
+	return l
+}
+
+// linkFor is the link of a room, which is kept for so long at least. f.mu is held.
+func (f *Fleet) linkFor(room string, long time.Duration) *link {
+	now := time.Now()
+	l, known := f.links.Find(room, now)
+	if !known {
+		l = &link{told: now}
+	}
+	l.until = later(l.until, now.Add(long))
+	f.links.Keep(room, l, now, l.until)
+	return l
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// takeLink is the link of a room, for the last time; nil if there is none.
+func (f *Fleet) takeLink(room string) *link {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.linkOf(room)
+	f.links.Drop(room)
+	return l
 }

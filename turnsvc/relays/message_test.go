@@ -80,8 +80,8 @@ func FuzzHear(f *testing.F) {
 				t.Errorf("%+v comes back as %+v, %v", m, again, err)
 			}
 		}
-		if told > 2*(maxNodes+1) || len(fleet.links.byRoom) > 1 || len(fleet.ends) > maxEnds*maxNodes {
-			t.Errorf("one message has %d told, %d links and %d ends", told, len(fleet.links.byRoom), len(fleet.ends))
+		if told > 2*(maxNodes+1) || fleet.links.Len() > 1 || len(fleet.ends) > maxEnds*maxNodes {
+			t.Errorf("one message has %d told, %d links and %d ends", told, fleet.links.Len(), len(fleet.ends))
 		}
 	})
 }

@@ -32,7 +32,7 @@ func (f *Fleet) Relay(room string) string {
 func (f *Fleet) relayOf(room string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if l := f.links.of(room); l != nil {
+	if l := f.linkOf(room); l != nil {
 		return l.relay
 	}
 	return ""
@@ -113,8 +113,7 @@ func (f *Fleet) note(s Seat, relay, spare string) {
 	f.connect(s.Room, false, relay)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := time.Now()
-	l := f.links.make(s.Room, now, now.Add(keepHome))
+	l := f.linkFor(s.Room, keepHome)
 	l.relay = relay
 	if spare != f.cfg.Node {
 		l.add(spare)
@@ -144,8 +143,7 @@ func (f *Fleet) Prepare(room string) Node {
 	if id != f.cfg.Node {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		now := time.Now()
-		l := f.links.make(room, now, now.Add(keepHome))
+		l := f.linkFor(room, keepHome)
 		l.relay = id
 		l.add(id)
 	}
@@ -179,9 +177,7 @@ func (f *Fleet) Introduce(room, side string, partner netip.Addr) {
 // room whose other members are at some nodes. The side is that of the prepared room.
 func (f *Fleet) Join(room, to, side string, partner netip.Addr, nodes ...string) {
 	at := f.relayOf(room)
-	f.mu.Lock()
-	f.links.take(room)
-	f.mu.Unlock()
+	f.takeLink(room)
 	if at == "" || at == f.cfg.Node {
 		f.joinHere(room, to, side, partner, nodes)
 		return
@@ -211,8 +207,7 @@ func (f *Fleet) connect(room string, always bool, nodes ...string) {
 		return
 	}
 	f.mu.Lock()
-	now := time.Now()
-	l := f.links.make(room, now, now.Add(keepAway))
+	l := f.linkFor(room, keepAway)
 	fresh := l.add(nodes...)
 	all := slices.Clone(l.nodes)
 	f.mu.Unlock()
@@ -237,7 +232,7 @@ func without(nodes []string, node string) []string {
 // Moved is for turnsvc.Config.Moved.
 func (f *Fleet) Moved(room string) {
 	f.mu.Lock()
-	l := f.links.of(room)
+	l := f.linkOf(room)
 	var nodes []string
 	if l != nil {
 		nodes = slices.Clone(l.nodes)
@@ -282,7 +277,7 @@ func (f *Fleet) hearRelays(from string, m *message) {
 func (f *Fleet) repeat(now time.Time) {
 	var due []string
 	f.mu.Lock()
-	for room, l := range f.links.byRoom {
+	for room, l := range f.links.All(now) {
 		if now.Sub(l.told) >= repeatEvery {
 			l.told = now
 			due = append(due, room)
@@ -295,18 +290,10 @@ func (f *Fleet) repeat(now time.Time) {
 		}
 		f.mu.Lock()
 		var nodes []string
-		if l := f.links.of(room); l != nil {
-			l.until = later(l.until, now.Add(keepAway))
-			nodes = slices.Clone(l.nodes)
+		if f.linkOf(room) != nil {
+			nodes = slices.Clone(f.linkFor(room, keepAway).nodes)
 		}
 		f.mu.Unlock()
 		f.tellRelays(room, true, nodes)
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
