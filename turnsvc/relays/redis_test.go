@@ -29,6 +29,7 @@ type place struct {
 	relay   *turnsvc.Server
 	relays  *relays.Fleet
 	fleet   *fleet.Fleet
+	db      *redisdb.DB
 	mint    *relays.Minters
 	drains  atomic.Bool
 	serving sync.WaitGroup
@@ -41,7 +42,7 @@ func open(t *testing.T, url, id string, change func(*turnsvc.Config)) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{id: id, mint: relays.NewMinters(turnsvc.Issuer{Secret: "secret"})}
+	p := &place{id: id, db: db, mint: relays.NewMinters(turnsvc.Issuer{Secret: "secret"})}
 	if p.fleet, err = fleet.Open(fleet.Config{DB: db, Node: id}); err != nil {
 		t.Fatal(err)
 	}

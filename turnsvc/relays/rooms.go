@@ -211,13 +211,15 @@ func (f *Fleet) connect(room string, always bool, nodes ...string) {
 	fresh := l.add(nodes...)
 	all := slices.Clone(l.nodes)
 	f.mu.Unlock()
-	if len(fresh) == 0 || f.cfg.Relay == nil {
+	if len(fresh) == 0 {
 		return
 	}
-	for _, node := range fresh {
-		f.cfg.Relay.Expect(node, room)
+	if f.cfg.Relay != nil {
+		for _, node := range fresh {
+			f.cfg.Relay.Expect(node, room)
+		}
+		f.tellRelays(room, always, fresh)
 	}
-	f.tellRelays(room, always, fresh)
 	if len(all) > 1 {
 		for _, node := range all {
 			f.tell(node, &message{Kind: kindLink, Room: room, Nodes: without(all, node)})

@@ -237,6 +237,35 @@ func TestADrainedNodeIsNotChosen(t *testing.T) {
 	})
 }
 
+// TestARoomMayOutliveItsRelay has a node without a relay send the two of a room to n3
+// and, when that drains, to n4: what they still hold at the first one reaches what they
+// hold at the second.
+func TestARoomMayOutliveItsRelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, r3, r4 := newBus(), newMemo("n3"), newMemo("n4")
+		f1, f3 := b.node(t, "n1", "", nil), b.node(t, "n3", "", r3)
+		f1.Place(Seat{Room: "room", Home: true, Relay: f1.Relay("room")})
+		r3.hold(f3, "room", "room", "ma", 3000)
+		f4 := b.node(t, "n4", "", r4)
+		f3.cfg.Draining = func() bool { return true }
+		b.announce(f3)
+		if relay, _ := f1.Place(Seat{Room: "room", Home: true}); relay.ID != "n4" {
+			t.Fatalf("while n3 drains the room is sent to %q, want n4", relay.ID)
+		}
+		r4.hold(f4, "room", "room", "sb", 4000)
+		soon()
+		if r3.known("n4") != 1 || r4.known("n3") != 1 {
+			t.Errorf("known of the other: %d and %d, want 1 and 1", r3.known("n4"), r4.known("n3"))
+		}
+		f1.EndRoom("room")
+		soon()
+		if !r3.over("room") || !r4.over("room") {
+			t.Error("the room has not ended at both")
+		}
+	})
+}
+
 // TestNeighboursAreThoseThatLive holds that a relay knows within a tick which others
 // there are.
 func TestNeighboursAreThoseThatLive(t *testing.T) {
