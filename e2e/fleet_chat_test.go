@@ -169,8 +169,12 @@ func (s *stranger) isSaid(text string) {
 	}
 }
 
-// sdkSite is where the application's pages and webhooks are.
-const sdkSite = "51.51.51.12:8000"
+// Where the application's webhooks are, and its pages: the SDK wants a secure
+// context, which those of the same machine are.
+const (
+	hookSite = "51.51.51.12:8000"
+	sdkSite  = "127.0.0.1:8000"
+)
 
 // TestFleetSDK is TestTheSDK with each client at a node of its own: two connect and
 // talk, a third one is refused, who stays learns that the other has left, and the
@@ -178,19 +182,21 @@ const sdkSite = "51.51.51.12:8000"
 func TestFleetSDK(t *testing.T) {
 	f := newFleet(t, fleetPlan{nodes: 3, settings: []string{
 		"SIGNAL_OPEN_ROOMS=true", "ALLOWED_ORIGINS=http://" + sdkSite,
-		"SIGNAL_AUTHN_WEBHOOK_URL=http://" + sdkSite + "/hooks/authn", "SIGNAL_DISCONNECT_WEBHOOK_URL=http://" + sdkSite + "/hooks/disconnect",
+		"SIGNAL_AUTHN_WEBHOOK_URL=http://" + hookSite + "/hooks/authn", "SIGNAL_DISCONNECT_WEBHOOK_URL=http://" + hookSite + "/hooks/disconnect",
 	}})
 	app := &application{
 		t: t, room: "sdk-fleet", page: "http://" + sdkSite + "/", browser: chromium.launch(t, f.lab.Client(natlab.SideA), habits{tellsAddresses: true}),
 		calls: map[string][]map[string]any{}, news: make(chan struct{}),
 	}
-	listener, err := f.lab.Elsewhere().Listen(t.Context(), "tcp", sdkSite)
-	if err != nil {
-		t.Fatal(err)
+	for address, host := range map[string]*natlab.Host{hookSite: f.lab.Elsewhere(), sdkSite: f.lab.Client(natlab.SideA)} {
+		listener, err := host.Listen(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		site := &httptest.Server{Listener: listener, Config: &http.Server{Handler: app.pages(), ReadHeaderTimeout: patience}}
+		site.Start()
+		t.Cleanup(site.Close)
 	}
-	site := &httptest.Server{Listener: listener, Config: &http.Server{Handler: app.pages()}}
-	site.Start()
-	t.Cleanup(site.Close)
 	at := func(i int) *application {
 		app.signaling = strings.Replace(f.door(i), "http", "ws", 1) + "signaling"
 		return app

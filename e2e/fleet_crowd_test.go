@@ -37,6 +37,9 @@ func TestFleetCrowd(t *testing.T) {
 		{nodes: 3, urls: true},
 	} {
 		t.Run(plan.String(), func(t *testing.T) {
+			if plan.alone && kills() == 1 {
+				t.Skip("only for comparison: -kills 2")
+			}
 			plan.settings = append(crowdSettings(), plan.settings...)
 			f := newFleet(t, plan)
 			o := newOracle(crowdRelax)

@@ -152,6 +152,13 @@ func (o *oracle) finds(format string, args ...any) {
 	o.strange = append(o.strange, fmt.Sprintf(format, args...))
 }
 
+// isWaiting tells whether somebody waits.
+func (o *oracle) isWaiting(user string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.stays, func(s *stay) bool { return s.user == user && s.ended == 0 })
+}
+
 // befalls notes a fault: for a while the fleet is not held to how soon it acts.
 func (o *oracle) befalls(from, to time.Time) {
 	o.mu.Lock()

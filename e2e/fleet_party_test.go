@@ -32,7 +32,7 @@ type mix struct {
 }
 
 // usualMix is that of the crowd of a fleet.
-func usualMix() mix { return mix{leave: 14, tagged: 20, seedlike: 30, tabs: 2} }
+func usualMix() mix { return mix{leave: 20, tagged: 20, seedlike: 30, tabs: 2} }
 
 const (
 	likings = 100 // different tags

@@ -18,8 +18,7 @@ const drainsWithin = 45 * time.Second
 func TestFleetRolls(t *testing.T) {
 	t.Parallel()
 	s := newSiege(t, fleetPlan{nodes: 3})
-	s.chat("direct", 0, 1)
-	s.chat("relayed", 1, 2, "--relay")
+	s.begins()
 	for i, n := range s.nodes {
 		began := time.Now()
 		n.signal(syscall.SIGTERM)

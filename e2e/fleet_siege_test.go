@@ -12,15 +12,14 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
 )
 
 // The party of a siege.
 const (
 	siegeGuests = 60
 	siegeRest   = 1500 * time.Millisecond
-	siegeMost   = 30 * time.Minute
+	siegeMost   = time.Hour
+	siegeRelax  = 8 * time.Second // MATCH_TAG_WAIT: friends who wait for one another meet nobody else so soon
 	// normalTime is in which two meet and talk who come to different nodes, when all
 	// is well: even on a machine that is busy with everything else of the test.
 	normalTime = time.Second
@@ -39,25 +38,34 @@ type siege struct {
 	judged chan struct{}
 }
 
-// newSiege starts everything, and waits until all is well.
+// newSiege starts a fleet, and waits until all is well.
 func newSiege(t *testing.T, plan fleetPlan) *siege {
 	t.Helper()
-	plan.settings = append(crowdSettings(), plan.settings...)
-	s := &siege{fleet: newFleet(t, plan), oracle: newOracle(crowdRelax), judged: make(chan struct{})}
+	plan.settings = append(crowdSettings(), append(plan.settings, "MATCH_TAG_WAIT="+siegeRelax.String(), "LOG_LEVEL=debug")...)
+	s := &siege{fleet: newFleet(t, plan), oracle: newOracle(siegeRelax), judged: make(chan struct{})}
 	s.recovers(0, len(s.nodes)-1, time.Now())
+	return s
+}
+
+// begins lets chats begin, and then the party: who waits for a friend is not
+// to meet a guest.
+func (s *siege) begins() {
+	s.t.Helper()
+	s.chat("direct", 0, 1)
+	s.chat("relayed", 1, 2, "--relay")
+	s.chat("relayed", 0, 2, "--relay")
 	p := newParty(s.oracle, siegeGuests, usualMix(), siegeRest/siegeGuests, s.inTurn, s.newGuest)
 	p.rest = siegeRest
-	ctx, cancel := context.WithTimeout(t.Context(), siegeMost)
+	ctx, cancel := context.WithTimeout(s.t.Context(), siegeMost)
 	s.over = cancel
 	go func() { // ends with the party
 		defer close(s.judged)
 		p.comes(ctx)
 	}()
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		cancel()
 		<-s.judged
 	})
-	return s
 }
 
 // ends lets the fleet be in peace for as long as anything may take that is still to
@@ -184,17 +192,20 @@ func TestFleetSurvives(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSiege(t, c.plan)
-			s.chat("direct", 0, 1)
-			s.chat("relayed", 1, 2, "--relay")
+			s.begins()
 			var took []string
-			for k := range flag.Lookup("kills").Value.(flag.Getter).Get().(int) {
+			var met []string
+			for k := range kills() {
+				friends := s.friendsWait()
 				began := time.Now()
 				since, a, b, mend := c.strike(s, k)
+				friends.come()
 				again := s.recovers(a, b, since)
 				took = append(took, again.Round(10*time.Millisecond).String())
 				if again > c.within {
 					t.Errorf("newcomers at different nodes meet %v after the fault, want %v at most", again, c.within)
 				}
+				met = append(met, friends.meet(since).Round(10*time.Millisecond).String())
 				for _, chat := range s.chats {
 					chat.goesOn(fmt.Sprint("after fault ", k+1))
 				}
@@ -204,10 +215,13 @@ func TestFleetSurvives(t *testing.T) {
 				s.stillRuns(c, k)
 			}
 			s.ends()
-			t.Logf("%s, %d times: newcomers at different nodes meet again after %s", c.name, len(took), strings.Join(took, ", "))
+			t.Logf("%s, %d times: newcomers at different nodes meet again after %s; who waited has met his friend after %s", c.name, len(took), strings.Join(took, ", "), strings.Join(met, ", "))
 		})
 	}
 }
+
+// kills is how often each fault befalls a fleet.
+func kills() int { return flag.Lookup("kills").Value.(flag.Getter).Get().(int) }
 
 // stillRuns wants every node to run and to be ready, and no more starts than there
 // were kills.
@@ -222,41 +236,5 @@ func (s *siege) stillRuns(c calamity, k int) {
 		if n.starts != 1+kills {
 			s.t.Errorf("%s was started %d times, want %d", n.id, n.starts, 1+kills)
 		}
-	}
-}
-
-// liveChat is a chat of two terminals, each of which the balancer leads to a node of
-// its own.
-type liveChat struct {
-	t    *testing.T
-	name string
-	a, b *terminal
-}
-
-// chat lets two talk; the room's home is the first node.
-func (s *siege) chat(name string, home, other int, flags ...string) {
-	s.t.Helper()
-	flags = append(flags, "--tag", rand.Text())
-	c := &liveChat{t: s.t, name: fmt.Sprintf("%s chat, %s and %s", name, s.nodes[home].id, s.nodes[other].id)}
-	c.a = openTerminal(s.t, s.lab.Client(natlab.SideA), append(flags, s.door(home))...)
-	c.a.prints("waiting")
-	c.b = openTerminal(s.t, s.lab.Client(natlab.SideB), append(flags, s.door(other))...)
-	for _, term := range []*terminal{c.a, c.b} {
-		term.prints("connected: ")
-	}
-	c.goesOn("at first")
-	s.chats = append(s.chats, c)
-}
-
-// goesOn lets each say something that the other one hears.
-func (c *liveChat) goesOn(when string) {
-	c.t.Helper()
-	began := time.Now()
-	c.a.say("A says it " + when)
-	c.b.say("B says it " + when)
-	c.b.prints("stranger: A says it " + when)
-	c.a.prints("stranger: B says it " + when)
-	if took := time.Since(began); took > normalTime {
-		c.t.Logf("%s: heard %v later, %s", c.name, took.Round(time.Millisecond), when)
 	}
 }
