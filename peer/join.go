@@ -62,9 +62,10 @@ type seat struct {
 	polite     bool             // of the two, the one that gives way when offers collide
 	iceServers []wire.ICEServer // STUN and TURN for this room
 
-	dial     dialer
-	url      string
-	register wire.Register // for the next socket: run sets its ResumeToken
+	dial      dialer
+	url       string
+	elsewhere string        // where the seat can be had as well if not there; empty: nowhere
+	register  wire.Register // for the next socket: run sets its ResumeToken
 
 	in     chan string
 	fresh  chan []wire.ICEServer
@@ -112,7 +113,7 @@ func (q *quest) join(ctx context.Context, match *wire.MatchMessage) (*seat, erro
 	}
 	ready := q.atRooms
 	if match.SignalingURL != "" && match.SignalingURL != q.rooms {
-		s.url, ready = match.SignalingURL, nil
+		s.url, s.elsewhere, ready = match.SignalingURL, q.rooms, nil
 	}
 	if len(match.ICEServers) > 0 {
 		s.assign(role(match.Role))

@@ -88,6 +88,7 @@ func (s *seat) spend(ctx context.Context, socket *socket) error {
 	if socket == nil {
 		var err error
 		if socket, err = s.open(ctx); err != nil {
+			s.turn()
 			return &lostError{cause: err, undialled: true}
 		}
 		patience = joinTimeout - s.pace.age()
@@ -96,6 +97,9 @@ func (s *seat) spend(ctx context.Context, socket *socket) error {
 	s.asked = true
 	say(ctx, socket, &s.register)
 	err := v.carry(ctx, patience)
+	if !v.accepted { // that one listens, and knows nothing of us
+		s.turn()
+	}
 	var lost *lostError
 	if errors.As(err, &lost) && lost.open && ctx.Err() == nil {
 		s.park(socket)
@@ -103,6 +107,14 @@ func (s *seat) spend(ctx context.Context, socket *socket) error {
 		s.closing.Go(socket.close)
 	}
 	return err
+}
+
+// turn changes where the seat is asked for next: who keeps the room is not there,
+// and any other server of the fleet knows who keeps it now.
+func (s *seat) turn() {
+	if s.elsewhere != "" {
+		s.url, s.elsewhere = s.elsewhere, s.url
+	}
 }
 
 // open dials another socket.

@@ -3,6 +3,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -96,6 +97,52 @@ func TestWithoutARoleTheSecondOffers(t *testing.T) {
 				if s.role != c.role || s.polite != c.polite || len(s.iceServers) != 1 {
 					t.Errorf("role %q, polite %t, %v, want %q, %t and a STUN server", s.role, s.polite, s.iceServers, c.role, c.polite)
 				}
+			})
+		})
+	}
+}
+
+// TestASeatIsAskedForElsewhere is about a match that says where its room is kept, and
+// a server that is no longer there, or was never reached: the one that the match came
+// from knows who keeps the room now.
+func TestASeatIsAskedForElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		there  bool // the room's own server is, at first
+		accept string
+	}{
+		{"it is gone later", true, accepts("two", `,"resumed":true`)},
+		{"it cannot be reached", false, accepts("one")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				st, there := newStage(t), c.there
+				s := &seat{
+					url: "ws://home/home", elsewhere: "ws://stage/signaling",
+					register: wire.Register{Type: wire.SignalRegister, RoomID: "room", Ext: []string{wire.ExtResume}},
+				}
+				s.dial = func(ctx context.Context, url string) (*socket, error) {
+					if strings.HasSuffix(url, "/home") && !there {
+						return nil, ErrUnreachable
+					}
+					return st.dial(ctx, url)
+				}
+				s.assign(roleOffer)
+				s.start(t.Context(), nil)
+				t.Cleanup(s.close)
+				if c.there {
+					home := st.expect("/home")
+					home.reads(`"type":"register"`)
+					home.says(accepts("one"))
+					synctest.Wait()
+					there = false
+					home.crash()
+				}
+				other := st.expect("/signaling")
+				other.reads(`"type":"register"`)
+				other.says(c.accept)
+				s.tell(offer("through another server"))
+				other.reads("through another server")
 			})
 		})
 	}
