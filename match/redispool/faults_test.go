@@ -13,7 +13,7 @@ func (w *world) settled(v int8) bool {
 }
 
 // stands tells whether v has promised a room, and stands by it.
-func (w *world) stands(v int8, both room) bool {
+func (w *world) stands(v int8, both couple) bool {
 	p := &w.people[v]
 	return p.stage == promised && w.name(v) == both.a && p.with == both.b
 }
@@ -30,6 +30,12 @@ func (k *walk) visitorSteps(w *world, v int8) {
 	}
 	if here && !p.busy && !p.in && w.left.busy > 0 {
 		k.take(w, step{what: "says something", who: v}, func(n *world) { n.people[v].busy = true; n.left.busy-- })
+	}
+	if p.stage == waiting && w.left.looks > 0 && w.nodes[homeOf(v)].link == linked {
+		k.take(w, step{what: "looks around", who: v}, func(n *world) { n.left.looks--; n.send(message{callLook, n.name(v), nobody()}, homeOf(v)) })
+	}
+	if (p.stage == waiting || p.stage == offering) && w.left.back > 0 {
+		k.take(w, step{what: "steps back", who: v}, func(n *world) { n.left.back--; k.happen(n, v, stepsBack, emptyMessage()) })
 	}
 	if p.busy {
 		k.take(w, step{what: "was heard", who: v, calm: true}, func(n *world) { n.people[v].busy = false })
@@ -72,9 +78,9 @@ func (k *walk) timerSteps(w *world, v int8) {
 		timer("has asked long enough", slices.ContainsFunc(bag, between), runs(nackDue))
 	case p.stage == promised:
 		timer("has promised long enough", slices.ContainsFunc(bag, between), runs(promiseDue))
-	case p.stage == offering && !node.down && node.lease == held:
-		timer("has no answer", slices.ContainsFunc(bag, about), runs(unanswered))
-	case p.stage == waiting && !slices.Contains(w.line[:], me) && node.lease == held && !k.laws.noLacking:
+	case p.stage == offering && node.link == linked && node.lease == leased:
+		timer("has no answer", slices.ContainsFunc(bag, about), func(n *world) { k.unlink(n, homeOf(v)) })
+	case p.stage == waiting && !slices.Contains(w.line[:], me) && node.link == linked && node.lease == leased && !k.laws.noLacking:
 		timer("is not in Redis", slices.ContainsFunc(bag, about), runs(lacking))
 	case p.stage == told && p.in && !w.settled(v) && !p.closed:
 		if both := p.room; both.a.visitor == v || !w.stands(both.a.visitor, both) {
@@ -87,15 +93,21 @@ func (k *walk) timerSteps(w *world, v int8) {
 func (k *walk) nodeSteps(w *world, i int) {
 	node := &w.nodes[i]
 	at := func(v int8) bool { return homeOf(v) == i }
+	calm := func(what string, do func(*world)) {
+		k.take(w, step{what: what, who: int8(i), node: true, calm: true}, do)
+	}
 	switch {
-	case node.down:
-		k.take(w, step{what: "reaches Redis again: node", who: int8(i), node: true, calm: true}, func(n *world) { k.anew(n, i) })
+	case node.link == alone:
+		calm("has a lease again: node", func(n *world) { k.join(n, i) })
 		k.localPairs(w, at)
-	case node.lease != held:
-		k.take(w, step{what: "learns of its lease: node", who: int8(i), node: true, calm: true}, func(n *world) { k.anew(n, i) })
+	case node.link == joining:
+		calm("has a lease again: node", func(n *world) { k.join(n, i) })
+	case node.lease != leased:
+		calm("learns of its lease: node", func(n *world) { k.unlink(n, i) })
+		calm("learns of its lease, and has said nothing lately: node", func(n *world) { n.silence(i); k.unlink(n, i) })
 	}
 	if node.lease == expired {
-		k.take(w, step{what: "is swept: node", who: int8(i), node: true, calm: true}, func(n *world) { n.sweep(i) })
+		calm("is swept: node", func(n *world) { n.sweep(i) })
 	}
 	if w.left.any == 0 {
 		return
@@ -105,11 +117,11 @@ func (k *walk) nodeSteps(w *world, i int) {
 			k.take(w, step{what: what, who: int8(i), node: true}, func(n *world) { *budget(&n.left)--; n.left.any--; do(n) })
 		}
 	}
-	if node.lease == held {
+	if node.lease == leased {
 		fault("is paused beyond its lease: node", func(f *faults) *int8 { return &f.lease }, func(n *world) { n.nodes[i].lease = expired })
 	}
 	fault("crashes: node", func(f *faults) *int8 { return &f.crash }, func(n *world) { k.crash(n, i) })
-	if !node.down {
+	if node.link == linked {
 		fault("does not reach Redis: node", func(f *faults) *int8 { return &f.unreached }, func(n *world) { k.cutOff(n, i) })
 	}
 }
@@ -135,29 +147,44 @@ func (k *walk) localPairs(w *world, at func(int8) bool) {
 	}
 }
 
-// anew is a node that takes a new lease, and offers all who wait again.
-func (k *walk) anew(w *world, i int) {
-	node := &w.nodes[i]
-	node.down, node.lease = false, held
-	if !k.laws.noEpoch {
-		node.epoch++
-		w.forget(i)
-		w.delist(func(t alias) bool { return homeOf(t.visitor) == i })
-	}
+// unlink is a node that believes its lease to be lost. It gives all who wait new
+// names, and says nothing until it has a new one.
+func (k *walk) unlink(w *world, i int) {
+	w.nodes[i].link = joining
+	w.forget(i, func(m message) bool { return m.kind == isEnqueued || m.kind == isPaired })
 	for v := range int8(visitors) {
-		if homeOf(v) != i {
-			continue
-		}
-		k.happen(w, v, up, emptyMessage())
-		if !k.laws.noEpoch && w.people[v].epoch != node.epoch {
+		if s := w.people[v].stage; homeOf(v) == i && (s == offering || s == waiting) && !k.laws.noEpoch {
 			k.happen(w, v, newEpoch, emptyMessage())
 		}
 	}
 }
 
-// forget drops what is under way to and from a node.
-func (w *world) forget(i int) {
-	w.drop(func(m message) bool { return homeOf(m.to.visitor) == i })
+// join is a node that takes a lease, and offers all who wait.
+func (k *walk) join(w *world, i int) {
+	node := &w.nodes[i]
+	node.link, node.lease = linked, leased
+	if !k.laws.noEpoch {
+		node.epoch++
+		w.forget(i, func(m message) bool { return !m.kind.toRedis() })
+	}
+	for v := range int8(visitors) {
+		if homeOf(v) != i {
+			continue
+		}
+		if k.happen(w, v, up, emptyMessage()); w.people[v].stage == offering {
+			k.offer(w, v)
+		}
+	}
+}
+
+// forget drops what is under way to a node.
+func (w *world) forget(i int, those func(message) bool) {
+	w.drop(func(m message) bool { return homeOf(m.to.visitor) == i && those(m) })
+}
+
+// silence drops what a node has said and Redis has not heard yet.
+func (w *world) silence(i int) {
+	w.drop(func(m message) bool { return m.kind > isAsk && homeOf(m.from.visitor) == i })
 }
 
 // sweep removes what Redis has of a node whose lease is over.
@@ -176,18 +203,19 @@ func (k *walk) crash(w *world, i int) {
 		}
 	}
 	node := &w.nodes[i]
-	node.down, node.lease = false, held
+	node.link, node.lease = linked, leased
 	if !k.laws.noEpoch {
 		node.epoch++
 		node.alive = node.epoch
-		w.forget(i)
+		w.forget(i, func(m message) bool { return !m.kind.toRedis() })
 	}
 }
 
-// cutOff is a node that cannot reach Redis any more.
+// cutOff is a node that cannot reach Redis any more. Of what is in its inbox it may
+// still hear, when it can.
 func (k *walk) cutOff(w *world, i int) {
-	w.nodes[i].down = true
-	w.drop(func(m message) bool { return homeOf(m.to.visitor) == i && !m.kind.toRedis() })
+	k.unlink(w, i)
+	w.nodes[i].link = alone
 	for v := range int8(visitors) {
 		if homeOf(v) == i {
 			k.happen(w, v, down, emptyMessage())

@@ -42,7 +42,7 @@ func (s step) String() string {
 }
 
 func (k kind) String() string {
-	return [...]string{"", "the offer", "the cancelling", "the answer that it waits,", "the answer paired", "M", "Y", "N", "C", "R"}[k]
+	return [...]string{"", "the offer", "the look", "the cancelling", "the answer that it waits,", "the answer paired", "M", "Y", "N", "C", "R"}[k]
 }
 
 func (a alias) String() string { return fmt.Sprintf("%d.%d.%d", a.visitor, a.epoch, a.generation) }
@@ -107,8 +107,8 @@ func (w *world) dead(t alias) bool {
 // arrives delivers a message.
 func (k *walk) arrives(w *world, m message) {
 	switch m.kind {
-	case callOffer:
-		k.script(w, m.to)
+	case callOffer, callLook:
+		k.script(w, m.to, m.kind == callLook)
 	case callCancel:
 		mine := func(t alias) bool {
 			return t.visitor == m.to.visitor && t.epoch == m.to.epoch && t.generation <= m.to.generation
@@ -122,25 +122,22 @@ func (k *walk) arrives(w *world, m message) {
 	}
 }
 
-// script is what Redis does with an offer.
-func (k *walk) script(w *world, t alias) {
-	node := w.nodes[homeOf(t.visitor)]
-	if node.lease != held || node.epoch != t.epoch {
+// script is what Redis does with an offer, or a look of one who stands there. An
+// epoch that is over has a lease for a while yet.
+func (k *walk) script(w *world, t alias, look bool) {
+	if node := w.nodes[homeOf(t.visitor)]; node.epoch == t.epoch && node.lease != leased {
 		return // the node learns that it needs a new epoch
 	}
 	mine := func(o alias) bool { return o.visitor == t.visitor && o.epoch == t.epoch }
+	if look && !slices.Contains(w.line[:], t) {
+		return
+	}
 	if slices.ContainsFunc(w.line[:], func(o alias) bool { return mine(o) && o.generation > t.generation }) {
 		return // the node has given this offer up
 	}
-	w.delist(mine)
-	for _, o := range w.line {
-		if o == nobody() || !k.laws.fit(o.visitor, t.visitor) {
-			continue
-		}
-		if !w.dead(o) && w.nodes[homeOf(o.visitor)].lease != held {
-			continue
-		}
-		w.delist(func(a alias) bool { return a == o })
+	if i := slices.IndexFunc(w.line[:], func(o alias) bool { return k.meets(w, o, t) }); i >= 0 {
+		o := w.line[i]
+		w.delist(func(a alias) bool { return a == o || mine(a) })
 		w.last = write{isPaired, t, o}
 		w.send(message{isPaired, t, o}, -1)
 		if homeOf(o.visitor) != homeOf(t.visitor) {
@@ -148,9 +145,18 @@ func (k *walk) script(w *world, t alias) {
 		}
 		return
 	}
+	if look {
+		return
+	}
+	w.delist(mine)
 	w.enlist(t, t.generation > 1)
 	w.last = write{callOffer, t, nobody()}
 	w.send(message{isEnqueued, t, nobody()}, -1)
+}
+
+// meets tells whether the script lets t meet o, who stands in Redis.
+func (k *walk) meets(w *world, o, t alias) bool {
+	return o != nobody() && k.laws.fit(o.visitor, t.visitor) && (w.dead(o) || w.nodes[homeOf(o.visitor)].lease == leased)
 }
 
 // events is what each message is to the one it is for.
@@ -166,7 +172,7 @@ func (k *walk) tell(w *world, m message) {
 	}
 	if k.laws.lateCommit && m.kind == isCommit && w.people[v].stage != gone {
 		w.people[v].stage = told
-		k.told(w, v, room{m.to, m.from})
+		k.told(w, v, couple{m.to, m.from})
 		return
 	}
 	k.happen(w, v, m.event(), m)
@@ -181,13 +187,13 @@ func (k *walk) oneStep(w *world, m message) bool {
 	switch {
 	case m.kind == isPaired && p.stage == offering:
 		p.stage = told
-		k.told(w, m.to.visitor, room{m.from, m.to})
+		k.told(w, m.to.visitor, couple{m.from, m.to})
 		if homeOf(m.to.visitor) == homeOf(m.from.visitor) {
 			k.oneStep(w, message{isAsk, m.from, m.to})
 		}
 	case m.kind == isAsk && (p.stage == waiting || p.stage == offering):
 		p.stage = told
-		k.told(w, m.to.visitor, room{m.to, m.from})
+		k.told(w, m.to.visitor, couple{m.to, m.from})
 	case m.kind == isEnqueued:
 		return false
 	}
@@ -234,9 +240,9 @@ func nameOf(a alias) name {
 func (k *walk) do(w *world, v int8, do action, m message) {
 	p, node := &w.people[v], homeOf(v)
 	if do&tell != 0 {
-		both := room{m.from, m.to}
+		both := couple{m.from, m.to}
 		if m.kind == isCommit {
-			both = room{m.to, m.from}
+			both = couple{m.to, m.from}
 		}
 		k.told(w, v, both)
 	}
@@ -255,12 +261,18 @@ func (k *walk) do(w *world, v int8, do action, m message) {
 		w.send(message{callCancel, alias{v, p.epoch, p.generation}, nobody()}, node)
 	}
 	if do&offer != 0 {
-		p.epoch = w.nodes[node].epoch
-		if w.nodes[node].down {
-			k.happen(w, v, down, emptyMessage())
-		} else {
-			w.send(message{callOffer, w.name(v), nobody()}, node)
-		}
+		k.offer(w, v)
+	}
+}
+
+// offer sends v's offer, or keeps it until its node has a lease.
+func (k *walk) offer(w *world, v int8) {
+	node := &w.nodes[homeOf(v)]
+	w.people[v].epoch = node.epoch
+	if node.link == alone {
+		k.happen(w, v, down, emptyMessage())
+	} else {
+		w.send(message{callOffer, w.name(v), nobody()}, homeOf(v))
 	}
 }
 
@@ -289,7 +301,7 @@ const (
 
 // told is the moment when a visitor learns of a match: the promises are looked
 // after here.
-func (k *walk) told(w *world, v int8, both room) {
+func (k *walk) told(w *world, v int8, both couple) {
 	p := &w.people[v]
 	switch partner := w.other(v, both); {
 	case p.in:
@@ -304,7 +316,7 @@ func (k *walk) told(w *world, v int8, both room) {
 	p.room, p.in = both, true
 }
 
-func (w *world) other(v int8, both room) *person {
+func (w *world) other(v int8, both couple) *person {
 	if both.a.visitor == v {
 		return &w.people[both.b.visitor]
 	}

@@ -4,13 +4,13 @@ package redispool
 
 import "testing"
 
-// TestSearchWhole is TestSearch with more faults: some ten million worlds.
+// TestSearchWhole is TestSearch with more faults: some millions of worlds.
 func TestSearchWhole(t *testing.T) {
-	two, late := sole(), sole()
-	two.any, two.lose, two.lease = 2, 2, 2
+	two, late, leave, looks := sole(), sole(), sole(), sole()
+	two.any, two.lose, two.lease, two.unreached = 2, 2, 2, 2
 	late.slow = 1
-	all := sole()
-	all.leavers, all.busy = visitors, 1
+	leave.leavers = 1
+	looks.looks = 1
 	for _, c := range []struct {
 		name   string
 		laws   laws
@@ -18,8 +18,11 @@ func TestSearchWhole(t *testing.T) {
 	}{
 		{"two faults", laws{}, two},
 		{"one fault and an early timer", laws{}, late},
-		{"one fault and all may leave", laws{}, all},
+		{"one fault and one may leave", laws{}, leave},
+		{"one fault and a look around", laws{}, looks},
 		{"one fault and two tabs of one user", laws{oneUser: true}, sole()},
+		{"somebody steps back and one leaves", laws{}, faults{leavers: 1, back: 1, looks: 1}},
+		{"an early timer and all may leave", laws{}, faults{leavers: visitors, slow: 1}},
 		{"two early timers", laws{}, faults{leavers: 1, slow: 2}},
 		{"three early timers and nobody leaves", laws{}, faults{slow: 3}},
 	} {

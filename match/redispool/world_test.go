@@ -36,6 +36,7 @@ type kind int8
 const (
 	none       kind = iota
 	callOffer       // to Redis: enqueue or pair `to`
+	callLook        // to Redis: pair `to`, who stands there
 	callCancel      // to Redis: take `to` out
 	isEnqueued      // the answer to an offer
 	isPaired        // the answer to an offer: `from` is its partner
@@ -46,7 +47,7 @@ const (
 	isRefuse
 )
 
-func (k kind) toRedis() bool { return k == callOffer || k == callCancel }
+func (k kind) toRedis() bool { return k == callOffer || k == callLook || k == callCancel }
 
 // message is something under way: to a ticket's node or, about it, to Redis.
 // They arrive in any order.
@@ -66,21 +67,21 @@ type person struct {
 	epoch      int8 // of the node, at his last offer
 	with       alias
 
-	room  room // that he was told of last
-	in    bool // he was told of it, and nobody has said that his partner has not come
-	asked bool // the partner whom he asks has promised
+	room  couple // that he was told of last
+	in    bool   // he was told of it, and nobody has said that his partner has not come
+	asked bool   // the partner whom he asks has promised
 }
 
 // room is a match: whoever is told of it is told these two names.
-type room struct{ a, b alias }
+type couple struct{ a, b alias }
 
-func noRoom() room { return room{nobody(), nobody()} }
+func noCouple() couple { return couple{nobody(), nobody()} }
 
 // lease is what Redis knows of a node's epoch.
 type lease int8
 
 const (
-	held    lease = iota
+	leased  lease = iota
 	expired       // its tickets do not count; its inbox is still there
 	swept         // nothing is left of it
 )
@@ -89,7 +90,7 @@ type machine struct {
 	epoch int8
 	alive int8 // the epochs before this one ended in a crash
 	lease lease
-	down  bool // cannot reach Redis
+	link  link // what the node itself believes
 }
 
 // write is what Redis did last: what a fail-over can lose.
@@ -102,9 +103,11 @@ type write struct {
 // faults is how many of each kind may still happen.
 type faults struct {
 	leavers   int8 // visitors who close their connection
-	any       int8 // of all kinds but the first four
 	slow      int8 // a timer runs out although its answer is on its way
 	busy      int8 // a visitor says something at the wrong moment
+	looks     int8 // somebody who waits looks around
+	back      int8 // somebody who waits may not stand any more, for now
+	any       int8 // of all kinds below
 	lose      int8 // a message, or the answer to an offer, is lost
 	lease     int8 // a node is paused, or cut off, for longer than its lease
 	crash     int8 // of a node; it starts again at once
@@ -127,7 +130,10 @@ type world struct {
 func newWorld(f faults) world {
 	w := world{left: f, last: write{to: nobody(), from: nobody()}}
 	for i := range w.people {
-		w.people[i].with, w.people[i].room = nobody(), noRoom()
+		w.people[i].with, w.people[i].room = nobody(), noCouple()
+	}
+	for i := range w.nodes {
+		w.nodes[i].link = linked
 	}
 	for i := range w.line {
 		w.line[i] = nobody()
@@ -146,17 +152,14 @@ func (w *world) name(v int8) alias {
 }
 
 // send puts m on its way. What is for an inbox that is not there is dropped, and
-// so is what a node says that cannot reach Redis.
+// so is what a node has to say that has no lease.
 func (w *world) send(m message, from int) {
 	home := &w.nodes[homeOf(m.to.visitor)]
-	if from >= 0 && w.nodes[from].down {
+	if from >= 0 && w.nodes[from].link != linked {
 		return
 	}
 	if !m.kind.toRedis() && (m.to.epoch != home.epoch || home.lease == swept) {
 		return
-	}
-	if home.down && !m.kind.toRedis() {
-		return // it will read another inbox when it is back
 	}
 	if w.messages == maxBag {
 		panic("redispool: the bag of the search is too small")
@@ -238,14 +241,10 @@ func (w *world) appendTo(b []byte) []byte {
 		b = p.room.b.appendTo(p.room.a.appendTo(p.with.appendTo(b)))
 	}
 	for _, n := range w.nodes {
-		down := byte(0)
-		if n.down {
-			down = 1
-		}
-		b = append(b, byte(n.epoch)|byte(n.alive)<<4, byte(n.lease)<<1|down)
+		b = append(b, byte(n.epoch)|byte(n.alive)<<4, byte(n.lease)<<4|byte(n.link))
 	}
 	f := w.left
-	for _, n := range [...]int8{f.leavers, f.any, f.slow, f.busy, f.lose, f.lease, f.crash, f.comeback, f.empty, f.failover, f.unreached} {
+	for _, n := range [...]int8{f.leavers, f.any, f.slow, f.busy, f.looks, f.back, f.lose, f.lease, f.crash, f.comeback, f.empty, f.failover, f.unreached} {
 		b = append(b, byte(n))
 	}
 	b = append(b, byte(w.last.kind), byte(w.messages))
@@ -280,9 +279,9 @@ func (w *world) normalize(l laws) {
 		}
 		p.asked = p.asked && (p.stage == offering || p.stage == asking)
 		if !p.in && !slices.ContainsFunc(w.bag[:w.messages], func(m message) bool {
-			return m.kind == isCommit && p.room == room{m.to, m.from}
+			return m.kind == isCommit && p.room == couple{m.to, m.from}
 		}) {
-			p.room = noRoom()
+			p.room = noCouple()
 		}
 	}
 	w.compress()
