@@ -59,6 +59,7 @@ func TestLayers(t *testing.T) {
 		"wasm/app":               {"peer", "internal/rand"},
 		"wasm/build":             {},
 		"cmd/wasmp2pchat":        {everything},
+		"docs/plan":              {},
 		"e2e":                    {everything},
 		"e2e/bench":              {everything},
 		"e2e/bench/process":      {},
