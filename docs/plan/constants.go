@@ -15,6 +15,7 @@ type constants struct {
 	chatPackets float64       // a second, that a relay sends for a relayed chat
 	chatBytes   float64       // a second, in them, without the headers of UDP and IP
 	turnMemory  float64       // kB of a node for an allocation that says nothing
+	allocations float64       // that a visitor has at most, for as long as he is there
 }
 
 func measured() constants {
@@ -29,6 +30,7 @@ func measured() constants {
 		chatPackets: 7.2,
 		chatBytes:   649,
 		turnMemory:  8.5,
+		allocations: 3,
 	}
 }
 
@@ -63,6 +65,12 @@ func assumed() assumptions {
 
 // tagWait is MATCH_TAG_WAIT: then somebody without a shared tag is welcome, too.
 const tagWait = 8 * time.Second
+
+const (
+	maxAllocations = 10_000            // TURN_MAX_ALLOCATIONS by default
+	relayPorts     = 65535 - 49152 + 1 // TURN_RELAY_PORTS by default
+	widePorts      = 65535 - 2048 + 1  // TURN_RELAY_PORTS=2048-65535, of a node that does nothing else
+)
 
 // maxWait is MATCH_MAX_WAIT.
 const maxWait = 2 * time.Minute

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Seconds of a month of 30 days.
 const month = 30 * 24 * time.Hour
@@ -44,13 +47,10 @@ type fleet struct {
 	relayedChats          float64
 	relayMbit             float64 // a second, that leaves at the peak
 	relayTB               float64 // a month, that leaves
-	relayPorts            float64
-	cores                 float64 // to be rented, with the headroom
+	allocations           float64 // each with a port
+	nodes                 float64 // that have the ports
+	cores                 float64 // to be rented, with the headroom; one for a node at least
 }
-
-// portsPerChat is how many relayed transport addresses a relayed chat has: one of
-// each side, if both have to be relayed.
-const portsPerChat = 2
 
 // plan adds up what visitors and pairs a second of the peak take.
 func plan(visitors, pairs float64, c constants, a assumptions) fleet {
@@ -59,13 +59,14 @@ func plan(visitors, pairs float64, c constants, a assumptions) fleet {
 	f.connGB = visitors * c.connMemory / 1e6
 	f.redisCores = pairs * c.redisAlone.Seconds()
 	f.relayedChats = visitors / 2 * a.relayed
-	f.relayPorts = f.relayedChats * portsPerChat
-	f.relayGB = f.relayPorts * c.turnMemory / 1e6
+	f.allocations = visitors * c.allocations
+	f.relayGB = f.allocations * c.turnMemory / 1e6
 	f.relayCores = f.relayedChats * c.chatPackets * c.relayCPU.Seconds()
 	perChat := c.chatBytes + c.chatPackets*headers
 	f.relayMbit = f.relayedChats * perChat * 8 / 1e6
 	f.relayTB = f.relayedChats * a.mean * perChat * month.Seconds() / 1e12
-	f.cores = (f.pairCores + f.relayCores + f.redisCores) / a.headroom
+	f.nodes = math.Ceil(f.allocations / widePorts)
+	f.cores = max(f.nodes, math.Ceil((f.pairCores+f.relayCores+f.redisCores)/a.headroom))
 	return f
 }
 

@@ -150,12 +150,12 @@ func TestConstantsAreMeasured(t *testing.T) {
 	if !found {
 		t.Fatal("docs/benchmarks.md has no constants")
 	}
-	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([0-9.,]+) (µs|kB|bytes|packets) \| `).FindAllStringSubmatch(section, -1)
+	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([0-9.,]+) (µs|kB|bytes|packets|allocations) \| `).FindAllStringSubmatch(section, -1)
 	c := measured()
 	us := func(d time.Duration) float64 { return float64(d) / 1e3 }
 	want := []float64{
 		us(c.pairCPU), c.connMemory, c.tlsMemory, us(c.redisAlone), us(c.redisMany), us(c.redisTags),
-		us(c.relayCPU), c.turnMemory, c.chatPackets, c.chatBytes,
+		us(c.relayCPU), c.turnMemory, c.allocations, c.chatPackets, c.chatBytes,
 	}
 	if len(rows) != len(want) {
 		t.Fatalf("docs/benchmarks.md has %d constants, want %d", len(rows), len(want))

@@ -68,7 +68,10 @@ func byNode(c constants, a assumptions) table {
 			{"pairs a second, found, introduced and gone again", count(pairs), count(pairs * a.headroom)},
 			{fmt.Sprintf("visitors at a time, with meetings of %.0f s", a.meeting().Seconds()), count(visitors), count(visitors * a.headroom)},
 			{"relayed chats at a time", count(chat.perCore(c, a) / a.headroom), count(chat.perCore(c, a))},
+			{"visitors with the allocations that TURN_MAX_ALLOCATIONS allows by default", count(maxAllocations / c.allocations), ""},
+			{"visitors with the ports that TURN_RELAY_PORTS has by default", count(relayPorts / c.allocations), ""},
 			{"GB of memory that give each 100,000 visitors their WebSocket; with TLS", fmt.Sprintf("%.2f; %.2f", c.connMemory/10, c.tlsMemory/10), ""},
+			{"GB of memory that give them their allocations", fmt.Sprintf("%.1f", c.allocations*c.turnMemory/10), ""},
 		},
 	}
 }
@@ -118,14 +121,14 @@ func bySharding(c constants, a assumptions, seed uint64) (pairs float64, t table
 
 // byFleet is what some fleets take.
 func byFleet(c constants, a assumptions, million float64) table {
-	t := table{name: "fleet", head: []string{"visitors at the peak", "pairs a second", "cores: nodes, relays, Redis", "GB: connections, allocations", "relayed chats", "leaves the relays", "TB a month", "€ a month at " + prices(a) + " € a GB"}}
-	for _, n := range [...]float64{1000, 10_000, 100_000, 1_000_000} {
+	t := table{name: "fleet", head: []string{"visitors at the peak", "pairs a second", "cores: nodes, relays, Redis", "GB: connections, allocations", "allocations; nodes that have the ports", "leaves the relays", "TB a month", "€ a month at " + prices(a) + " € a GB"}}
+	for _, n := range [...]float64{10_000, 100_000, 1_000_000} {
 		f := plan(n, million*n/1e6, c, a)
 		t.rows = append(t.rows, []string{
 			count(n), figure(f.pairs),
 			fmt.Sprintf("%s, %s, %s", figure(f.pairCores/a.headroom), figure(f.relayCores/a.headroom), figure(f.redisCores/a.headroom)),
 			fmt.Sprintf("%s, %s", figure(f.connGB), figure(f.relayGB)),
-			count(f.relayedChats), figure(f.relayMbit) + " Mbit/s", figure(f.relayTB), euros(func(p float64) float64 { return f.euros(a, p) }, a),
+			count(f.allocations) + "; " + count(f.nodes), figure(f.relayMbit) + " Mbit/s", figure(f.relayTB), euros(func(p float64) float64 { return f.euros(a, p) }, a),
 		})
 	}
 	return t
