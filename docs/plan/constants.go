@@ -6,6 +6,7 @@ import "time"
 // under "The constants of the plan", and a test holds the two together.
 type constants struct {
 	pairCPU     time.Duration // of a node, for two people: found, introduced, and gone again
+	fleetCPU    time.Duration // of the nodes, that a pair costs more in a fleet
 	connMemory  float64       // kB of a node for a WebSocket that says nothing
 	tlsMemory   float64       // kB of the same with TLS
 	redisAlone  time.Duration // of Redis, for a pair that comes alone
@@ -21,10 +22,11 @@ type constants struct {
 func measured() constants {
 	return constants{
 		pairCPU:     420 * time.Microsecond,
+		fleetCPU:    270 * time.Microsecond,
 		connMemory:  7.2,
 		tlsMemory:   18.7,
-		redisAlone:  190 * time.Microsecond,
-		redisMany:   19300 * time.Nanosecond,
+		redisAlone:  222 * time.Microsecond,
+		redisMany:   18600 * time.Nanosecond,
 		redisTags:   83 * time.Microsecond,
 		relayCPU:    4640 * time.Nanosecond,
 		chatPackets: 7.2,

@@ -55,7 +55,7 @@ type fleet struct {
 // plan adds up what visitors and pairs a second of the peak take.
 func plan(visitors, pairs float64, c constants, a assumptions) fleet {
 	f := fleet{visitors: visitors, pairs: pairs}
-	f.pairCores = pairs * c.pairCPU.Seconds()
+	f.pairCores = pairs * (c.pairCPU + c.fleetCPU).Seconds()
 	f.connGB = visitors * c.connMemory / 1e6
 	f.redisCores = pairs * c.redisAlone.Seconds()
 	f.relayedChats = visitors / 2 * a.relayed

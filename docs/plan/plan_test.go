@@ -154,7 +154,7 @@ func TestConstantsAreMeasured(t *testing.T) {
 	c := measured()
 	us := func(d time.Duration) float64 { return float64(d) / 1e3 }
 	want := []float64{
-		us(c.pairCPU), c.connMemory, c.tlsMemory, us(c.redisAlone), us(c.redisMany), us(c.redisTags),
+		us(c.pairCPU), us(c.fleetCPU), c.connMemory, c.tlsMemory, us(c.redisAlone), us(c.redisMany), us(c.redisTags),
 		us(c.relayCPU), c.turnMemory, c.allocations, c.chatPackets, c.chatBytes,
 	}
 	if len(rows) != len(want) {
