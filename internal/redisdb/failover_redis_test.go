@@ -37,6 +37,14 @@ func TestSentinelFailover(t *testing.T) {
 	}
 }
 
+// TestSentinelsAndTLS: both the Sentinel and the primary speak only TLS.
+func TestSentinelsAndTLS(t *testing.T) {
+	t.Parallel()
+	db, changes := served(t, redistest.StartTLSSentinel(t), nil)
+	await(t, db, changes, true)
+	works(t, db)
+}
+
 // TestServersOfTheWrongKind holds what is said of them.
 func TestServersOfTheWrongKind(t *testing.T) {
 	t.Parallel()

@@ -23,17 +23,48 @@ import (
 // by a CA of its own, which the URL names. Do and CPU cannot reach it.
 func StartTLS(t testing.TB, args ...string) *Server {
 	t.Helper()
-	dir := t.TempDir()
-	ca, cert, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	certify(t, ca, cert, key)
+	return certify(t).start(t, args...)
+}
+
+// papers are the files of a CA and of a certificate for 127.0.0.1.
+type papers struct{ ca, cert, key string }
+
+// start starts a server with them.
+func (p papers) start(t testing.TB, args ...string) *Server {
+	t.Helper()
 	s := start(t, find(t, "redis-server"), func(s *Server) []string {
 		return append([]string{
 			"--port", "0", "--tls-port", strconv.Itoa(s.Port), "--tls-auth-clients", "no",
-			"--tls-ca-cert-file", ca, "--tls-cert-file", cert, "--tls-key-file", key,
+			"--tls-ca-cert-file", p.ca, "--tls-cert-file", p.cert, "--tls-key-file", p.key,
 		}, args...)
 	})
-	s.URL = "rediss://" + s.Addr + "?ca_file=" + url.QueryEscape(ca)
+	s.URL = "rediss://" + s.Addr + "?ca_file=" + url.QueryEscape(p.ca)
 	return s
+}
+
+// StartTLSSentinel starts a primary without replicas and a Sentinel that watches
+// it, which both speak only TLS, and returns the URL.
+func StartTLSSentinel(t testing.TB) string {
+	t.Helper()
+	program, p := find(t, "redis-sentinel"), certify(t)
+	primary := p.start(t)
+	s := start(t, program, func(s *Server) []string {
+		return s.sentinelFile(t, "port 0\ntls-port %d\ntls-auth-clients no\ntls-replication yes\ntls-ca-cert-file %s\ntls-cert-file %s\ntls-key-file %s\nsentinel monitor mymaster 127.0.0.1 %d 1\n",
+			s.Port, p.ca, p.cert, p.key, primary.Port)
+	})
+	return "rediss+sentinel://" + s.Addr + "/mymaster?ca_file=" + url.QueryEscape(p.ca)
+}
+
+// sentinelFile writes the settings of a Sentinel, and returns how they are named on
+// its command line.
+func (s *Server) sentinelFile(t testing.TB, settings string, values ...any) []string {
+	t.Helper()
+	s.sentinel = true
+	file := filepath.Join(s.dir, "sentinel.conf")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "bind 127.0.0.1\ndir "+s.dir+"\n"+settings, values...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{file}
 }
 
 // StartSocket starts a server that listens on a Unix socket, beside its port.
@@ -74,14 +105,8 @@ func StartSentinels(t testing.TB) *Sentinels {
 	var addresses []string
 	for i := range set.Sentinels {
 		s := start(t, program, func(s *Server) []string {
-			s.sentinel = true
-			file := filepath.Join(s.dir, "sentinel.conf")
-			settings := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor mymaster 127.0.0.1 %d 2\n"+
-				"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 3000\n", s.Port, s.dir, set.Primary.Port)
-			if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return []string{file}
+			return s.sentinelFile(t, "port %d\nsentinel monitor mymaster 127.0.0.1 %d 2\n"+
+				"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 3000\n", s.Port, set.Primary.Port)
 		})
 		set.Sentinels[i] = s
 		addresses = append(addresses, s.Addr)
@@ -142,8 +167,10 @@ func Until(t testing.TB, so func() bool) {
 }
 
 // certify makes a CA and a certificate for 127.0.0.1 that is good for an hour.
-func certify(t testing.TB, caFile, certFile, keyFile string) {
+func certify(t testing.TB) papers {
 	t.Helper()
+	dir := t.TempDir()
+	p := papers{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -162,7 +189,7 @@ func certify(t testing.TB, caFile, certFile, keyFile string) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	must(err)
-	write(caFile, "CERTIFICATE", der)
+	write(p.ca, "CERTIFICATE", der)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	leaf := &x509.Certificate{
@@ -172,8 +199,9 @@ func certify(t testing.TB, caFile, certFile, keyFile string) {
 	}
 	der, err = x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
 	must(err)
-	write(certFile, "CERTIFICATE", der)
+	write(p.cert, "CERTIFICATE", der)
 	der, err = x509.MarshalPKCS8PrivateKey(key)
 	must(err)
-	write(keyFile, "PRIVATE KEY", der)
+	write(p.key, "PRIVATE KEY", der)
+	return p
 }
