@@ -60,6 +60,7 @@ type Fleet struct {
 	joined   atomic.Bool
 	announce func() Announcement
 	handlers map[string]func(from string, body []byte)
+	watchers []func([]Node)
 	hurry    chan struct{} // has room for one: an announcement is due now
 	list     list
 	post     post
@@ -139,6 +140,12 @@ func (f *Fleet) On(kind string, handle func(from string, body []byte)) {
 	}
 	f.handlers[kind] = handle
 }
+
+// Watch has a function called with what Nodes is, at the start and each time that a
+// node comes or goes, drains, is over its budget, or is to be reached otherwise;
+// other changes are told only when one of these is. All are called by one
+// goroutine, which announces this node too: they must not wait. Call it before Serve.
+func (f *Fleet) Watch(watch func(nodes []Node)) { f.watchers = append(f.watchers, watch) }
 
 // Hurry has this node announced and the others looked at now. The others are told
 // to look as well where something has changed that they must know: that the node or

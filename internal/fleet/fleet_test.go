@@ -31,6 +31,22 @@ type member struct {
 	end   func() // ends it as SIGTERM does; twice is once
 
 	draining atomic.Bool
+	told     chan string // what a watcher is told: the ids, with a star if they drain
+}
+
+// watches waits until a watcher is told this.
+func (m *member) watches(t *testing.T, want string) {
+	t.Helper()
+	for end := time.After(patience); ; {
+		select {
+		case got := <-m.told:
+			if got == want {
+				return
+			}
+		case <-end:
+			t.Fatalf("the watcher of %s is not told %q", m.ID(), want)
+		}
+	}
 }
 
 // join has a node join a fleet, until the test ends.
@@ -54,6 +70,17 @@ func join(t *testing.T, url, id string, what fleet.Announcement) *member {
 		return said
 	})
 	f.On("test", func(from string, body []byte) { m.heard <- from + ": " + string(body) })
+	m.told = make(chan string, 100)
+	f.Watch(func(nodes []fleet.Node) {
+		var all strings.Builder
+		for _, n := range nodes {
+			all.WriteString(n.ID)
+			if n.Draining {
+				all.WriteString("*")
+			}
+		}
+		m.told <- all.String()
+	})
 	below, stopDB := context.WithCancel(context.Background()) //nolint:usetesting // it ends after the fleet
 	ctx, stop := context.WithCancel(context.Background())     //nolint:usetesting // the test ends it
 	var fleetEnds, dbEnds sync.WaitGroup
@@ -199,6 +226,7 @@ func TestNewsTravelsAtOnce(t *testing.T) {
 		}
 		return ""
 	})
+	a.watches(t, "ab")
 	if b.Joined() {
 		t.Error("b has joined at once")
 	}
@@ -210,12 +238,20 @@ func TestNewsTravelsAtOnce(t *testing.T) {
 		}
 		return ""
 	})
+	a.watches(t, "ab*")
 	until(t, func() string {
 		if !b.Joined() {
 			return "b has not joined"
 		}
 		return ""
 	})
+	for len(b.told) > 0 {
+		<-b.told
+	}
+	server.Kill() // b says to itself that it no longer drains; of a it hears nothing
+	b.draining.Store(false)
+	b.watches(t, "ab")
+	b.watches(t, "b")
 }
 
 // TestOneTooMany: the fleet is full, which is said, and lets in who comes when

@@ -113,7 +113,9 @@ func (l *list) set(nodes []living, self Node, now time.Time) (came, went []strin
 		had[n.ID] = true
 	}
 	for _, n := range nodes {
-		l.known[n.ID] = now
+		if _, known := l.known[n.ID]; known || len(l.known) < 4*MaxNodes {
+			l.known[n.ID] = now
+		}
 		if !had[n.ID] {
 			came = append(came, n.ID)
 		}
@@ -130,6 +132,15 @@ func (l *list) set(nodes []living, self Node, now time.Time) (came, went []strin
 	l.nodes, l.self = nodes, self
 	l.show(now)
 	return came, went
+}
+
+// setSelf changes what this node says of itself, where the others do not hear it.
+func (l *list) setSelf(self Node, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	self.Since = l.self.Since
+	l.self = self
+	l.show(now)
 }
 
 // show makes what Nodes shows. Called with mu held.
@@ -176,6 +187,12 @@ func (f *Fleet) attend(ctx context.Context) {
 			a.said = ""
 		}
 		f.joined.Store(a.joined(time.Now()))
+		if nodes := f.Nodes(); !slices.EqualFunc(nodes, a.seen, sameStanding) {
+			a.seen = nodes
+			for _, watch := range f.watchers {
+				watch(nodes)
+			}
+		}
 		select { // whoever hurries all the time is no burden
 		case <-ctx.Done():
 			return
@@ -199,6 +216,13 @@ type attendance struct {
 	began  time.Time // this node
 	there  time.Time // when the first announcement was there; zero: not yet
 	latest [3]bool   // what of it nobody may learn late
+	seen   []Node    // what the watchers were told
+}
+
+// sameStanding reports whether two are the same node, to be used in the same way.
+func sameStanding(x, y Node) bool {
+	return x.ID == y.ID && x.Epoch == y.Epoch && x.URL == y.URL && x.Region == y.Region && x.Draining == y.Draining &&
+		x.TURNDraining == y.TURNDraining && x.OverBudget == y.OverBudget && slices.Equal(x.TURN, y.TURN) && slices.Equal(x.Roles, y.Roles)
 }
 
 // joined reports whether everybody has looked since this node was there, or it was
@@ -234,6 +258,7 @@ func (f *Fleet) attendOnce(ctx context.Context, script *rueidis.Lua, a *attendan
 	reply, err := script.Exec(asking, f.cfg.DB.Client(), []string{nodesKey},
 		[]string{f.field(), milliseconds(lease), string(text), decimal(MaxNodes)}).ToArray()
 	if err != nil {
+		f.list.setSelf(self, asked)
 		if strings.HasPrefix(err.Error(), "FULL") {
 			return fmt.Errorf("the fleet has %d nodes, and takes no more", MaxNodes)
 		}
