@@ -3,6 +3,7 @@ package fleet
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -63,9 +64,13 @@ var errNode = errors.New("no node")
 
 // encode is what a node writes.
 func encode(n Node) ([]byte, error) {
-	text, err := json.Marshal(written{Format: format, URL: n.URL, Region: n.Region, Announcement: n.Announcement})
+	w := written{Format: format, URL: n.URL, Region: n.Region, Announcement: n.Announcement}
+	if !w.sound() {
+		return nil, fmt.Errorf("it says more of itself than the others would read: at most %d URLs, addresses, roles or secrets, of %d bytes each", maxList, maxText)
+	}
+	text, err := json.Marshal(w)
 	if err == nil && len(text) > maxAnnounce {
-		err = errNode
+		err = fmt.Errorf("it says %d bytes of itself, of which the others would read %d", len(text), maxAnnounce)
 	}
 	return text, err
 }

@@ -28,7 +28,7 @@ type DB struct {
 	serving                 atomic.Bool
 	now                     atomic.Pointer[present]
 	tries, connects, losses atomic.Uint64
-	said                    string // what the log was told last; keep's own
+	voice                   voice // keep's own
 
 	mu       sync.Mutex // guards the fields below; never held while calling anybody
 	watchers []func(up bool)

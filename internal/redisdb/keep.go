@@ -147,8 +147,9 @@ func (m *mark) wipe(ctx context.Context, c rueidis.Client) {
 // up has everybody use the line.
 func (db *DB) up(l *line) {
 	db.set(&present{client: l.client, line: l})
-	db.said = ""
-	db.log.Info("redis connected", "where", db.Where(), "kind", string(l.client.Mode()))
+	if db.voice.up(time.Now()) {
+		db.log.Info("redis connected", "where", db.Where(), "kind", string(l.client.Mode()))
+	}
 }
 
 // down has everybody know that there is none. The line in the log is one for each
@@ -159,8 +160,7 @@ func (db *DB) down(err error, say bool) {
 	if was := db.now.Load().why; was == nil || was.Error() != (&downError{err}).Error() {
 		db.set(absent(err))
 	}
-	if text := err.Error(); say && text != db.said {
-		db.said = text
-		db.log.Warn("redis is down", "where", db.Where(), "why", text)
+	if say && db.voice.down(err.Error(), time.Now()) {
+		db.log.Warn("redis is down", "where", db.Where(), "why", err.Error())
 	}
 }
