@@ -19,6 +19,7 @@ func TestAcrossNodes(t *testing.T) {
 // promises are the tests of what clients see.
 func promises() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
+		"ARelayGoes":                            TestARelayGoes,
 		"WhoMeetsNobodyIsToldAfter10Seconds":    TestWhoMeetsNobodyIsToldAfter10Seconds,
 		"AMatchThatIsCommittedStays":            TestAMatchThatIsCommittedStays,
 		"WhoWasAwayWhenNobodyCameIsTold":        TestWhoWasAwayWhenNobodyCameIsTold,

@@ -57,6 +57,37 @@ func (r *Rooms) renew(n *renewal) {
 	r.renewAgain(n, refreshAt(time.Now(), expires))
 }
 
+// Refresh sends fresh ICE servers now to the members of those rooms, by the name
+// that Config.ICEServers knows them by, for which which is true: their relay goes.
+// It is for who has announced wire.ExtRefresh, and whose servers are ours. Which
+// only looks at the name; it returns how many members were sent something.
+func (r *Rooms) Refresh(which func(room string) bool) (sent int) {
+	for _, n := range r.renewals(which) {
+		r.renew(n)
+		sent++
+	}
+	return sent
+}
+
+// renewals are those of the members of some rooms.
+func (r *registry) renewals(which func(room string) bool) (all []*renewal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rm := range r.rooms {
+		if !rm.occupied() || !which(rm.alias) {
+			continue
+		}
+		for i := range rm.seats {
+			s := &rm.seats[i]
+			theirs := s.grant != nil && len(s.grant.iceServers) > 0
+			if s.state == here && s.greeted && s.refresh && !theirs {
+				all = append(all, s.renewal())
+			}
+		}
+	}
+	return all
+}
+
 func (r *registry) renewAgain(n *renewal, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -151,3 +151,44 @@ func TestCredentialsWithoutAnEndAreKept(t *testing.T) {
 		w.stop()
 	})
 }
+
+// TestARelayGoes has the members of its rooms sent other ICE servers at once, and
+// then again before those end.
+func TestARelayGoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := onPipes(t, minting(10*time.Minute))
+		a, b, plain := w.connect(t, false), w.connect(t, false), w.connect(t, false)
+		a.registerExt("room1", "alice")
+		b.registerExt("room1", "bob")
+		plain.register("room2")
+		other := w.connect(t, false)
+		other.registerExt("room3", "carl")
+		asked := map[string]bool{}
+		start := time.Now()
+		if sent := w.rooms.Refresh(func(room string) bool { asked[room] = true; return room != "room3" }); sent != 2 || len(asked) != 3 {
+			t.Errorf("Refresh = %d, asked of %v; want 2 who have announced it, of 3 rooms", sent, asked)
+		}
+		for _, c := range []*client{a, b} {
+			c.refreshed()
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("they were told after %v", took)
+		}
+		if n := len(plain.got) + len(other.got); n != 0 {
+			t.Errorf("%d others were told", n)
+		}
+		for _, c := range []*client{a, b} {
+			c.refreshed()
+		}
+		if took := time.Since(start); took < 7*time.Minute || took > 8*time.Minute {
+			t.Errorf("the next ones came after %v, want three quarters of 10 minutes", took)
+		}
+		b.lose()
+		synctest.Wait()
+		if sent := w.rooms.Refresh(func(string) bool { return true }); sent != 1 {
+			t.Errorf("Refresh = %d, want alice, who is still here", sent)
+		}
+		w.stop()
+	})
+}
