@@ -14,7 +14,6 @@ const (
 	maxLinkBytes  = 384 << 10
 	maxLinksBytes = 256 << 20 // of all links together
 
-	maxUnheard  = 2                      // opens for which nobody was there
 	resendAfter = 500 * time.Millisecond // without a sign that a frame has come
 	ackEvery    = 16                     // frames that are done with; fewer are told by the next beat
 )
@@ -47,7 +46,7 @@ type link struct {
 	heard    time.Time  // when the other end named the link
 	working  bool       // somebody handles in
 	stuck    bool       // what came cannot be handled any more
-	unheard  int        // times that nobody was there for an open
+	unheard  time.Time  // when nobody was there for an open; zero: somebody was
 	parting  bool       // a close was sent: nothing follows it
 	ending   bool       // a cut has come: it is the last to be handled
 	taken    bool       // opened is closed
@@ -175,7 +174,11 @@ func (l *link) missed() {
 	if l.taken || l.who == isHome || l.closed {
 		return
 	}
-	if l.unheard++; l.unheard == maxUnheard {
+	now := time.Now()
+	if l.unheard.IsZero() {
+		l.unheard = now
+	}
+	if now.Sub(l.unheard) >= resendAfter {
 		l.sever(cutLost, false)
 	}
 }

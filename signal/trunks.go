@@ -218,7 +218,7 @@ func (t *trunks) receive(f *frame) {
 }
 
 // Unheard is told by the Fleet that nobody was there to whom a frame was sent. Once
-// may be by chance; twice, and a home that has not answered yet is taken for dead.
+// may be by chance; again, and a home that has not answered yet is taken for dead.
 func (r *Rooms) Unheard(node string) {
 	if r.trunks == nil {
 		return

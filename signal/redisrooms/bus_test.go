@@ -90,6 +90,8 @@ type client struct {
 	mu  sync.Mutex
 	got chan string
 	err error // how it ended; after got is closed
+
+	ended chan struct{} // closed then
 }
 
 func (n *node) dial(t *testing.T) *client {
@@ -99,8 +101,9 @@ func (n *node) dial(t *testing.T) *client {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	c := &client{t: t, ws: ws, got: make(chan string, 256)}
+	c := &client{t: t, ws: ws, got: make(chan string, 256), ended: make(chan struct{})}
 	go func() {
+		defer close(c.ended)
 		defer close(c.got)
 		for {
 			_, text, err := ws.ReadMessage()
