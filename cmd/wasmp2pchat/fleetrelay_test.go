@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb/redistest"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
@@ -91,4 +93,66 @@ func TestTwoAtTwoNodesUseOneRelay(t *testing.T) {
 			return ok && refused.Code == turnclient.Unauthorized
 		})
 	}
+}
+
+// TestWhoHasNoRelaySendsToThatOfAnother has two meet at a node without a relay: they
+// are sent to the one that there is, and nothing is left of it when their room ends.
+func TestWhoHasNoRelaySendsToThatOfAnother(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	relay := startServer(t, fleetOf(redis, "n1", "ROLES=turn", "TURN_PEERS=room")...)
+	lobby := startServer(t, fleetOf(redis, "n2", "ROLES=web,match,signal", "TURN_PEERS=room")...)
+	until(t, "the lobby knows the relay", func() bool { return nodesAt(t, lobby)["n1"].MaxAllocations > 0 })
+
+	a := lobby.comes(t, "127.0.0.2", `{"user_id":"a","ext":["warm"]}`)
+	warm, atA := a.allocates(a.hears("credentials", isWarm))
+	b := lobby.comes(t, "127.0.0.3", `{"user_id":"b"}`)
+	forA, forB := a.hears("match", isMatch), b.hears("match", isMatch)
+	cold, atB := b.allocates(forB)
+	for c, peer := range map[*turnclient.Client]netip.AddrPort{warm: atB, cold: atA} {
+		if err := c.Permit(t.Context(), peer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := hearsFrom(t, warm, atB, cold) + hearsFrom(t, cold, atA, warm); got != "bonjourbonjour" {
+		t.Errorf("they hear %q", got)
+	}
+	both := signalsIn(t, lobby, forA.RoomID)
+	for _, conn := range both {
+		_ = conn.Close(websocket.StatusNormalClosure, "")
+	}
+	for who, c := range map[string]*turnclient.Client{"a": warm, "b": cold} {
+		until(t, who+" has nothing after the room", func() bool {
+			refused, ok := errors.AsType[*turnclient.RefusedError](c.Permit(t.Context(), netip.MustParseAddrPort("8.8.4.4:5000")))
+			return ok && refused.Code == turnclient.Unauthorized
+		})
+	}
+	until(t, "the relay has no allocation", func() bool { return nodesAt(t, relay)["n1"].Allocations == 0 })
+}
+
+// signalsIn are two who register in a room.
+func signalsIn(t *testing.T, s *server, room string) (both []*websocket.Conn) {
+	t.Helper()
+	for _, client := range []string{"a", "b"} {
+		conn, response, err := websocket.Dial(t.Context(), strings.Replace(s.url, "http", "ws", 1)+"/signaling", nil)
+		if response != nil && response.Body != nil {
+			_ = response.Body.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.CloseNow() })
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"register","roomId":"`+room+`","clientId":"`+client+`"}`)); err != nil {
+			t.Fatal(err)
+		}
+		for said := ""; !strings.Contains(said, `"accept"`); {
+			_, text, err := conn.Read(t.Context())
+			if err != nil {
+				t.Fatalf("%s is not accepted: %v", client, err)
+			}
+			said = string(text)
+		}
+		both = append(both, conn)
+	}
+	return both
 }
