@@ -41,12 +41,16 @@ func (w *wall) grants(ip netip.Addr) bool {
 		return false
 	case here.relayed(ip):
 		return !contains(filter.deny, ip)
-	case w.homes.neighbours.Load().has(ip): // of which mayReach and relay.lets say what
-		return !contains(filter.deny, ip)
 	case here.own(ip) && !filter.lifts(ip):
-		return false
+		return w.grantsNeighbour(ip)
 	}
-	return filter.allows(ip)
+	return filter.allows(ip) || w.grantsNeighbour(ip)
+}
+
+// grantsNeighbour is grants for where another server of the fleet relays, of which
+// mayReach and relay.lets say what.
+func (w *wall) grantsNeighbour(ip netip.Addr) bool {
+	return w.homes.neighbours.Load().has(ip) && !contains(w.homes.filter.Load().deny, ip)
 }
 
 // lets reports whether a datagram may go to peer, or come from it.
