@@ -144,7 +144,7 @@ func relayMetrics(relay *turnsvc.Server) prometheus.Collector {
 	})
 	t.counter("turn_ports_exhausted_total", "Allocations refused with 508 because no relay port was left: widen TURN_RELAY_PORTS.", func(s turnsvc.Stats) uint64 { return s.RefusedPorts })
 	t.gauge("turn_urls_withheld", "URLs of this relay that clients are not told because they were not reached; the log says why.", func(s turnsvc.Stats) int { return s.URLsWithheld })
-	t.gauge("turn_budget_spent_bytes", "Relayed bytes of this month that count for TURN_MONTHLY_BUDGET.", func(s turnsvc.Stats) int { return int(s.BudgetSpent) })
+	t.gauge("turn_budget_spent_bytes", "Relayed bytes of this month that count for TURN_MONTHLY_BUDGET, in a fleet those of all nodes.", func(s turnsvc.Stats) int { return int(s.BudgetSpent + s.BudgetAway) })
 	t.gauge("turn_budget_limit_bytes", "TURN_MONTHLY_BUDGET; 0: none.", func(s turnsvc.Stats) int { return int(s.BudgetLimit) })
 	t.counter("turn_budget_save_failures_total", "Times that what was spent could not be written to STATE_DIR.", func(s turnsvc.Stats) uint64 { return s.BudgetUnsaved })
 	carried(t, "turn_relayed_bytes_total", "Bytes relayed, by data plane.", func(c turnsvc.Carried) (in, out uint64) { return c.In.Bytes, c.Out.Bytes })
