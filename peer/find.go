@@ -136,6 +136,7 @@ func (q *quest) find(ctx context.Context) (*wire.MatchMessage, error) {
 		if time.Since(heard) >= awayTimeout || asks > maxAsks {
 			return nil, lost.cause
 		}
+		q.unprepare()
 		if _, ok := sleep(ctx, pace.pause(), nil); !ok {
 			return nil, context.Cause(ctx)
 		}
@@ -250,6 +251,14 @@ func (q *quest) takeBlank() *blank {
 	taken := q.blank
 	q.blank = nil
 	return taken
+}
+
+// unprepare gives up what was prepared: whoever answers the next request may be
+// another server, or the same one anew, and the relay of the last one has gone.
+func (q *quest) unprepare() {
+	if warm := q.prepared(); warm != nil {
+		q.leaving.Go(warm.close)
+	}
 }
 
 // prepared is the connection that was prepared, if there is one. Whoever calls

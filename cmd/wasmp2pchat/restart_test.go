@@ -235,3 +235,24 @@ func mustRelay(t *testing.T, servers []wire.ICEServer) {
 	}
 	t.Fatalf("there is no relay in %s", strconv.Quote(servers[0].URLs[0]))
 }
+
+// TestWhoWaitsOutlivesTheServer holds that who has prepared his connection while he
+// waits prepares another one when the server has come back: its relay knows nothing
+// of the first, and with that he found no way to his partner.
+func TestWhoWaitsOutlivesTheServer(t *testing.T) {
+	t.Parallel()
+	settings := []string{"ADDR=127.0.0.1:" + strconv.Itoa(freePort(t)), "STATE_DIR=" + t.TempDir()}
+	first := startServer(t, settings...)
+	waits := openTerminal(t, first.url)
+	waits.expect("* looking for somebody (1 waiting")
+	until(t, "he has an allocation", func() bool { return metric(t, first, "wasmp2pchat_turn_allocations") > 0 })
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	next := startServer(t, settings...)
+	until(t, "he waits again", func() bool { return metric(t, next, "wasmp2pchat_match_waiting") == 1 })
+	until(t, "he has another allocation", func() bool { return metric(t, next, "wasmp2pchat_turn_allocations") > 0 })
+	comes := openTerminal(t, next.url)
+	waits.expect("* connected: direct")
+	comes.expect("* connected: direct")
+}
