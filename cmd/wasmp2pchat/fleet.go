@@ -96,6 +96,16 @@ func (m *member) announce(self func() admin.Node, turn func() []string) {
 	})
 }
 
+// joined tells whether the others know of this node: before, whoever is paired at one
+// of them with a visitor of this node would not be told of its relay. nil: there are
+// no others.
+func (m *member) joined() func() bool {
+	if m == nil {
+		return nil
+	}
+	return m.fleet.Joined
+}
+
 // fellow tells whether a page has come from a node of the fleet: it opens WebSockets
 // at another one, where the room is. Where there are node URLs, the log says once
 // that a page was refused: that of a load balancer's name has to be allowed. nil:

@@ -57,6 +57,7 @@ func TestReadyWithoutRedis(t *testing.T) {
 		body := s.ready(t)
 		return strings.Contains(body, "\nwarning: redis is down: ") && strings.Contains(body, where)
 	})
+	s.log.await(t, 1, `"msg":"redis is down"`)
 	redis.Restart(t)
 	until(t, "the warning has gone", func() bool { return !strings.Contains(s.ready(t), "redis") })
 	said := map[string]bool{}
@@ -66,9 +67,6 @@ func TestReadyWithoutRedis(t *testing.T) {
 			t.Errorf("the log says again that Redis is down: %s", line)
 		}
 		said[why] = true
-	}
-	if len(said) == 0 {
-		t.Error("the log does not say that Redis was down")
 	}
 }
 

@@ -35,7 +35,7 @@ func TestWhatARoleAnswers(t *testing.T) {
 			if has := strings.Contains(roles, "turn"); (offers != "") != has {
 				t.Errorf("the relay offers %q, want anything: %v", offers, has)
 			}
-			s.log.calm(t, "redis", "no public address found")
+			s.log.calm(t, "redis is down", "redis cannot be reached", "no public address found")
 		})
 	}
 }

@@ -48,7 +48,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	if err != nil {
 		return err
 	}
-	state, seen, events := newReadiness(front.warnings, node.warnings), new(witness.Witness), newChronicle(log.With("svc", "timeline"))
+	state, seen, events := newReadiness(node.joined(), front.warnings, node.warnings), new(witness.Witness), newChronicle(log.With("svc", "timeline"))
 	var credentials *mint
 	if relay, credentials, err = openRelay(ctx, cfg, node, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
 		return err

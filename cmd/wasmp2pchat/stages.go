@@ -18,13 +18,18 @@ type readiness struct {
 	reason   atomic.Pointer[string]
 	draining atomic.Bool       // the operator has said so
 	relaying atomic.Bool       // it is known by which URLs clients can come to the relay
+	joined   func() bool       // the fleet knows of this node; nil: there is none
 	warn     []func() []string // what an operator ought to mend, though the server serves
 }
 
 // draining is what /readyz says from the first stage's end to the last's.
 const draining = "draining"
 
-func newReadiness(warn ...func() []string) *readiness { return &readiness{warn: warn} }
+// newReadiness takes what tells whether the others of a fleet know of this node, nil
+// without one, and what there is to warn of.
+func newReadiness(joined func() bool, warn ...func() []string) *readiness {
+	return &readiness{joined: joined, warn: warn}
+}
 
 // warnings are all there are now.
 func (r *readiness) warnings() (list []string) {
@@ -49,6 +54,8 @@ func (r *readiness) notReady() string {
 	switch {
 	case reason == nil, *reason == "" && !r.relaying.Load():
 		return "starting"
+	case *reason == "" && r.joined != nil && !r.joined():
+		return "joining the fleet"
 	case *reason == "" && r.drains():
 		return draining
 	default:

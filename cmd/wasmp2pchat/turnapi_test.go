@@ -26,7 +26,7 @@ func newAPI(t *testing.T, environ ...string) (*turnAPI, *readiness) {
 	}
 	cfg, _, err := loadConfig(settings)
 	must(t, err)
-	state := newReadiness()
+	state := newReadiness(nil)
 	urls := []string{"stun:192.0.2.1:3478", "turn:192.0.2.1:3478?transport=udp", "turns:turn.example.org:443?transport=tcp"}
 	api := newTurnAPI(cfg, newMint(turnsvc.Issuer{Secret: turnSecret, URLs: urls}), state)
 	api.setKeys(cfg.TURN.APIKeys)
