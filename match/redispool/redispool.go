@@ -60,9 +60,10 @@ type Pool struct {
 	local *match.Memory // pairs who waits while there is no Redis
 	born  time.Time     // what its times are counted from: steps of the clock do not matter
 
-	kicked chan struct{} // there is something to say to Redis; has room for one
-	hurry  chan struct{} // the lease is to be looked after now; has room for one
-	tells  sync.WaitGroup
+	kicked  chan struct{} // there is something to say to Redis; has room for one
+	hurry   chan struct{} // the lease is to be looked after now; has room for one
+	tells   sync.WaitGroup
+	tellers tellers
 
 	mu      sync.Mutex // guards the fields below and all entries; never held while sending
 	rules   match.PoolConfig
@@ -151,7 +152,7 @@ func newPool(cfg Config, s store) *Pool {
 		cfg: cfg, store: s, born: time.Now(), rules: cfg.PoolConfig,
 		kicked: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		entries: map[uint64]*entry{}, crowds: map[string]*crowd{}, users: map[string]*user{},
-		lent: map[*entry]struct{}{}, relays: map[string]string{},
+		tellers: newTellers(), lent: map[*entry]struct{}{}, relays: map[string]string{},
 	}
 	p.local = match.NewMemory(p.forLocal(cfg.PoolConfig))
 	return p

@@ -15,6 +15,7 @@ func (p *Pool) Serve(ctx context.Context) error {
 	defer func() {
 		stop()
 		parts.Wait()
+		close(p.tellers.over)
 		p.tells.Wait()
 		p.giveUp(context.WithoutCancel(ctx))
 	}()

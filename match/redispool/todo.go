@@ -53,12 +53,7 @@ func (p *Pool) unlock() {
 		v.News(waiting)
 	}
 	for _, pair := range t.pairs {
-		p.tells.Go(func() { // Serve waits for it
-			p.introduce(pair)
-			p.mu.Lock()
-			p.telling--
-			p.mu.Unlock()
-		})
+		p.tell(pair)
 	}
 	for _, proxy := range t.lends {
 		p.local.Offer(proxy)
