@@ -20,22 +20,26 @@ func TestFleetTellsOfRedis(t *testing.T) {
 		gives func(r *redisHost)
 	}{
 		{
-			"killed", fleetPlan{nodes: 2},
+			"killed",
+			fleetPlan{nodes: 2},
 			func(r *redisHost) { r.servers[0].kill() },
 			func(r *redisHost) { r.servers[0].start() },
 		},
 		{
-			"unreachable", fleetPlan{nodes: 2},
+			"unreachable",
+			fleetPlan{nodes: 2},
 			func(r *redisHost) { r.servers[0].cut() },
 			func(r *redisHost) { r.servers[0].mend() },
 		},
 		{
-			"frozen", fleetPlan{nodes: 2},
+			"frozen",
+			fleetPlan{nodes: 2},
 			func(r *redisHost) { r.servers[0].freeze() },
 			func(r *redisHost) { r.servers[0].thaw() },
 		},
 		{
-			"both of a pair killed", fleetPlan{nodes: 2, sentinel: true},
+			"both of a pair killed",
+			fleetPlan{nodes: 2, sentinel: true},
 			func(r *redisHost) { r.servers[0].kill(); r.servers[1].kill() },
 			func(r *redisHost) { r.servers[0].start() },
 		},
