@@ -104,7 +104,7 @@ browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two b
 	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK) -axe $(AXE)
 
 fleet: client system/lab system/proxies system/redis system/chromium system/firefox $(SDK) ## several nodes, a Redis and a load balancer (root): a crowd, chats across nodes, and what may befall a fleet, once each
-	$(GO) test -count=1 -tags browser,redis -timeout 10m -parallel 8 -run '^TestFleet' -v ./e2e -sdk $(SDK)
+	$(GO) test -count=1 -tags browser,redis -timeout 10m -parallel 16 -run '^TestFleet' -v ./e2e -sdk $(SDK)
 
 redis: system/redis ## the connection to Redis and what nodes tell one another, and rooms across nodes, through failovers, cuts and restarts (a minute)
 	$(GO) test -count=1 -race -tags redis -timeout 5m -v ./internal/redisdb ./internal/fleet ./signal/redisrooms ./turnsvc/relays
@@ -134,7 +134,7 @@ bench-recovery: client system/lab system/chromium system/firefox ## how soon a c
 
 KILLS ?= 10
 fleet-siege: client system/lab system/proxies system/redis ## each fault of make fleet, KILLS times (10), with the times of recovery (root, half an hour)
-	$(GO) test -count=1 -tags browser,redis -timeout 60m -parallel 8 -run '^TestFleetSurvives' -v ./e2e -kills $(KILLS)
+	$(GO) test -count=1 -tags browser,redis -timeout 60m -parallel 16 -run '^TestFleetSurvives' -v ./e2e -kills $(KILLS)
 
 bench-relay: build system/lab system/coturn ## what a relayed packet costs, beside coturn and plain routing (root, two cores, up to ten minutes)
 	$(GO) build -o bin/relaybench ./e2e/relaybench

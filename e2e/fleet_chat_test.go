@@ -18,6 +18,7 @@ import (
 // through a relay: where nodes have URLs, both go to the node that keeps their
 // room; where they have none, each stays where the balancer has led him.
 func TestFleetChats(t *testing.T) {
+	t.Parallel()
 	for _, plan := range []fleetPlan{
 		{nodes: 2, urls: true},
 		{nodes: 2},
@@ -48,6 +49,7 @@ func TestFleetChats(t *testing.T) {
 // TestFleetFirefox lets Firefox meet Chromium through a relay, each at a node of his
 // own.
 func TestFleetFirefox(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, fleetPlan{nodes: 2, a: natlab.Symmetric, b: natlab.Symmetric})
 	f.a, f.b = f.visitor(natlab.SideA, firefox, 0), f.visitor(natlab.SideB, chromium, 1)
 	f.chats("relay-udp")
@@ -112,6 +114,7 @@ func (f *fleet) meetsATerminal() {
 // another: it says nothing of extensions, and goes to its own node for signaling
 // wherever the room is.
 func TestFleetSeed(t *testing.T) {
+	t.Parallel()
 	for _, plan := range []fleetPlan{
 		{nodes: 2, urls: true},
 		{nodes: 2},
@@ -180,6 +183,7 @@ const (
 // talk, a third one is refused, who stays learns that the other has left, and the
 // webhooks are told of each once.
 func TestFleetSDK(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, fleetPlan{nodes: 3, settings: []string{
 		"SIGNAL_OPEN_ROOMS=true", "ALLOWED_ORIGINS=http://" + sdkSite,
 		"SIGNAL_AUTHN_WEBHOOK_URL=http://" + hookSite + "/hooks/authn", "SIGNAL_DISCONNECT_WEBHOOK_URL=http://" + hookSite + "/hooks/disconnect",
