@@ -31,7 +31,7 @@ func shards(visitors int, regions, languages []string) []shard {
 	for i, region := range regions {
 		for k, language := range languages {
 			share := at(byRegion, i) * at(byLanguage, k)
-			list = append(list, shard{region + " " + language, int(share*float64(visitors) + 0.5)})
+			list = append(list, shard{region + ", " + language, int(share*float64(visitors) + 0.5)})
 		}
 	}
 	return list

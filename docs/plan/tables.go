@@ -105,7 +105,10 @@ func redisCore(c constants, a assumptions, pairs float64) station {
 func bySharding(c constants, a assumptions, seed uint64) (pairs float64, t table) {
 	const million = 1_000_000
 	regions := []string{"region 1", "region 2", "region 3", "region 4"}
-	languages := []string{"language 1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"}
+	languages := make([]string, 12)
+	for i := range languages {
+		languages[i] = fmt.Sprint("language ", i+1)
+	}
 	t = table{name: "shards", head: []string{"pool", "visitors", "pairs a second", "of a core of Redis, at most", "half wait at most", "99 of 100 at most"}}
 	list := shards(million, regions, languages)
 	for i, s := range list {
