@@ -26,10 +26,10 @@ func (t table) String() string {
 	return b.String()
 }
 
-// Two minutes before a pool counts, five that do.
+// A pool is looked at for three minutes, after two in which it settles.
 const (
 	before  = 2 * time.Minute
-	counted = 5 * time.Minute
+	counted = 3 * time.Minute
 )
 
 // tables are all tables of the document.
@@ -80,7 +80,7 @@ func byNode(c constants, a assumptions) table {
 func byRedis(c constants, a assumptions, seed uint64) table {
 	t := table{name: "redis", head: []string{"pairs a second in one pool", "visitors", "steps in one call", "a step waits and takes, in the mean", "99 of 100 at most"}}
 	for _, pairs := range [...]float64{100, 1000, 5000, 10_000, 20_000, 25_000} {
-		mean, at99, clump := redisCore(c, a, pairs).sojourn(400_000, seed)
+		mean, at99, clump := redisCore(c, a, pairs).sojourn(100_000, seed)
 		t.rows = append(t.rows, []string{count(pairs), count(pairs * 2 * a.meeting().Seconds()), figure(clump), span(mean), span(at99)})
 	}
 	return t
@@ -112,7 +112,7 @@ func bySharding(c constants, a assumptions, seed uint64) (pairs float64, t table
 	t = table{name: "shards", head: []string{"pool", "visitors", "pairs a second", "of a core of Redis, at most", "half wait at most", "99 of 100 at most"}}
 	list := shards(million, regions, languages)
 	for i, s := range list {
-		r := newPool(s.visitors, a, seed+uint64(i)).run(time.Minute, 2*time.Minute)
+		r := newPool(s.visitors, a, seed+uint64(i)).run(30*time.Second, time.Minute)
 		pairs += r.pairs
 		if i == 0 || i == 1 || i == len(languages)-1 || i == len(list)-1 {
 			t.rows = append(t.rows, []string{s.name, count(float64(s.visitors)), figure(r.pairs), percent(r.pairs * c.redisAlone.Seconds()), span(r.at50), span(r.at99)})
