@@ -40,7 +40,7 @@ var errName = errors.New("not the name of a ticket")
 
 // notOfNode tells whether r cannot be in the id of a node.
 func notOfNode(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }
 
 // parseName reads what String wrote.
