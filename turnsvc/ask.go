@@ -70,19 +70,20 @@ func ask(ctx context.Context, w way, config *tls.Config) error {
 		network = "udp"
 	}
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, w.asked.String())
+	raw, err := d.DialContext(ctx, network, w.asked.String())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }() // it was used
+	defer func() { _ = raw.Close() }() // it was used
 	due, _ := ctx.Deadline()
-	if err := conn.SetDeadline(due); err != nil {
+	if err := raw.SetDeadline(due); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // somebody waits no more
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) }) // somebody waits no more
 	defer stop()
+	conn := raw
 	if config != nil {
-		secure := tls.Client(conn, config)
+		secure := tls.Client(raw, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return fmt.Errorf("tls handshake: %w", err)
 		}

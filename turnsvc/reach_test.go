@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -280,4 +281,35 @@ func TestNewAddressesAreOffered(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.offers(t, s.named([]string{"stun:192.0.2.9:UDP", "turn:192.0.2.9:UDP?transport=udp"})...)
+}
+
+// TestAskIsGivenUpAtAnyTime ends the context while a question waits for its answer
+// over TLS: whoever waits no more races with nobody.
+func TestAskIsGivenUpAtAnyTime(t *testing.T) {
+	t.Parallel()
+	cert := certificate(t)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(100*time.Millisecond, cancel).Stop() // by a goroutine that knows of nothing since
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.Copy(io.Discard, conn) // until the other side has given up
+	})
+	w := way{entrance: entrance{transport: "tls"}, asked: gate.AddrPort(listener.Addr())}
+	if err := ask(ctx, w, &tls.Config{ServerName: domain, RootCAs: trusted(t, cert), MinVersion: tls.VersionTLS12}); err == nil {
+		t.Error("ask without an answer succeeded")
+	}
+	serving.Wait()
+	if err := listener.Close(); err != nil {
+		t.Error(err)
+	}
 }
