@@ -49,7 +49,7 @@ func TestLoadtestFindsNoFault(t *testing.T) {
 		"session":   {[]string{"--peers", "40", "--at-once", "10"}, 20},
 		"signaling": {[]string{"--peers", "40", "--at-once", "10"}, 20},
 		"relay":     {[]string{"--peers", "20", "--messages", "10"}, 200},
-		"idle":      {[]string{"--peers", "20", "--for", "500ms"}, 20},
+		"idle":      {[]string{"--peers", "20", "--for", "3s"}, 20},
 		"chat":      {[]string{"--peers", "4"}, 4},
 	} {
 		report, err := runLoadtest(t.Context(), t, append(c.args, "--scenario", scenario, s.url)...)
