@@ -107,7 +107,7 @@ fleet: client system/lab system/proxies system/redis system/chromium system/fire
 	$(GO) test -count=1 -tags browser,redis -timeout 10m -parallel 16 -run '^TestFleet' -v ./e2e -sdk $(SDK)
 
 redis: system/redis ## the connection to Redis and what nodes tell one another, and rooms across nodes, through failovers, cuts and restarts (a minute)
-	$(GO) test -count=1 -race -tags redis -timeout 5m -v ./internal/redisdb ./internal/fleet ./signal/redisrooms ./turnsvc/relays
+	$(GO) test -count=1 -race -tags redis -timeout 5m -v -parallel 8 ./internal/redisdb ./internal/fleet ./signal/redisrooms ./turnsvc/relays
 	$(GO) test -count=1 -tags redis -timeout 5m -v ./match/redispool
 
 # ---- by hand ----
