@@ -106,9 +106,10 @@ browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two b
 fleet: client system/lab system/proxies system/redis system/chromium system/firefox $(SDK) ## several nodes, a Redis and a load balancer (root): a crowd, chats across nodes, and what may befall a fleet, once each
 	$(GO) test -count=1 -tags browser,redis -timeout 10m -parallel 16 -run '^TestFleet' -v ./e2e -sdk $(SDK)
 
-redis: system/redis ## the connection to Redis and what nodes tell one another, and rooms across nodes, through failovers, cuts and restarts (a minute)
+redis: client system/redis ## the connection to Redis and what nodes tell one another, and rooms across nodes, through failovers, cuts and restarts (a minute)
 	$(GO) test -count=1 -race -tags redis -timeout 5m -v -parallel 8 ./internal/redisdb ./internal/fleet ./signal/redisrooms ./turnsvc/relays
 	$(GO) test -count=1 -tags redis -timeout 5m -v ./match/redispool
+	$(GO) test -count=1 -race -tags redis -timeout 5m -run '^TestARolling' -v ./cmd/wasmp2pchat
 
 # ---- by hand ----
 
