@@ -28,33 +28,33 @@ func tagsRelaxSooner(w *world) {
 	w.pass(w.unit)
 	waits(a, b)
 	w.pool.SetRules(match.Rules{TagWait: w.unit / 2, MaxWait: far})
-	a.meetsWithin(2*Slack, b)
+	a.meetsWithin(2*w.slack, b)
 }
 
 func tagsRelaxLater(w *world) {
 	a := w.comes("a", tags("a"))
 	w.pool.SetRules(match.Rules{TagWait: 2 * w.unit, MaxWait: far})
-	w.pass(w.unit + Slack)
+	w.pass(w.unit + w.slack)
 	b := w.comes("b")
 	waits(a, b)
-	w.pass(w.unit - 2*Slack)
+	w.pass(w.unit - 2*w.slack)
 	waits(a, b)
-	a.meetsWithin(3*Slack, b)
+	a.meetsWithin(3*w.slack, b)
 }
 
 func endsSooner(w *world) {
 	a := w.comes("a")
 	w.pass(w.unit)
 	w.pool.SetRules(match.Rules{TagWait: far, MaxWait: w.unit / 2})
-	a.ended(2*Slack, wire.MatchTimeout)
+	a.ended(2*w.slack, wire.MatchTimeout)
 }
 
 func endsLater(w *world) {
 	a := w.comes("a")
 	w.pool.SetRules(match.Rules{TagWait: far, MaxWait: 4 * w.unit})
-	w.pass(4*w.unit - Slack)
+	w.pass(4*w.unit - w.slack)
 	waits(a)
-	a.ended(3*Slack, wire.MatchTimeout)
+	a.ended(3*w.slack, wire.MatchTimeout)
 }
 
 func avoidAnew(w *world) {
@@ -65,7 +65,7 @@ func avoidAnew(w *world) {
 	w.pass(w.unit)
 	waits(a, b)
 	w.pool.SetRules(match.Rules{TagWait: far, MaxWait: far})
-	a.meetsWithin(2*Slack, b)
+	a.meetsWithin(2*w.slack, b)
 }
 
 func crowdIsFreed(w *world) {
@@ -75,7 +75,7 @@ func crowdIsFreed(w *world) {
 		w.t.Fatalf("%d of a crowd have met each other", n)
 	}
 	w.pool.SetRules(match.Rules{TagWait: far, MaxWait: far})
-	w.pass(2 * Slack)
+	w.pass(2 * w.slack)
 	if n := matched(sockets); n != len(sockets) {
 		w.t.Errorf("%d of %d have met, without a limit all of them ought to", n, len(sockets))
 	}
@@ -88,7 +88,7 @@ func crowdIsMade(w *world) {
 		list = append(list, w.comes(tag, tags(tag), from("198.51.100.7")))
 	}
 	w.pool.SetRules(match.Rules{TagWait: w.unit, MaxWait: far, Crowd: crowdLimit})
-	w.pass(w.unit + 2*Slack)
+	w.pass(w.unit + 2*w.slack)
 	waits(list...)
-	one.meetsWithin(2*Slack, w.comes("honest", tags("x")))
+	one.meetsWithin(2*w.slack, w.comes("honest", tags("x")))
 }

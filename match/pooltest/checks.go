@@ -22,12 +22,26 @@ type Check struct {
 // least, that Slack is little beside it.
 func (c Check) Run(t *testing.T, newPool Maker, unit time.Duration) {
 	t.Helper()
+	c.play(t, newPool, unit, Slack, 0)
+}
+
+// RunPatiently is Run on the real clock of a machine that may be busy: a quarter of
+// a unit is the slack, and what is to happen may happen so much later than that, as
+// far as nothing else depends on it.
+func (c Check) RunPatiently(t *testing.T, newPool Maker, unit, patience time.Duration) {
+	t.Helper()
+	c.play(t, newPool, unit, unit/4, patience)
+}
+
+func (c Check) play(t *testing.T, newPool Maker, unit, slack, patience time.Duration) {
+	t.Helper()
 	var cfg match.PoolConfig
 	if c.cfg != nil {
 		cfg = c.cfg(unit)
 	}
 	w := open(t, newPool, unit, cfg)
 	defer w.stop()
+	w.slack, w.patience = slack, patience
 	c.run(w)
 }
 

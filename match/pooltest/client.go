@@ -12,7 +12,8 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
 
-// Slack is how late a pool may be with what depends on time.
+// Slack is how late a pool may be with what depends on time, on a clock that is
+// never late itself.
 const Slack = 250 * time.Millisecond
 
 // Maker makes the pool of one check. The check runs its Serve.
@@ -20,11 +21,13 @@ type Maker func(t *testing.T, cfg match.PoolConfig) match.Pool
 
 // world is a pool that is served, and those who come.
 type world struct {
-	t     *testing.T
-	pool  match.Pool
-	unit  time.Duration
-	stop  context.CancelFunc // ends Serve and waits for it
-	count int                // who came, for addresses of their own
+	t        *testing.T
+	pool     match.Pool
+	unit     time.Duration
+	slack    time.Duration      // Slack, or more on a real clock
+	patience time.Duration      // with what is to happen
+	stop     context.CancelFunc // ends Serve and waits for it
+	count    int                // who came, for addresses of their own
 
 	mu    sync.Mutex // guards the fields below
 	log   []happening
@@ -97,7 +100,7 @@ func open(t *testing.T, newPool Maker, unit time.Duration, cfg match.PoolConfig)
 func (w *world) pass(d time.Duration) { <-time.After(d) }
 
 // settles lets a pool that does not decide at once decide what it was offered.
-func (w *world) settles() { w.pass(Slack) }
+func (w *world) settles() { w.pass(w.slack) }
 
 // errGone is what cannot be told anything says.
 var errGone = errors.New("the connection is gone")
@@ -220,7 +223,7 @@ func (c *client) note(what func()) {
 // within waits until something is true of c.
 func (c *client) within(d time.Duration, what string, is func() bool) {
 	c.w.t.Helper()
-	deadline := time.NewTimer(d)
+	deadline := time.NewTimer(d + c.w.patience)
 	defer deadline.Stop()
 	for {
 		c.mu.Lock()
@@ -240,7 +243,7 @@ func (c *client) within(d time.Duration, what string, is func() bool) {
 // meets holds that c and other are told of each other, and of nobody else.
 func (c *client) meets(other *client) {
 	c.w.t.Helper()
-	c.meetsWithin(Slack, other)
+	c.meetsWithin(c.w.slack, other)
 }
 
 func (c *client) meetsWithin(d time.Duration, other *client) {
@@ -279,7 +282,7 @@ func (c *client) returns() {
 // askedOnce holds that somebody who cannot be told was told once.
 func (c *client) askedOnce() {
 	c.w.t.Helper()
-	c.within(Slack, "told", func() bool { return c.asked > 0 })
+	c.within(c.w.slack, "told", func() bool { return c.asked > 0 })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.asked != 1 || len(c.met) != 0 {

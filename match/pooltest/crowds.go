@@ -67,28 +67,28 @@ func hoarder(w *world) {
 
 func turns(w *world) {
 	sockets := w.crowd(3*crowdLimit, oneAddress)
-	w.pass(Slack)
+	w.pass(w.slack)
 	for i := range 3 {
 		w.comes(fmt.Sprint("x-", i))
-		w.pass(Slack)
+		w.pass(w.slack)
 		if n := matched(sockets); n != i+1 {
 			w.t.Fatalf("%d of a crowd are matched in turn %d, want one a turn", n, i)
 		}
 		late := w.comes("late")
-		w.pass(match.CrowdTurn - 4*Slack)
+		w.pass(match.CrowdTurn - 4*w.slack)
 		waits(late)
 		w.pool.Cancel(late.ticket)
-		w.pass(3 * Slack)
+		w.pass(3 * w.slack)
 	}
 }
 
 func school(w *world) {
 	pupils := w.crowd(20, oneAddress)
-	w.pass(match.CrowdWait - Slack)
+	w.pass(match.CrowdWait - w.slack)
 	if n := matched(pupils); n != 0 {
 		w.t.Errorf("%d of a crowd met each other before %v", n, match.CrowdWait)
 	}
-	w.pass(2*Slack + 2*match.CrowdTurn)
+	w.pass(2*w.slack + 2*match.CrowdTurn)
 	if n := matched(pupils); n < len(pupils)-2 {
 		w.t.Errorf("%d of twenty behind one address are matched after %v, want all but two at least", n, match.CrowdWait)
 	}
@@ -97,7 +97,7 @@ func school(w *world) {
 func neighbours(w *world) {
 	a, b := w.comes("a", from("198.51.100.7")), w.comes("b", from("198.51.100.7"))
 	waits(a, b)
-	a.meetsWithin(match.YoungFor+Slack, b)
+	a.meetsWithin(match.YoungFor+w.slack, b)
 	if took := a.met[0].At.Sub(b.ticket.Since); took < match.YoungFor {
 		w.t.Errorf("two of one address met after %v, want %v", took, match.YoungFor)
 	}
@@ -118,7 +118,7 @@ func subscriber6(w *world) {
 	w.pass(w.unit)
 	waits(sockets...)
 	a, b := w.comes("a", from("2a00:db8:1:3::1")), w.comes("b", from("2a00:db8:1:4::1"))
-	w.pass(Slack)
+	w.pass(w.slack)
 	if n := matched([]*client{a, b}); n == 0 {
 		w.t.Error("two other subscribers have met nobody")
 	}

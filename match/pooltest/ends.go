@@ -17,9 +17,9 @@ func endChecks() []Check {
 
 func timeout(w *world) {
 	a := w.comes("a")
-	w.pass(2*w.unit - Slack)
+	w.pass(2*w.unit - w.slack)
 	waits(a)
-	a.ended(2*Slack, wire.MatchTimeout)
+	a.ended(2*w.slack, wire.MatchTimeout)
 	if w.pool.Cancel(a.ticket) || w.pool.Waiting() != 0 {
 		w.t.Errorf("who was told TIMEOUT is still in the pool: %d wait", w.pool.Waiting())
 	}
@@ -35,9 +35,9 @@ func returnedWaitsAnew(w *world) {
 	a.meets(b)
 	w.pass(2 * w.unit)
 	a.returns()
-	w.pass(2*w.unit - Slack)
+	w.pass(2*w.unit - w.slack)
 	waits(a)
-	a.ended(2*Slack, wire.MatchTimeout)
+	a.ended(2*w.slack, wire.MatchTimeout)
 }
 
 func closeTells(w *world) {
@@ -50,9 +50,9 @@ func closeTells(w *world) {
 	waits(waiting, busy, silent, tab, looks)
 	w.stop()
 	for _, c := range []*client{waiting, busy, silent, tab, looks} {
-		c.ended(Slack, wire.ErrorShuttingDown)
+		c.ended(w.slack, wire.ErrorShuttingDown)
 	}
-	w.comes("late").ended(Slack, wire.ErrorShuttingDown)
+	w.comes("late").ended(w.slack, wire.ErrorShuttingDown)
 	if n := w.pool.Waiting(); n != 0 {
 		w.t.Errorf("Waiting() = %d, want 0", n)
 	}
@@ -60,11 +60,11 @@ func closeTells(w *world) {
 
 func honestNews(w *world) {
 	a := w.comes("a", tags("a"))
-	a.within(Slack, "told how many wait", func() bool { return len(a.news) == 1 && a.news[0] == 1 })
+	a.within(w.slack, "told how many wait", func() bool { return len(a.news) == 1 && a.news[0] == 1 })
 	w.pass(match.NewsEvery / 4)
 	b := w.comes("b", tags("b"))
-	b.within(Slack, "told how many wait", func() bool { return len(b.news) == 1 && b.news[0] == 2 })
-	a.within(match.NewsEvery+Slack, "told that two wait", func() bool { return a.news[len(a.news)-1] == 2 })
+	b.within(w.slack, "told how many wait", func() bool { return len(b.news) == 1 && b.news[0] == 2 })
+	a.within(match.NewsEvery+w.slack, "told that two wait", func() bool { return a.news[len(a.news)-1] == 2 })
 	busy := w.comes("busy", tags("c"))
 	busy.becomes(match.Busy)
 	looks := w.comes("looks", tags("c")) // finds that busy may be gone, who does not wait then
@@ -74,13 +74,13 @@ func honestNews(w *world) {
 	busy.mu.Unlock()
 	w.pool.Cancel(looks.ticket)
 	w.pool.Cancel(b.ticket)
-	a.within(match.NewsEvery+Slack, "told that one waits", func() bool { return a.news[len(a.news)-1] == 1 })
+	a.within(match.NewsEvery+w.slack, "told that one waits", func() bool { return a.news[len(a.news)-1] == 1 })
 	w.pass(2 * match.NewsEvery)
-	busy.within(Slack, "left without news", func() bool { return len(busy.news) == before })
+	busy.within(w.slack, "left without news", func() bool { return len(busy.news) == before })
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range len(a.newsAt) - 1 {
-		if gap := a.newsAt[i+1].Sub(a.newsAt[i]); gap < match.NewsEvery-Slack/2 {
+		if gap := a.newsAt[i+1].Sub(a.newsAt[i]); gap < match.NewsEvery-w.slack/2 {
 			w.t.Errorf("news %d came %v after the last, want %v", i+1, gap, match.NewsEvery)
 		}
 	}

@@ -28,10 +28,10 @@ func tagsRelax(w *world) {
 	a := w.comes("a", tags("a"))
 	w.pass(w.unit / 2)
 	b := w.comes("b", tags("b"))
-	w.pass(w.unit - Slack)
+	w.pass(w.unit - w.slack)
 	waits(a, b)
-	w.pass(Slack)
-	a.meetsWithin(2*Slack, b)
+	w.pass(w.slack)
+	a.meetsWithin(2*w.slack, b)
 	if len(a.met[0].Tags) != 0 {
 		w.t.Errorf("shared tags %v, want none", a.met[0].Tags)
 	}
@@ -40,9 +40,9 @@ func tagsRelax(w *world) {
 func openMeetsRelaxed(w *world) {
 	open := w.comes("open")
 	a := w.comes("a", tags("a"))
-	w.pass(w.unit - Slack)
+	w.pass(w.unit - w.slack)
 	waits(open, a)
-	open.meetsWithin(2*Slack, a)
+	open.meetsWithin(2*w.slack, a)
 }
 
 func neverOneself(w *world) {
@@ -84,7 +84,7 @@ func avoidForUnits(unit time.Duration) match.PoolConfig { return match.PoolConfi
 
 func avoidEnds(w *world) {
 	w.comes("a").meets(w.comes("b"))
-	w.pass(2*w.unit + Slack)
+	w.pass(2*w.unit + w.slack)
 	w.comes("a").meets(w.comes("b"))
 }
 
@@ -93,9 +93,9 @@ func aloneTogether(w *world) {
 	a := w.comes("a")
 	w.pass(w.unit)
 	b := w.comes("b")
-	w.pass(match.AloneFor - Slack)
+	w.pass(match.AloneFor - w.slack)
 	waits(a, b)
-	a.meetsWithin(2*Slack, b)
+	a.meetsWithin(2*w.slack, b)
 }
 
 func coolDown(w *world) {
@@ -105,7 +105,7 @@ func coolDown(w *world) {
 	if n := w.pool.Waiting(); n != 2 {
 		w.t.Errorf("Waiting() = %d, want 2: who cools down waits", n)
 	}
-	w.pass(w.unit - Slack)
+	w.pass(w.unit - w.slack)
 	waits(cools, a)
-	a.meetsWithin(2*Slack, cools)
+	a.meetsWithin(2*w.slack, cools)
 }

@@ -260,7 +260,11 @@ func (c *crowdOf) anyRoom() string {
 // only one at the other node shares. Every tenth leaves at once.
 func TestThousandsAtTwoNodes(t *testing.T) {
 	t.Parallel()
-	const many = 4000
+	const (
+		many  = 4000
+		group = 200 // who come together
+		pairs = 80  // of these, of whom none leaves
+	)
 	server := redistest.Start(t)
 	nodes := []*node{
 		startNode(t, connect(t, server.URL), "one", match.PoolConfig{TagWait: time.Second}),
@@ -269,12 +273,18 @@ func TestThousandsAtTwoNodes(t *testing.T) {
 	c := newCrowd()
 	var stay []*guest
 	var leaving sync.WaitGroup
+	leavers := map[string]bool{}
 	for i := range many {
-		g := c.comes(nodes[i%2], fmt.Sprint("user-", i), fmt.Sprint("tag-", i/2))
+		user := fmt.Sprint("user-", i)
+		g := c.comes(nodes[i%2], user, fmt.Sprint("tag-", i/2))
 		if i%10 == 9 {
+			leavers[user] = true
 			leaving.Go(g.leaves)
 		} else {
 			stay = append(stay, g)
+		}
+		if came := i + 1; came%group == 0 {
+			c.within(t, 30*time.Second, "matched", func() bool { return c.met >= came/group*pairs*2 })
 		}
 	}
 	leaving.Wait()
@@ -291,11 +301,13 @@ func TestThousandsAtTwoNodes(t *testing.T) {
 		n.stop()
 	}
 	ghosts := c.judge(t)
-	t.Logf("%d of %d are alone in a room: their partners left when they had promised; %+v and %+v", ghosts, many, nodes[0].Stats(), nodes[1].Stats())
-	if ghosts > many/20 {
-		t.Errorf("%d of %d are alone in a room", ghosts, many)
+	t.Logf("%d of %d are alone in a room; %+v and %+v", ghosts, many, nodes[0].Stats(), nodes[1].Stats())
+	for room, told := range c.told {
+		if partner := told[0].m.Partner.User; len(told) == 1 && !leavers[partner] {
+			t.Errorf("%s is alone in %s, and %s has not left", told[0].who.ticket.User, room, partner)
+		}
 	}
-	if r := server.Do(t, "HLEN", "wasmp2pchat:{mm:0}:t"); r != "0" {
+	if r := server.Do(t, "HLEN", key("t")); r != "0" {
 		t.Errorf("%s tickets are left in Redis, want none", r)
 	}
 }

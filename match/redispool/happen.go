@@ -2,6 +2,7 @@ package redispool
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/match"
@@ -43,7 +44,7 @@ func (p *Pool) heard(e *entry, ev event, l *letter) {
 		defer p.post(&letter{kind: letterNo, to: ev.from, from: self})
 	}
 	if act&sayRefuse != 0 {
-		defer p.post(&letter{kind: letterRefuse, to: ev.from, from: self})
+		defer p.say(&letter{kind: letterRefuse, to: ev.from, from: self})
 	}
 	if act&armNack != 0 {
 		e.commit = now + askTime
@@ -133,7 +134,7 @@ func (p *Pool) promise(e *entry, m *letter) {
 	}
 	r.id, r.relay = p.cfg.RoomID(r.name), p.cfg.Relay(r.name)
 	e.room, e.guest = r, m.guest
-	p.todo.claims = append(p.todo.claims, r.id)
+	p.cfg.Claim(r.id)
 }
 
 // meeting is what one of the two is told.
@@ -204,10 +205,53 @@ func (p *Pool) post(l *letter) {
 	}
 }
 
+// said is the end of a commit as this node has said it. Until the partner's promise
+// ends it is said again when he may not have heard it: Redis has forgotten it, or
+// his node or this one had no lease.
+type said struct {
+	at   time.Duration
+	node string
+	post post
+}
+
+// say posts the end of a commit.
+func (p *Pool) say(l *letter) {
+	if !p.isMine(l.to) && len(p.said) < maxSaid {
+		p.said = append(p.said, said{at: p.now(), node: l.to.Node, post: post{owner: l.to.owner(), text: l.encode()}})
+	}
+	p.post(l)
+}
+
+// sayAgain says what may not have been heard, by the owners that live now. Anew:
+// this node has a new lease.
+func (p *Pool) sayAgain(owners []string, anew bool) {
+	old := p.now() - promiseTime
+	p.said = slices.DeleteFunc(p.said, func(s said) bool { return s.at < old })
+	if len(p.said) == 0 {
+		return
+	}
+	lives := make(map[string]string, len(owners))
+	for _, owner := range owners {
+		node, _, _ := strings.Cut(owner, ".")
+		lives[node] = max(lives[node], owner) // the younger lease of one node
+	}
+	for i := range p.said {
+		s := &p.said[i]
+		owner := lives[s.node]
+		if owner == "" || owner == s.post.owner && !anew || len(p.letters) == maxLetters {
+			continue
+		}
+		s.post.owner = owner
+		p.letters = append(p.letters, s.post)
+		p.kick()
+	}
+}
+
 // receive takes a letter to a ticket of this node. mu is held.
 func (p *Pool) receive(l *letter) {
 	e := p.entries[l.to.Conn]
-	if !p.isMine(l.to) {
+	ends := l.kind == letterCommit || l.kind == letterRefuse
+	if again := ends && l.to.Node == p.cfg.Node && e != nil && e.life.stage == promised; !p.isMine(l.to) && !again {
 		p.stats.Late++
 		return
 	}
@@ -217,7 +261,7 @@ func (p *Pool) receive(l *letter) {
 		case letterMatch:
 			p.post(&letter{kind: letterNo, to: l.from, from: l.to})
 		case letterYes:
-			p.post(&letter{kind: letterRefuse, to: l.from, from: l.to})
+			p.say(&letter{kind: letterRefuse, to: l.from, from: l.to})
 		}
 		return
 	}
@@ -236,6 +280,9 @@ func (p *Pool) receive(l *letter) {
 		}
 	case letterRefuse:
 		ev.kind = refuse
+	}
+	if l.kind == letterYes && e.life.stage == asking && p.now() >= e.commit { // so may the partner, to whom this node was asleep
+		p.happens(e, event{kind: nackDue, generation: e.life.generation})
 	}
 	if ev.kind == ask || ev.kind == yes {
 		ev.here = e.ticket.Visitor.Presence() == match.Here

@@ -15,7 +15,7 @@ func (p *Pool) keep(ctx context.Context) {
 		wait := joinEvery
 		if p.linked() {
 			if p.renew(ctx) {
-				wait = leaseEvery
+				wait = p.nextLease()
 			} else {
 				wait = 0
 			}
@@ -25,7 +25,7 @@ func (p *Pool) keep(ctx context.Context) {
 			listening = func() {}
 			if owner, ok := p.join(ctx); ok {
 				listening = p.listening(ctx, owner)
-				wait = leaseEvery
+				wait = p.nextLease()
 			}
 		}
 		pause := time.NewTimer(wait)
@@ -36,6 +36,16 @@ func (p *Pool) keep(ctx context.Context) {
 		}
 		pause.Stop()
 	}
+}
+
+// nextLease is when to renew the lease. A new one soon, to learn who else has one.
+func (p *Pool) nextLease() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.said) > 0 && p.now()-p.since < promiseTime {
+		return joinEvery
+	}
+	return leaseEvery
 }
 
 // listening starts to read an inbox. What it returns ends that.
@@ -79,7 +89,7 @@ func (p *Pool) join(ctx context.Context) (owned string, ok bool) {
 	p.link, p.since, p.read = linked, now, "0"
 	p.origin = reply.now - asked.Microseconds() // nobody seems to have waited longer than he has
 	p.stats.Epochs++
-	p.learn(&reply)
+	p.learn(&reply, true)
 	p.cfg.Log.Info("the pool has a lease", "nodes", p.nodes+1)
 	p.kick()
 	return p.owner, true
@@ -109,13 +119,14 @@ func (p *Pool) renew(ctx context.Context) bool {
 		return false
 	}
 	p.origin = min(max(p.origin, reply.now-now.Microseconds()), reply.now-asked.Microseconds())
-	p.learn(&reply)
+	p.learn(&reply, false)
 	return true
 }
 
 // learn takes what a lease call brought.
-func (p *Pool) learn(r *leaseReply) {
-	p.nodes, p.others = r.nodes, r.waiting
+func (p *Pool) learn(r *leaseReply, anew bool) {
+	p.nodes, p.others = len(r.owners), r.waiting
+	p.sayAgain(r.owners, anew)
 	if len(r.lacking) == 0 {
 		return
 	}
@@ -130,24 +141,14 @@ func (p *Pool) learn(r *leaseReply) {
 }
 
 // missing is the next of those tickets that Redis ought to have, in turns.
-func (p *Pool) missing() []string {
-	var conns []uint64
-	for conn, e := range p.entries {
-		if e.life.stage == waiting && conn > p.missed {
-			conns = append(conns, conn)
+func (p *Pool) missing() (tickets []string) {
+	for range min(missedMost, len(p.moments)) {
+		p.missed = (p.missed + 1) % len(p.moments)
+		if e := p.moments[p.missed]; e.life.stage == waiting {
+			tickets = append(tickets, p.name(e, 0).ticket())
 		}
 	}
-	slices.Sort(conns)
-	p.missed = 0
-	if len(conns) > missedMost {
-		conns = conns[:missedMost]
-		p.missed = conns[missedMost-1]
-	}
-	names := make([]string, len(conns))
-	for i, conn := range conns {
-		names[i] = name{Node: p.cfg.Node, Epoch: p.epoch, Conn: conn}.ticket()
-	}
-	return names
+	return tickets
 }
 
 // unlink gives up the lease: it has run out, Redis does not know it, or an answer
@@ -160,6 +161,9 @@ func (p *Pool) unlink(now time.Duration) {
 	p.others, p.nodes = 0, 0
 	p.withdrawals, p.strangers, p.letters = nil, nil, nil
 	for _, e := range p.all() {
+		if e.life.stage == promised {
+			continue // its partner may say again that he comes
+		}
 		e.repair, e.relook = 0, 0
 		p.happens(e, event{kind: newEpoch})
 	}

@@ -97,9 +97,18 @@ func (p *Pool) lend(e *entry, now time.Duration) {
 	p.todo.lends = append(p.todo.lends, e.proxy)
 }
 
-// takeBack gets some of those back who are lent, when there is Redis again. Who is
-// about to be matched stays.
+// takeBack gets those back who are lent, when there is Redis again.
 func (p *Pool) takeBack() {
+	for range takeBackRounds {
+		if p.takeSomeBack() == 0 {
+			return
+		}
+	}
+}
+
+// takeSomeBack takes some of them back, and tells how many. Who is about to be
+// matched stays.
+func (p *Pool) takeSomeBack() (taken int) {
 	p.mu.Lock()
 	var some []*entry
 	if p.link == linked && !p.closed {
@@ -115,6 +124,7 @@ func (p *Pool) takeBack() {
 		if !p.local.Cancel(e.proxy) {
 			continue // it is being told, or will lack its partner and be asked for again
 		}
+		taken++
 		p.mu.Lock()
 		delete(p.lent, e)
 		if e.life.stage == local {
@@ -123,4 +133,5 @@ func (p *Pool) takeBack() {
 		}
 		p.unlock()
 	}
+	return taken
 }

@@ -120,7 +120,7 @@ func FuzzLease(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if reply.waiting < 0 || reply.waiting > reply.nodes*maxWaitingThere || 2*reply.nodes+len(reply.lacking)+1 > len(texts) {
+		if reply.waiting < 0 || reply.waiting > len(reply.owners)*maxWaitingThere || 2*len(reply.owners)+len(reply.lacking)+1 > len(texts) {
 			t.Errorf("parseLease(%q) = %+v", texts, reply)
 		}
 	})

@@ -200,6 +200,10 @@ func (p *Pool) comeForward(e *entry, now time.Duration) {
 
 // end takes e out of the pool for good.
 func (p *Pool) end(e *entry, now time.Duration) {
+	if e.life.stage == local {
+		delete(p.lent, e)
+		p.todo.unlends = append(p.todo.unlends, e.proxy)
+	}
 	p.happens(e, event{kind: left})
 	p.delist(e, now)
 }

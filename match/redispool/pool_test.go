@@ -50,20 +50,16 @@ func promises(t *testing.T, db *redisdb.DB, slow bool) {
 	var running sync.WaitGroup
 	for _, c := range pooltest.Checks() {
 		if c.Slow == slow {
-			running.Go(func() { t.Run(c.Name, func(t *testing.T) { c.Run(t, newPool, time.Second) }) })
+			running.Go(func() { t.Run(c.Name, func(t *testing.T) { c.RunPatiently(t, newPool, 2*time.Second, recovery) }) })
 		}
 	}
 	running.Wait()
 }
 
+// TestPromises is alone on the machine, as far as its package goes: what it holds is
+// held within pooltest.Slack.
 func TestPromises(t *testing.T) {
-	t.Parallel()
 	for program, start := range redistest.Programs(t) {
-		t.Run(program, func(t *testing.T) {
-			t.Parallel()
-			server := start(t)
-			db := connect(t, server.URL)
-			promises(t, db, false)
-		})
+		t.Run(program, func(t *testing.T) { promises(t, connect(t, start(t).URL), false) })
 	}
 }

@@ -28,9 +28,11 @@ const (
 const (
 	maxWithdrawals = 1 << 14 // of more, who meets one of them is told that it is gone
 	maxLetters     = 1 << 14 // of more, the timers of the commit end what is unsaid
+	maxSaid        = 1 << 14 // of more, a ghost is possible where Redis forgets
 	maxStrangers   = 1 << 12 // of more, two who have not met after all avoid each other
 	missedMost     = 1 << 11 // own tickets that one lease call looks for
-	takeBackMost   = 1 << 8  // tickets that are taken back from the local pool at a tick
+	takeBackMost   = 1 << 8  // tickets that are taken back from the local pool at once
+	takeBackRounds = 1 << 4  // and how often at a tick
 )
 
 // Config is what a Pool needs. DB and Node are required, beside what match.PoolConfig
@@ -44,10 +46,10 @@ type Config struct {
 	URL  string // where this node's rooms can be joined; empty: on any node
 
 	// Relay is the node whose relay two in a room of this node are to use. It must
-	// not wait. nil: none is named.
+	// not wait, nor call the Pool: a lock is held. nil: none is named.
 	Relay func(room string) string
 	// Claim is told the id of a room that this node is to keep, before anybody
-	// else is. It must not wait. nil: nobody is told.
+	// else is. It must not wait, nor call the Pool. nil: nobody is told.
 	Claim func(room string)
 
 	Log *slog.Logger // nil: silent
@@ -87,12 +89,13 @@ type Pool struct {
 	nodes   int           // others that live
 	waiting int           // here
 	read    string        // letters up to this entry of the inbox are done
-	missed  uint64        // the last of the own tickets that Redis was asked for
+	missed  int           // up to where in moments Redis was asked for its tickets
 
 	calls       []*entry
 	withdrawals []withdrawal
 	strangers   []string
 	letters     []post
+	said        []said
 
 	telling int // pairs that are being told
 
@@ -232,12 +235,8 @@ func (p *Pool) Cancel(t *match.Ticket) bool {
 	p.mu.Lock()
 	e := p.entryOf(t)
 	hoped := e.hopes()
-	proxy := e.proxy
 	p.end(e, p.now())
 	p.unlock()
-	if proxy != nil && hoped {
-		p.local.Cancel(proxy)
-	}
 	return hoped
 }
 

@@ -56,10 +56,10 @@ type leaseCall struct {
 }
 
 type leaseReply struct {
-	lost    bool  // Redis does not know the lease, or it has run out
-	now     int64 // the clock of Redis: µs since 1970
-	nodes   int   // others that live
-	waiting int   // at all of them
+	lost    bool     // Redis does not know the lease, or it has run out
+	now     int64    // the clock of Redis: µs since 1970
+	owners  []string // others that live
+	waiting int      // at all of them
 	lacking []string
 }
 
@@ -141,7 +141,7 @@ func parseLease(texts []string) (reply leaseReply, err error) {
 		if n, err := strconv.Atoi(texts[i+1]); err == nil && n >= 0 && n < maxWaitingThere {
 			reply.waiting += n
 		}
-		reply.nodes++
+		reply.owners = append(reply.owners, texts[i])
 	}
 	return reply, nil
 }

@@ -9,12 +9,12 @@ import (
 
 // todo is what is to be said and done once the lock is given back.
 type todo struct {
-	ended  []ending
-	news   []match.Visitor
-	probes []match.Visitor
-	pairs  []pair
-	claims []string        // ids of rooms of which nobody knows yet
-	lends  []*match.Ticket // proxies, to be offered to the local pool
+	ended   []ending
+	news    []match.Visitor
+	probes  []match.Visitor
+	pairs   []pair
+	lends   []*match.Ticket // proxies, to be offered to the local pool
+	unlends []*match.Ticket // and to be taken out of it
 }
 
 type ending struct {
@@ -40,9 +40,6 @@ func (p *Pool) unlock() {
 	waiting := p.waiting + p.others
 	p.telling += len(t.pairs)
 	p.mu.Unlock()
-	for _, room := range t.claims {
-		p.cfg.Claim(room)
-	}
 	for _, v := range t.probes {
 		v.Probe()
 	}
@@ -57,6 +54,9 @@ func (p *Pool) unlock() {
 	}
 	for _, proxy := range t.lends {
 		p.local.Offer(proxy)
+	}
+	for _, proxy := range t.unlends {
+		p.local.Cancel(proxy)
 	}
 }
 
@@ -76,7 +76,7 @@ func (p *Pool) introduce(x pair) {
 			p.lose(x.second)
 		}
 		p.mu.Lock()
-		p.post(&letter{kind: kind, to: x.commit, from: x.self})
+		p.say(&letter{kind: kind, to: x.commit, from: x.self})
 		p.unlock()
 	case x.first.ticket.Visitor.Meet(m) != nil: // he is gone, and the other has lost nothing
 		p.lose(x.first)
