@@ -13,8 +13,8 @@ import (
 type Pool interface {
 	// Offer looks for a partner for t, or enlists it. A visitor calls it
 	// whenever all that has come from its client was handled: it does nothing
-	// for a ticket that waits already, has a partner, or was taken out. It
-	// returns when both of a pair have been told.
+	// for a ticket that waits already, has a partner, or was taken out. Memory
+	// returns when both of a pair have been told; a pool over a network does not wait.
 	Offer(t *Ticket)
 	// Cancel takes t out for good. It tells whether t was still without a
 	// partner; false: a match is on its way, or was made.

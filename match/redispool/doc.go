@@ -29,9 +29,12 @@
 // and its kin try all orders of what can happen. Two of one node go through the same
 // states under one lock, and the one who has waited is told first.
 //
-// What is left: B is told, and C is lost, or A has gone since Y. B is alone in the
-// room then until the room's own timer (10 s) offers him again; a room in which
-// somebody may be is never given to another pair.
+// The end of a commit, C or R, is kept for as long as A's promise, and is said again
+// under a new lease of either node: Redis may have forgotten it.
+//
+// What is left: B is told, and C is late for longer than the promise, or A has gone
+// since Y. B is alone in the room then until the room's own timer (10 s) offers him
+// again; a room in which somebody may be is never given to another pair.
 //
 // # Who may differ from match.Memory, and how
 //
