@@ -94,6 +94,9 @@ func (s *station) Send(node string, frame []byte) {
 	defer s.bus.mu.Unlock()
 	s.bus.frames++
 	to := s.bus.nodes[node]
+	if s.bus.nodes[s.name] != s {
+		return // it has left
+	}
 	if to == nil && !s.bus.down {
 		s.post(func() { s.rooms.Unheard(node) })
 		return
@@ -119,11 +122,11 @@ func (b *bus) set(change func()) {
 }
 
 // onNode is a world whose node is on a bus.
-func onNode(t *testing.T, b *bus, name string) *world {
+func onNode(t *testing.T, b *bus, name string, options ...func(*Config)) *world {
 	t.Helper()
 	s := b.join(name)
 	l := pipenet.Listen()
-	w := newWorldOn(t, l, l.Dial, sealing("s"), func(c *Config) { c.Fleet = s })
+	w := newWorldOn(t, l, l.Dial, append(options, sealing("s"), func(c *Config) { c.Fleet = s })...)
 	s.rooms = w.rooms
 	served := make(chan struct{})
 	go func() { // waited for in stop

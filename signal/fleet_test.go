@@ -257,6 +257,43 @@ func TestAHomeThatSlept(t *testing.T) {
 	})
 }
 
+// TestAMoveAndTheWebhooks: who comes back to another home is not asked about again,
+// and each stay is reported once, by the node that kept the room.
+func TestAMoveAndTheWebhooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		app := newApplication()
+		home, proxy := onNode(t, b, "home.1", app.hook), onNode(t, b, "proxy.1", app.hook)
+		app.reach(home)
+		app.reach(proxy)
+		_, bob, tokenA, tokenB := meet(t, home, proxy, "room1")
+		b.set(func() { b.nodes["home.1"].mute = true })
+		bob.mustClose(wire.CloseGoingAway, wire.ReasonMoved)
+		bob = proxy.back(t, "room1", "bob", tokenB, true)
+		b.set(func() { b.nodes["home.1"].mute = false })
+		home.rooms.Moved("room1")
+		alice := home.back(t, "room1", "alice", tokenA, true)
+		talk(t, alice, bob)
+		<-time.After(time.Minute)
+		if len(app.asked) != 2 || len(app.gone) != 2 {
+			t.Errorf("the webhooks were asked %d times and told %d times, want 2 registrations and 2 stays that have ended", len(app.asked), len(app.gone))
+		}
+		bob.leave()
+		alice.mustBye()
+		<-time.After(time.Minute)
+		seen := map[string]bool{}
+		for range len(app.gone) {
+			seen[<-app.gone] = true
+		}
+		if len(seen) != 4 || len(app.asked) != 2 {
+			t.Errorf("told of %d stays in all, want 4, each once: %v", len(seen), seen)
+		}
+		proxy.stop()
+		home.stop()
+	})
+}
+
 // TestAHomeThatGoes is replaced at once.
 func TestAHomeThatGoes(t *testing.T) {
 	t.Parallel()

@@ -183,12 +183,21 @@ func TestTheOrderOfAdmission(t *testing.T) {
 // onPipesWith is a world on pipes whose webhooks are on pipes, too.
 func (a *application) onPipesWith(t *testing.T, options ...func(*Config)) *world {
 	t.Helper()
+	w := onPipes(t, append(options, a.hook)...)
+	a.reach(w)
+	return w
+}
+
+// hook makes the rooms ask the application, once it is in reach.
+func (*application) hook(c *Config) {
+	c.AuthnURL, c.DisconnectURL = "http://app.example.org/authn", "http://app.example.org/gone"
+}
+
+// reach serves the application to a world on pipes.
+func (a *application) reach(w *world) {
 	l := pipenet.Listen()
 	server := &http.Server{Handler: a, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(l) }() // until the end of the test
-	w := onPipes(t, append(options, func(c *Config) {
-		c.AuthnURL, c.DisconnectURL = "http://app.example.org/authn", "http://app.example.org/gone"
-	})...)
 	if transport, ok := w.rooms.hooks.client.Transport.(*http.Transport); ok {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return l.Dial(ctx) }
 	}
@@ -197,7 +206,6 @@ func (a *application) onPipesWith(t *testing.T, options ...func(*Config)) *world
 		stop()
 		_ = server.Close()
 	}
-	return w
 }
 
 func TestAWebhookThatHangs(t *testing.T) {
