@@ -257,6 +257,65 @@ func TestAHomeThatSlept(t *testing.T) {
 	})
 }
 
+// TestAClaimThatIsOld leads to a node that does not keep the room any more: it is
+// asked for again, but not for ever.
+func TestAClaimThatIsOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, other, proxy := onNode(t, b, "home.1"), onNode(t, b, "other.1"), onNode(t, b, "proxy.1")
+		alice := home.connect(t, false)
+		alice.registerExt("room1", "alice")
+		b.set(func() { b.nodes["proxy.1"].stale = []string{"other.1", "other.1"} })
+		bob := proxy.connect(t, false)
+		bob.registerExt("room1", "bob")
+		talk(t, alice, bob)
+
+		b.set(func() { b.nodes["proxy.1"].stale = []string{"other.1", "other.1", "other.1"} })
+		carl := proxy.connect(t, false)
+		carl.send(`{"type":"register","roomId":"room1"}`)
+		carl.mustClose(wire.CloseTryLater, wire.ReasonMoved)
+		<-time.After(time.Second)
+		if s := other.rooms.Stats(); s.Rooms != 0 || s.Hosted != 0 || s.TakenOver != 0 {
+			t.Errorf("Stats() = %+v of a node that keeps nothing", s)
+		}
+		for _, w := range []*world{proxy, other, home} {
+			w.stop()
+		}
+	})
+}
+
+// TestTooManyLinks are refused; nobody takes a room over for that.
+func TestTooManyLinks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		home, proxy := onNode(t, b, "home.1"), onNode(t, b, "proxy.1")
+		alice := home.connect(t, false)
+		alice.registerExt("room1", "alice")
+		tr := home.rooms.trunks
+		tr.mu.Lock()
+		for n := range uint64(maxLinks) {
+			tr.links[linkKey{"elsewhere.1", n}] = nil
+		}
+		tr.mu.Unlock()
+		bob := proxy.connect(t, false)
+		bob.send(`{"type":"register","roomId":"room1"}`)
+		bob.mustClose(wire.CloseTryLater, wire.ReasonMoved)
+		tr.mu.Lock()
+		clear(tr.links)
+		tr.mu.Unlock()
+		bob = proxy.connect(t, false)
+		bob.registerExt("room1", "bob")
+		talk(t, alice, bob)
+		if s := proxy.rooms.Stats(); s.TakenOver != 0 || s.Rooms != 0 {
+			t.Errorf("Stats() = %+v, want no room", s)
+		}
+		proxy.stop()
+		home.stop()
+	})
+}
+
 // TestAMoveAndTheWebhooks: who comes back to another home is not asked about again,
 // and each stay is reported once, by the node that kept the room.
 func TestAMoveAndTheWebhooks(t *testing.T) {

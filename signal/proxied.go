@@ -100,7 +100,7 @@ func (m *member) follow(home string, reg *registration, text []byte) reception {
 	p := &proxied{member: m, link: link{peer: home, who: isProxy, opened: make(chan struct{})}}
 	p.end = p
 	if !m.rooms.trunks.add(&p.link) {
-		return silent
+		return notHome // nor anybody, as far as this node can follow
 	}
 	_ = p.send(frameOpen, appendOpen(nil, m.conn.Addr(), text), false) // or it has ended
 	late := time.NewTimer(openWithin)

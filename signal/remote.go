@@ -18,20 +18,21 @@ type remote struct {
 	left   bool // the client has said so; the worker's own
 }
 
-// host takes a link that a proxy opens, if it can be.
-func (t *trunks) host(f *frame) {
+// host takes a link that a proxy opens; false if it cannot be.
+func (t *trunks) host(f *frame) (done bool) {
 	addr, text, err := parseOpen(f.payload)
 	if err != nil {
-		return
+		return false
 	}
 	c := &remote{addr: addr, link: link{peer: f.from, id: f.link, who: isHome}}
 	c.end = c
 	c.member = &member{rooms: t.rooms, conn: c}
 	if !t.add(&c.link) {
-		return
+		return false
 	}
 	f.payload = text
 	c.receive(f)
+	return true
 }
 
 // handle is what a reader does for a socket of this node.

@@ -17,8 +17,11 @@ const (
 	linkSilence   = 12 * time.Second // then a link is that was not called
 )
 
-// maxEnded bounds of how many links it is remembered that they have ended.
-const maxEnded = 1 << 16
+// The bounds of what is known of links.
+const (
+	maxLinks = 1 << 17 // that are open; each has a socket, here or elsewhere
+	maxEnded = 1 << 16 // of which it is remembered that they have ended
+)
 
 // linkKey names a link: its proxy gave it the number.
 type linkKey struct {
@@ -78,11 +81,11 @@ func (t *trunks) take(n int) bool {
 
 func (t *trunks) give(n int) { t.bytes.Add(int64(-n)) }
 
-// add makes a link known; false if this node goes.
+// add makes a link known; false if this node goes, or has too many.
 func (t *trunks) add(l *link) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed || len(t.links) >= maxLinks {
 		return false
 	}
 	if l.who == isProxy {
@@ -211,7 +214,9 @@ func (t *trunks) receive(f *frame) {
 	case f.kind == frameOpen && f.seq == 1 && t.rooms.closing():
 		t.send(f.from, &frame{kind: frameCut, link: f.link, who: isHome, why: cutGoing})
 	case f.kind == frameOpen && f.seq == 1:
-		t.host(f)
+		if !t.host(f) { // and let nobody take the room over for that
+			t.send(f.from, &frame{kind: frameCut, link: f.link, who: isHome, why: cutNotHome})
+		}
 	default:
 		t.unknown(f.from, who, f.link)
 	}
