@@ -159,6 +159,7 @@ func (m *member) stages(rooms *signal.Rooms) []stage {
 	if m == nil {
 		return nil
 	}
+	m.moveTo(rooms)
 	list := append(m.relayStages(), stage{"fleet", m.fleet.Serve}, stage{"warnings", m.serve}, stage{"redis", m.db.Serve})
 	if m.rooms != nil {
 		list = slices.Insert(list, 0, stage{"trunks", func(ctx context.Context) error { return m.rooms.Serve(ctx, rooms) }})

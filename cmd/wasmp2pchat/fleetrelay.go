@@ -7,6 +7,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
+	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/redisbudget"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/relays"
@@ -76,6 +77,13 @@ func (m *member) relayStages() []stage {
 		stages = append(stages, stage{"budget", m.budget.Serve})
 	}
 	return stages
+}
+
+// moveTo has the members of rooms that this node keeps told when their relay goes.
+func (m *member) moveTo(rooms *signal.Rooms) {
+	m.relays.OnMove(func(which func(room string) bool) int {
+		return rooms.Refresh(func(room string) bool { return which(roomkey.Name(room)) })
+	})
 }
 
 // moved is told of rooms whose members relay by other addresses here than before.

@@ -18,6 +18,7 @@ import (
 type bus struct {
 	mu     sync.Mutex
 	down   bool
+	drains map[string]bool
 	fleets map[string]*Fleet
 	counts map[string]*Counts
 	nodes  map[string]Node // that live; what a node announces of itself is asked of it
@@ -27,7 +28,7 @@ type bus struct {
 }
 
 func newBus() *bus {
-	return &bus{counts: map[string]*Counts{}, fleets: map[string]*Fleet{}, nodes: map[string]Node{}, inbox: map[string]chan [2]string{}, sent: map[string]int{}}
+	return &bus{drains: map[string]bool{}, counts: map[string]*Counts{}, fleets: map[string]*Fleet{}, nodes: map[string]Node{}, inbox: map[string]chan [2]string{}, sent: map[string]int{}}
 }
 
 // node adds a node with a relay that only remembers, or with none.
@@ -35,9 +36,10 @@ func (b *bus) node(t *testing.T, id, region string, r Relay) *Fleet {
 	t.Helper()
 	f := New(Config{
 		Node: id, Region: region, Relay: r, Nodes: b.list, Counts: b.counts[id],
-		Tell:    func(node string, message []byte) { b.tell(t, id, node, message) },
-		TellAll: func(message []byte) { b.tell(t, id, "", message) },
-		Up:      func() bool { b.mu.Lock(); defer b.mu.Unlock(); return !b.down },
+		Draining: func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.drains[id] },
+		Tell:     func(node string, message []byte) { b.tell(t, id, node, message) },
+		TellAll:  func(message []byte) { b.tell(t, id, "", message) },
+		Up:       func() bool { b.mu.Lock(); defer b.mu.Unlock(); return !b.down },
 	})
 	in := make(chan [2]string, 1<<14)
 	b.mu.Lock()
@@ -67,6 +69,12 @@ func (b *bus) announce(f *Fleet) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.nodes[n.ID] = n
+}
+
+// drain has a node drain, and the others know.
+func (b *bus) drain(f *Fleet) {
+	b.set(func() { b.drains[f.cfg.Node] = true })
+	b.announce(f)
 }
 
 func (b *bus) list() []Node {

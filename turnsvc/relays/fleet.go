@@ -89,10 +89,16 @@ type Fleet struct {
 
 	telling sync.Mutex // held from when it is asked what a room holds here until that is told: the latest counts
 
-	mu    sync.Mutex      // guards the fields below; never held while calling
-	links kept.Map[*link] // by room
-	ends  []ending
-	wake  chan struct{} // has a value when there are ends
+	mu       sync.Mutex                             // guards the fields below; never held while calling
+	links    kept.Map[*link]                        // by room
+	given    kept.Map[string]                       // relays, by room
+	moved    map[string]bool                        // rooms of which one was sent to another relay than before
+	refresh  func(which func(room string) bool) int // nil: nobody is sent elsewhere
+	troubled time.Time                              // until then relays have gone lately
+	ends     []ending
+	wake     chan struct{} // has a value when there are ends
+
+	open map[string]bool // nodes with a relay for everybody, at the last tick; Serve's own
 
 	told, heard, refused, unsaid, away, nobody atomic.Uint64
 }
@@ -111,7 +117,7 @@ func New(cfg Config) *Fleet {
 	if cfg.Draining == nil {
 		cfg.Draining = func() bool { return false }
 	}
-	return &Fleet{cfg: cfg, links: kept.New[*link](maxLinks), wake: make(chan struct{}, 1)}
+	return &Fleet{cfg: cfg, links: kept.New[*link](maxLinks), given: kept.New[string](maxGiven), moved: map[string]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // Self is what this node announces of its relay.
@@ -187,6 +193,7 @@ func (f *Fleet) tick(now time.Time) {
 		f.repeat(now)
 		f.count(now)
 	}
+	f.move()
 	f.tellEnds()
 }
 

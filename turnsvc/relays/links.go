@@ -67,5 +67,6 @@ func (f *Fleet) takeLink(room string) *link {
 	defer f.mu.Unlock()
 	l := f.linkOf(room)
 	f.links.Drop(room)
+	f.given.Drop(room)
 	return l
 }

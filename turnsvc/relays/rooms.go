@@ -27,15 +27,12 @@ func (f *Fleet) Relay(room string) string {
 	return relay
 }
 
-// relayOf is the relay that members of a room were sent to before; empty: to none but
-// this node's.
+// relayOf is the relay that members of a room were sent to before; empty: to none that
+// is known of.
 func (f *Fleet) relayOf(room string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if l := f.linkOf(room); l != nil {
-		return l.relay
-	}
-	return ""
+	return f.givenTo(room)
 }
 
 func index(nodes []Node, id string) int {
@@ -82,7 +79,11 @@ func (f *Fleet) Place(s Seat) (relay, spare Node) {
 			spare = nodes[i]
 		}
 	}
-	f.note(s, relay.ID, spare.ID)
+	before := f.relayOf(s.Room)
+	f.mu.Lock()
+	f.give(s, relay.ID)
+	f.mu.Unlock()
+	f.note(s, before, relay.ID, spare.ID)
 	f.expect(s, nodes)
 	return relay, spare
 }
@@ -101,10 +102,10 @@ func stunOf(nodes []Node, own string) (n Node) {
 
 // note keeps in mind which other nodes the credentials of a room name, where it is
 // kept.
-func (f *Fleet) note(s Seat, relay, spare string) {
+func (f *Fleet) note(s Seat, before, relay, spare string) {
 	if relay != f.cfg.Node {
 		f.away.Add(1)
-	} else if spare == "" && f.relayOf(s.Room) == "" {
+	} else if spare == "" && (before == "" || before == relay) {
 		return
 	}
 	if !s.Home {

@@ -132,7 +132,7 @@ func TestTheThreeOfARoomKnowOneAnother(t *testing.T) {
 		b, r1, r2, r3 := newBus(), newMemo("n1"), newMemo("n2"), newMemo("n3")
 		r2.load = 96 // nobody is sent there any more
 		f1, f2, f3 := b.node(t, "n1", "", r1), b.node(t, "n2", "", r2), b.node(t, "n3", "", r3)
-		f1.cfg.Draining = func() bool { return true }
+		b.drain(f1)
 		r1.hold(f1, "room", "room", "ma", 1000)
 		r2.hold(f2, "annex", "annex", "ma", 2000)
 		relay := f1.Relay("room")
@@ -209,9 +209,7 @@ func TestADrainedNodeIsNotChosen(t *testing.T) {
 		if relay, _ := f1.Place(Seat{Room: "old", Home: true, Relay: f1.Relay("old")}); relay.ID != "n1" {
 			t.Fatalf("the room is sent to %q before n1 drains", relay.ID)
 		}
-		drains := true
-		f1.cfg.Draining = func() bool { return drains }
-		b.announce(f1)
+		b.drain(f1)
 		first, _ := f1.Place(Seat{Room: "old", Home: true})
 		second, _ := f1.Place(Seat{Room: "old", Home: true})
 		if first.ID != "n2" || second.ID != "n2" || f1.Relay("new") != "n2" || f1.Prepare("warm").ID != "n2" {
@@ -248,8 +246,7 @@ func TestARoomMayOutliveItsRelay(t *testing.T) {
 		f1.Place(Seat{Room: "room", Home: true, Relay: f1.Relay("room")})
 		r3.hold(f3, "room", "room", "ma", 3000)
 		f4 := b.node(t, "n4", "", r4)
-		f3.cfg.Draining = func() bool { return true }
-		b.announce(f3)
+		b.drain(f3)
 		if relay, _ := f1.Place(Seat{Room: "room", Home: true}); relay.ID != "n4" {
 			t.Fatalf("while n3 drains the room is sent to %q, want n4", relay.ID)
 		}
