@@ -14,6 +14,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/fleet"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
+	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/match/redispool"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/signal/redisrooms"
@@ -136,6 +137,14 @@ func (m *member) waiting() int {
 		return 0
 	}
 	return m.pool.Stats().Waiting
+}
+
+// ownOf is what a lobby counts, of this node alone: its pool knows who waits at all.
+func (m *member) ownOf(s match.Stats) match.Stats {
+	if m != nil {
+		s.Waiting = m.waiting()
+	}
+	return s
 }
 
 // trunks is how rooms of this node reach those of others; nil: there are none.

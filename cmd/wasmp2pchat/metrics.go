@@ -23,7 +23,7 @@ func metrics(state *readiness, node *member, settings *reloader, client string, 
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(client), state.metrics(), settings.metrics(),
-		matchMetrics(lobby), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay), timelineMetrics(events),
+		matchMetrics(lobby, node), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay), timelineMetrics(events),
 	)
 	registry.MustRegister(f.metrics()...)
 	registry.MustRegister(node.metrics()...)
@@ -64,8 +64,8 @@ func oneIf(so bool) int {
 	return 0
 }
 
-func matchMetrics(lobby *match.Lobby) prometheus.Collector {
-	t := newTable(lobby.Stats)
+func matchMetrics(lobby *match.Lobby, node *member) prometheus.Collector {
+	t := newTable(func() match.Stats { return node.ownOf(lobby.Stats()) })
 	t.gauge("match_connections", "WebSockets open on /matchmaking.", func(s match.Stats) int { return s.Connected })
 	t.gauge("match_waiting", "Visitors who wait for a partner.", func(s match.Stats) int { return s.Waiting })
 	t.gauge("match_standby", "Pages that are connected to /matchmaking and have not asked for a partner.", func(s match.Stats) int { return s.Standby })
@@ -95,6 +95,12 @@ func signalMetrics(rooms *signal.Rooms) prometheus.Collector {
 	t.counter("signal_webhook_dropped_total", "Reports to the disconnect webhook that were not made.", func(s signal.Stats) uint64 { return s.WebhookDropped })
 	t.counter("signal_relayed_total", "Messages from one member for the other.", func(s signal.Stats) uint64 { return s.Relayed })
 	t.counter("signal_hidden_total", "Candidates that were not passed on, because their sender hides its addresses.", func(s signal.Stats) uint64 { return s.Hidden })
+	t.gauge("signal_proxied", "WebSockets here whose rooms other nodes keep.", func(s signal.Stats) int { return s.Proxied })
+	t.gauge("signal_hosted", "Members of rooms of this node whose WebSockets are at other nodes.", func(s signal.Stats) int { return s.Hosted })
+	t.counters("signal_links_total", "What became of members and rooms across nodes: links given up in silence, rooms taken over from nodes that did not answer, rooms that others took over.", "event", func(s signal.Stats) map[string]uint64 {
+		return map[string]uint64{"lost": s.Lost, "taken_over": s.TakenOver, "moved": s.Moved}
+	})
+	t.counter("signal_resent_total", "Frames sent to other nodes again.", func(s signal.Stats) uint64 { return s.Resent })
 	t.counter("signal_faults_total", "Connections closed for what they said.", func(s signal.Stats) uint64 { return s.Faults })
 	return t
 }
