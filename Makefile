@@ -84,7 +84,7 @@ netns: system/lab ## real NATs and the program in the kernel, in network namespa
 proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
 	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
 
-deployments: client system/lab system/proxies ## deployments that are broken in every way: doctor says why, and what mends it (root)
+deployments: client system/lab system/proxies system/redis ## deployments that are broken in every way: doctor says why, and what mends it (root)
 	$(GO) test -count=1 -tags deployments -timeout 10m -parallel 8 -v ./e2e
 
 monitoring: client system/node system/prometheus $(GRAFANA)/@grafana/schema $(GRAFANA)/typescript ## Debian's Prometheus with the files of configs: each alert, and each query of the dashboard; and Grafana's types for it

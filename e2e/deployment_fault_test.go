@@ -10,7 +10,7 @@ import (
 // faults are the ways in which operators' deployments do not work, as their
 // complaints have them.
 func faults() []fault {
-	return slices.Concat(ofFirewalls(), ofNames(), ofSettings(), ofProxiesAndNodes(), ofTheHost())
+	return slices.Concat(ofFirewalls(), ofNames(), ofSettings(), ofProxiesAndNodes(), ofFleets(), ofTheHost())
 }
 
 // ofFirewalls are the faults of what lies between people and the server.
