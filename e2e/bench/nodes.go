@@ -15,10 +15,12 @@ import (
 )
 
 // The load of whole servers: it is the same for one that is alone and for those of a
-// fleet, and little enough that nobody waits for a core.
+// fleet; unless all come at once, it is little enough that nobody waits for a core.
 const (
 	steadyPeers = 4000
 	steadyRate  = 1000 // visitors a second
+	briskPeers  = 8000
+	briskRate   = 4000
 	rushPeers   = 4000 // visitors at once
 )
 
@@ -138,7 +140,7 @@ func (g *group) load(ctx context.Context, peers, perSecond int) (report *swarm.R
 	return report, nodes, redis, nil
 }
 
-// measure plays both loads, after a warm-up.
+// measure plays each load, after a warm-up.
 func (g *group) measure(ctx context.Context, into *column) error {
 	if _, _, _, err := g.load(ctx, warmPeers, 0); err != nil {
 		return fmt.Errorf("warm-up: %w", err)
@@ -148,6 +150,7 @@ func (g *group) measure(ctx context.Context, into *column) error {
 		p50, p99, own, db string
 	}{
 		{steadyPeers, steadyRate, steadyP50, steadyP99, steadyCPU, steadyRedis},
+		{briskPeers, briskRate, briskP50, briskP99, briskCPU, briskRedis},
 		{rushPeers, 0, rushP50, rushP99, rushCPU, rushRedis},
 	} {
 		report, nodes, redis, err := g.load(ctx, l.peers, l.perSecond)

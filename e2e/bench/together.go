@@ -58,7 +58,7 @@ func (p plan) together(ctx context.Context, w io.Writer, at cores) (missed int, 
 		fmt.Fprintf(w, "%q is not there: nothing else of a fleet was measured\n", p.bin)
 		return missed, nil
 	}
-	fmt.Fprintf(w, "\n%s; servers and Redis on one core, clients on the other; steady: %d visitors a second\n", describe(p.bin), steadyRate)
+	fmt.Fprintf(w, "\n%s; servers and Redis on one core, clients on the other; steady: %d visitors a second, brisk: %d\n", describe(p.bin), steadyRate, briskRate)
 	missed += table(w, "a fleet: min/median/max", []*column{alone, one, two}, fleetRows())
 	fmt.Fprintln(w)
 	memory := []*column{now}
@@ -111,6 +111,10 @@ func fleetRows() []row {
 		{figure{name: steadyP99}, within(steadyP99, goalBehind)},
 		{figure{name: steadyCPU}, nil},
 		{figure{name: steadyRedis}, nil},
+		{figure{name: briskP50}, nil},
+		{figure{name: briskP99}, within(briskP99, goalBehind)},
+		{figure{name: briskCPU}, nil},
+		{figure{name: briskRedis}, nil},
 		{figure{name: rushP50}, nil},
 		{figure{name: rushP99}, nil},
 		{figure{name: rushCPU}, nil},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -235,7 +236,10 @@ func (c *client) within(d time.Duration, what string, is func() bool) {
 		select {
 		case <-c.happened:
 		case <-deadline.C:
-			c.w.t.Fatalf("%s (%v): not %s within %v; meetings %v, ends %v", c.ticket.User, c.ticket.Tags, what, d, c.met, c.ends)
+			c.mu.Lock()
+			met, ends := slices.Clone(c.met), slices.Clone(c.ends)
+			c.mu.Unlock()
+			c.w.t.Fatalf("%s (%v): not %s within %v; meetings %v, ends %v", c.ticket.User, c.ticket.Tags, what, d, met, ends)
 		}
 	}
 }
