@@ -44,8 +44,8 @@ const (
 	// longer is told in several. With every byte escaped it is within maxTold.
 	placesTold = 2 << 10
 	// strangeRooms is how many rooms a second, and strangeBurst how many at once,
-	// all nodes are asked about because nobody knows them here: whoever invents
-	// room ids costs the fleet no more than that.
+	// all nodes are asked about because nobody knows them here, for each of two
+	// reasons: whoever invents room ids costs the fleet no more than that.
 	strangeRooms = 20
 	strangeBurst = 100
 )
@@ -117,7 +117,8 @@ type others struct {
 	node  string // ours
 
 	mu        sync.Mutex           // guards the fields below; never held while telling
-	strange   level                // how many strange rooms were asked about
+	absences  level                // how many strange rooms were asked about, because somebody is alone there
+	reports   level                // or was reported
 	questions map[uint64]*question // by their numbers; maxQuestions
 	asked     uint64               // the number of the last one
 
@@ -172,15 +173,17 @@ func marshal(m any) []byte {
 	return text
 }
 
-// mayAsk counts that all nodes are asked about a room that nobody knows here.
-func (o *others) mayAsk(now time.Time) bool {
+// mayAsk counts that all nodes are asked about a room that nobody knows here, for one
+// of two reasons: rooms that are none of the lobby's keep no report from being asked
+// about.
+func (o *others) mayAsk(reason *level, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.strange.fall(now, time.Second/strangeRooms)
-	if o.strange.height+1 > strangeBurst {
+	reason.fall(now, time.Second/strangeRooms)
+	if reason.height+1 > strangeBurst {
 		return false
 	}
-	o.strange.height++
+	reason.height++
 	return true
 }
 
@@ -191,7 +194,7 @@ func (o *others) absent(node string, m *absence) {
 	case o == nil:
 	case node != "":
 		o.tell(node, toldAbsent, m)
-	case o.mayAsk(time.Now()):
+	case o.mayAsk(&o.absences, time.Now()):
 		o.tellAll(toldAbsent, m)
 	}
 }

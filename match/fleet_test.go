@@ -197,8 +197,8 @@ func TestAReportThatNobodyKnowsIsRefused(t *testing.T) {
 		for range 10 * strangeBurst {
 			lobby.Absent("no room", "x", netip.Addr{})
 		}
-		if asked := f.wires.toldAll() - before; asked != strangeBurst {
-			t.Errorf("all were asked %d times at once, want %d", asked, strangeBurst)
+		if asked := f.wires.toldAll() - before; asked != 2*strangeBurst {
+			t.Errorf("all were asked %d times at once, want %d", asked, 2*strangeBurst)
 		}
 		for _, q := range lobby.others.questions {
 			q.late.Stop() // their visitor has no connection
@@ -389,4 +389,18 @@ func TestTheLaterOfTwoBansCounts(t *testing.T) {
 			t.Errorf("order %d: a ban holds that was lifted", i)
 		}
 	}
+}
+
+// TestWhatIsNoMessageIsCounted tells a lobby nonsense of every kind.
+func TestWhatIsNoMessageIsCounted(t *testing.T) {
+	fleetOf(t, func(t *testing.T, f *fleetStory) {
+		kinds := []string{toldAbsent, toldPlaces, toldReport, toldAnswer, toldComplaint, toldBan}
+		for _, kind := range kinds {
+			plug{f.wires, "n2"}.Tell("n1", kind, []byte(`{"room":7}nonsense`))
+		}
+		plug{f.wires, "n2"}.Tell("n1", toldPlaces, slices.Repeat([]byte(" "), maxTold+1))
+		if got := f.sites["n1"].lobby.Stats().Unread; got != uint64(len(kinds)+1) {
+			t.Errorf("%d messages could not be read, want all %d", got, len(kinds)+1)
+		}
+	})
 }

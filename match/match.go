@@ -106,6 +106,7 @@ type Stats struct {
 	Reports   uint64            // that count
 	Reoffers  uint64            // visitors whose partner did not come, and who were offered again
 	Warmed    uint64            // WAITING messages with ICE servers
+	Unread    uint64            // messages of other nodes that were none
 	Refused   uint64            // ERROR messages
 	Refusals  map[string]uint64 // the same by reason, of all the Error constants of wire
 }
@@ -255,6 +256,9 @@ func (l *Lobby) Stats() Stats {
 		Reoffers:  l.reoffers.Load(),
 		Warmed:    l.warmed.Load(),
 		Refusals:  make(map[string]uint64, len(l.refusals)),
+	}
+	if l.others != nil {
+		s.Unread = l.others.unread.Load()
 	}
 	for reason, count := range l.refusals {
 		s.Refusals[reason] = count.Load()
