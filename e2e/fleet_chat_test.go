@@ -27,16 +27,9 @@ func TestFleetChats(t *testing.T) {
 			f := newFleet(t, plan)
 			f.hides = true
 			f.a, f.b = f.visitor(natlab.SideA, chromium, 0), f.visitor(natlab.SideB, chromium, 1)
-			for _, c := range []struct {
-				nat  natlab.NAT
-				path string
-			}{
-				{natlab.PortRestrictedCone, "direct"},
-				{natlab.Symmetric, "relay-udp"},
-				{natlab.UDPBlocked, "relay-tcp"},
-			} {
-				f.setNATs(c.nat, c.nat)
-				f.chats(c.path)
+			for _, nat := range []natlab.NAT{natlab.PortRestrictedCone, natlab.Symmetric, natlab.UDPBlocked} {
+				f.setNATs(nat, nat)
+				f.chatsBehind(nat)
 				f.usesItsCredentials()
 				f.isOfOneHome()
 				f.parts()
@@ -52,9 +45,44 @@ func TestFleetFirefox(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, fleetPlan{nodes: 2, a: natlab.Symmetric, b: natlab.Symmetric})
 	f.a, f.b = f.visitor(natlab.SideA, firefox, 0), f.visitor(natlab.SideB, chromium, 1)
-	f.chats("relay-udp")
+	f.chatsBehind(natlab.Symmetric)
 	f.usesItsCredentials()
 	f.isOfOneHome()
+}
+
+// chatsBehind lets the two meet and talk, both behind such a NAT. Where nothing but
+// the relay joins them it is UDP or TCP that wins, as showsRelay has it; each badge
+// says what its own browser uses.
+func (f *fleet) chatsBehind(nat natlab.NAT) {
+	f.t.Helper()
+	switch nat {
+	case natlab.Symmetric:
+	case natlab.UDPBlocked:
+		f.chats("relay-tcp")
+		return
+	default:
+		f.chats("direct")
+		return
+	}
+	f.meet()
+	f.a.showsRelay()
+	f.b.showsRelay()
+	f.talks(20)
+	relays := 0
+	for _, tab := range []*tab{f.a, f.b} {
+		badge := evaluate[string](tab, `document.getElementById("path").dataset.path`)
+		if c := tab.connection(); c.Local.Type == "relay" {
+			relays++
+			if badge != "relay-"+c.Local.RelayProtocol {
+				f.t.Errorf("%s: badge %s, but it talks %s to the relay", tab.name, badge, c.Local.RelayProtocol)
+			}
+		} else if c.Remote.Type != "relay" && c.Remote.Type != "prflx" {
+			f.t.Errorf("%s: badge %s, but the pair is %+v, %+v", tab.name, badge, c.Local, c.Remote)
+		}
+	}
+	if relays == 0 {
+		f.t.Error("neither uses a relay of his own")
+	}
 }
 
 // visitor is somebody with a browser, whom the balancer leads to node i.

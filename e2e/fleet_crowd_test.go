@@ -40,6 +40,7 @@ func TestFleetCrowd(t *testing.T) {
 			if plan.alone && kills() == 1 {
 				t.Skip("only for comparison: -kills 2")
 			}
+			t.Parallel()
 			plan.settings = append(crowdSettings(), plan.settings...)
 			f := newFleet(t, plan)
 			o := newOracle(crowdRelax)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -199,8 +200,12 @@ func visitsOf(t *testing.T, o *oracle, url string) *judgment {
 			p.guests = append(p.guests, &guest{o: o, user: g.user, bases: g.bases, client: g.client})
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
+	first := &guest{o: o, user: rand.Text(), bases: []string{url}, client: http.DefaultClient, leaves: 200 * time.Millisecond}
+	if _, err := first.meets(ctx); !errors.Is(err, errLeft) {
+		t.Fatalf("one who is alone and leaves: %v", err)
+	}
 	p.comes(ctx)
 	return o.judge()
 }

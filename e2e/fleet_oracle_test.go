@@ -175,6 +175,7 @@ type judgment struct {
 	Ghosts                      int           // told of a partner who did not come
 	Eternal                     int           // of those, awaited for too long
 	Longest                     time.Duration // that one was awaited, outside of troubles
+	Awaited                     time.Duration // the longest until one was told that nobody comes, troubles or not
 	Alone                       int           // was not told that the partner has left
 	Refused                     int           // was refused the seat, outside of troubles
 	Lost                        int           // what was said in a room and not answered, outside of troubles
@@ -200,9 +201,9 @@ func (v *judgment) broken() int {
 
 func (v *judgment) String() string {
 	return fmt.Sprintf("%d waits, %d told of a room, %d met, %d rooms between two nodes, %d left while they waited, %d cut off, %d still wait; "+
-		"double %d, self %d, again %d, stranded %d (two who fit side by side for %v at most); ghosts %d, the longest %v, %d for too long; not told bye %d, refused a seat %d, messages lost %d; waits p50 %v, p99 %v",
+		"double %d, self %d, again %d, stranded %d (two who fit side by side for %v at most); ghosts %d, the longest %v (%v with the time of faults), %d for too long; not told bye %d, refused a seat %d, messages lost %d; waits p50 %v, p99 %v",
 		v.Stays, v.Told, v.Met, v.Crossed, v.Left, v.Cut, v.Waiting,
-		v.Double, v.Self, v.Again, v.Stranded, v.SideBySide.Round(time.Millisecond), v.Ghosts, v.Longest.Round(time.Millisecond), v.Eternal, v.Alone, v.Refused, v.Lost,
+		v.Double, v.Self, v.Again, v.Stranded, v.SideBySide.Round(time.Millisecond), v.Ghosts, v.Longest.Round(time.Millisecond), v.Awaited.Round(time.Millisecond), v.Eternal, v.Alone, v.Refused, v.Lost,
 		v.P50.Round(time.Millisecond), v.P99.Round(time.Millisecond))
 }
 
@@ -309,6 +310,9 @@ func (o *oracle) judgeSeats(v *judgment, now time.Duration) {
 			waited, bound := o.calm(s.ended, until), o.ghost
 			if s.back > 0 {
 				waited, bound = o.calm(s.back, until), o.held
+			}
+			if s.absent > 0 {
+				v.Awaited = max(v.Awaited, s.absent-s.ended)
 			}
 			if s.absent > 0 || waited > bound { // else he may still come
 				v.Ghosts++
