@@ -13,7 +13,8 @@ import (
 // The promises that it holds are these. Nobody is told of a second match while the
 // first holds, or of himself, or of somebody who had left or had a partner before
 // he was asked; who has waited is told only of a room that the one who came was
-// told of. And nobody is lost: once the faults are over, all ways from any world
+// told of; and no node says yes for somebody who has left, as a look at his
+// connection shows. And nobody is lost: once the faults are over, all ways from any world
 // end with everybody told for whom there is somebody. Messages arrive in any order,
 // which is more than Redis streams do.
 
@@ -102,6 +103,7 @@ func TestPlanted(t *testing.T) {
 		{"without the commit, when Redis loses its last write", laws{noCommit: true}, faults{any: 1, failover: 1}, toldOfNobody},
 		{"without generations", laws{noGenerations: true}, faults{slow: 2}, toldOfNobody},
 		{"without epochs, when a node crashes", laws{noEpoch: true}, faults{leavers: 1, any: 1, crash: 1, comeback: 1}, toldOfNobody},
+		{"without a look at the connection", laws{noLook: true}, faults{leavers: 1}, unseen},
 		{"with a C that counts when it is late", laws{lateCommit: true}, faults{slow: 1}, toldTwice},
 		{"without a look for who is lacking, when an answer is lost", laws{noLacking: true}, faults{any: 1, lose: 1}, stuck},
 		{"without a look for who is lacking, when Redis loses its last write", laws{noLacking: true}, faults{any: 1, failover: 1}, stuck},

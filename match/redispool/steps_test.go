@@ -15,6 +15,7 @@ type laws struct {
 	noEpoch       bool // a node goes by the same name after its lease, and after a crash
 	lateCommit    bool // C is honoured whenever it comes
 	noLacking     bool // nobody asks whether those who wait are in Redis
+	noLook        bool // nobody looks at a connection before he says something for it
 }
 
 func (l laws) fit(v, u int8) bool { return v != u && (!l.oneUser || v+u != 1) }
@@ -203,7 +204,7 @@ func (k *walk) oneStep(w *world, m message) bool {
 // happen lets e happen to v's ticket.
 func (k *walk) happen(w *world, v int8, e eventKind, m message) {
 	p := &w.people[v]
-	ev := event{kind: e, generation: uint32(p.generation), from: nameOf(m.from), here: !p.closed && !p.busy}
+	ev := event{kind: e, generation: uint32(p.generation), from: nameOf(m.from), here: k.laws.noLook || !p.closed && !p.busy}
 	l := life{p.stage, uint32(p.generation), nameOf(p.with)}
 	if m.kind != none {
 		ev.generation = uint32(m.to.generation)
@@ -225,6 +226,16 @@ func (k *walk) happen(w *world, v int8, e eventKind, m message) {
 		p.generation, p.asked = int8(l.generation), false
 	}
 	k.do(w, v, do, m)
+}
+
+// promised is the moment when p promises to come to the one who has asked.
+func (k *walk) promised(w *world, p *person, to alias) {
+	if p.closed {
+		k.broken = unseen
+	}
+	if w.name(to.visitor) == to {
+		w.people[to.visitor].asked = true
+	}
 }
 
 // nameOf is the name that an alias stands for.
@@ -251,8 +262,8 @@ func (k *walk) do(w *world, v int8, do action, m message) {
 		kind   kind
 	}{{sayYes, isYes}, {sayNo, isNo}, {sayCommit, isCommit}, {sayRefuse, isRefuse}} {
 		if do&answer.action != 0 {
-			if b := &w.people[m.from.visitor]; answer.kind == isYes && w.name(m.from.visitor) == m.from {
-				b.asked = true
+			if answer.kind == isYes {
+				k.promised(w, p, m.from)
 			}
 			k.say(w, message{answer.kind, m.from, m.to})
 		}
@@ -294,6 +305,7 @@ const (
 	toldTwice     = "told of a second match while the first holds"
 	toldOfHimself = "told of himself"
 	toldOfNobody  = "told of somebody who had left, or had a partner, before he was asked"
+	unseen        = "somebody has left, and his node says yes, or tells him"
 	toldAlone     = "told of a room that the other one was never told of"
 	stuck         = "two who fit hope, and nothing happens any more"
 	round         = "calm steps lead round in a circle"
@@ -308,6 +320,8 @@ func (k *walk) told(w *world, v int8, both couple) {
 		k.broken = toldTwice
 	case !k.laws.fit(both.a.visitor, both.b.visitor):
 		k.broken = toldOfHimself
+	case both.b.visitor == v && p.closed && !k.laws.noCommit:
+		k.broken = unseen
 	case both.b.visitor == v && !p.asked && (partner.stage == gone || partner.in && partner.room != both):
 		k.broken = toldOfNobody
 	case both.a.visitor == v && !k.laws.noCommit && partner.room != both && partner.epoch == both.b.epoch:
