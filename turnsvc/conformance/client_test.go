@@ -124,6 +124,18 @@ func (c *client) ask(method uint16, parts ...part) reply {
 	return c.exchange(c.signed(method, parts...), c.key())
 }
 
+// insist is ask, and again as often as RFC 8489 §6.2.1 has it: after a flood a
+// datagram may be lost that nobody refused.
+func (c *client) insist(method uint16, parts ...part) (r reply) {
+	c.t.Helper()
+	for range 7 {
+		if r = c.ask(method, parts...); r.event != "silence" {
+			break
+		}
+	}
+	return r
+}
+
 // allocate asks for a relay over UDP.
 func (c *client) allocate(parts ...part) reply {
 	c.t.Helper()

@@ -169,7 +169,7 @@ func breakUp(c, breaker *client, n int) string {
 			breaker.pause()
 		}
 	}
-	return list("serves on: "+c.ask(refresh).String(), c.dial("udp", "127.0.0.1", "bob").allocate())
+	return list("serves on: "+c.insist(refresh).String(), c.dial("udp", "127.0.0.1", "bob").allocate())
 }
 
 // broken is a signed request with attributes of which few make sense, or what is
