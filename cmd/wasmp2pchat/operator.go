@@ -54,6 +54,7 @@ func newOperator(cfg *config, node *member, lobby *match.Lobby, bans *match.Bans
 	}, log)
 	o.api = newTurnAPI(cfg, credentials, state)
 	o.reload(cfg)
+	state.changed = node.changed
 	node.announce(o.describeSelf, relay.URLs)
 	node.onBan(o.endThose)
 	return o

@@ -18,6 +18,7 @@ type readiness struct {
 	reason   atomic.Pointer[string]
 	draining atomic.Bool       // the operator has said so
 	relaying atomic.Bool       // it is known by which URLs clients can come to the relay
+	changed  func()            // the fleet is told at once that this node drains; nil: there is none
 	joined   func() bool       // the fleet knows of this node; nil: there is none
 	warn     []func() []string // what an operator ought to mend, though the server serves
 }
@@ -86,6 +87,9 @@ func runStages(ctx context.Context, state *readiness, log *slog.Logger, stages [
 
 	<-ctx.Done()
 	state.set(draining)
+	if state.changed != nil {
+		state.changed()
+	}
 	log.Info("stopping", "cause", context.Cause(ctx).Error())
 	var first error
 	for i, s := range stages {
