@@ -5,6 +5,7 @@ package natlab_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -56,11 +57,16 @@ func newLab(t *testing.T, a, b natlab.NAT) *natlab.Lab {
 	return lab
 }
 
-// namespaces lists the named namespaces of the machine.
+// namespaces lists the named namespaces of the labs of this process: the tests of
+// other packages have theirs at the same time.
 func namespaces(t *testing.T) []string {
 	t.Helper()
-	return entries(t, "/run/netns")
+	own := fmt.Sprintf("natlab-%d-", os.Getpid())
+	return slices.DeleteFunc(entries(t, namespaceDir), func(name string) bool { return !strings.HasPrefix(name, own) })
 }
+
+// namespaceDir is where the kernel's tools keep namespaces by their names.
+const namespaceDir = "/run/netns"
 
 // entries lists what is in a folder, if there is one.
 func entries(t *testing.T, dir string) []string {

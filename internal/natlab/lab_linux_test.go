@@ -299,11 +299,11 @@ func TestNewSweepsTheLabsOfKilledProcesses(t *testing.T) {
 	}
 	_ = child.Wait() // reports the kill
 	left := fmt.Sprintf("natlab-%d-", child.Process.Pid)
-	if got := countPrefix(namespaces(t), left); got != 6 {
+	if got := countPrefix(entries(t, namespaceDir), left); got != 6 {
 		t.Fatalf("the killed process left %d namespaces, want 6", got)
 	}
 	newLab(t, natlab.NoNAT, natlab.NoNAT)
-	if got := countPrefix(append(namespaces(t), entries(t, "/etc/netns")...), left); got != 0 {
+	if got := countPrefix(append(entries(t, namespaceDir), entries(t, "/etc/netns")...), left); got != 0 {
 		t.Errorf("New() left %d namespaces of a dead process, or their names", got)
 	}
 	if _, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", sleeper)); err == nil {
