@@ -17,9 +17,8 @@ const (
 	// answered and one promise of 2 s that was not kept, and a second for a machine
 	// that is busy.
 	fitsWithin = 4 * time.Second
-	// ghostWithin is how long a partner may be awaited who has left: the commit
-	// timer of signaling, and what a busy machine takes to say so.
-	ghostWithin = 10*time.Second + 500*time.Millisecond
+	// ghostWithin is how long a partner may be awaited who has left, from MATCH on.
+	ghostWithin = 10 * time.Second
 	// heldWithin is the same for one who has come back to his seat: the other seat is
 	// held for so long as if somebody had lost it who will come back, too.
 	heldWithin = 30*time.Second + 500*time.Millisecond

@@ -21,7 +21,7 @@ const (
 	pingEvery   = 5 * time.Second
 	silentAfter = 10 * time.Second
 	// partTime is how long a matched client has to close its connection. It
-	// is longer than the 10 s after which one hears in the room that the
+	// is longer than the 10 s within which one hears in the room that the
 	// partner has not come: then it is offered again on that connection.
 	partTime = 15 * time.Second
 )

@@ -2,10 +2,16 @@ package signal
 
 import "time"
 
-// commitWithin is how long the first member of a room with one of our ids
-// waits for the second, who was matched with it and should be on its way. Only
-// then is a match more than a promise.
-const commitWithin = 10 * time.Second
+const (
+	// ghostTime is how long nobody waits for a partner who does not come, from the
+	// moment at which he was told of the match.
+	ghostTime = 10 * time.Second
+	// commitWithin is how long the first member of a room with one of our ids
+	// waits for the second, who was matched with it and should be on its way. Only
+	// then is a match more than a promise. It leaves a tick of ghostTime for the way
+	// to the room, and one for the alarm, which may be late.
+	commitWithin = ghostTime - 2*tickEvery
+)
 
 // callOff ends a room to which the second member has not come. Its first one,
 // who may be away, is named to Config.Absent: it deserves the next partner.

@@ -12,7 +12,7 @@ import (
 
 const byeAbsent = `{"type":"bye","reason":"partner-absent"}` + "\n"
 
-func TestWhoMeetsNobodyIsToldAfter10Seconds(t *testing.T) {
+func TestWhoMeetsNobodyIsToldWithin10Seconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		absent := make(chan string, 1)
@@ -28,8 +28,8 @@ func TestWhoMeetsNobodyIsToldAfter10Seconds(t *testing.T) {
 		a.register("room1")
 		a.mustGet(byeAbsent)
 		a.mustClose(wire.CloseNormal, wire.ReasonAbsent)
-		if took := time.Since(start); took < 10*time.Second || took > 10*time.Second+tickEvery {
-			t.Errorf("told after %v, want 10s", took)
+		if took := time.Since(start); took < 9500*time.Millisecond || took > 10*time.Second-tickEvery {
+			t.Errorf("told after %v, want 9.5s to 9.75s", took)
 		}
 		if got, want := <-absent, "room1 me "+pipeAddr(1).String(); got != want {
 			t.Errorf("Absent(%s), want %s", got, want)
@@ -60,7 +60,7 @@ func TestAMatchThatIsCommittedStays(t *testing.T) {
 		b.register("room1")
 		c := w.connect(t, false)
 		c.register("room2")
-		<-time.After(9900 * time.Millisecond)
+		<-time.After(9400 * time.Millisecond)
 		d := w.connect(t, false)
 		d.register("room2")
 		<-time.After(time.Hour)

@@ -20,7 +20,7 @@ func TestAcrossNodes(t *testing.T) {
 func promises() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
 		"ARelayGoes":                            TestARelayGoes,
-		"WhoMeetsNobodyIsToldAfter10Seconds":    TestWhoMeetsNobodyIsToldAfter10Seconds,
+		"WhoMeetsNobodyIsToldWithin10Seconds":   TestWhoMeetsNobodyIsToldWithin10Seconds,
 		"AMatchThatIsCommittedStays":            TestAMatchThatIsCommittedStays,
 		"WhoWasAwayWhenNobodyCameIsTold":        TestWhoWasAwayWhenNobodyCameIsTold,
 		"WhatIsSaidEarlyFollowsTheAccept":       TestWhatIsSaidEarlyFollowsTheAccept,

@@ -41,7 +41,7 @@ type Config struct {
 	// standalone, for then the chat may go on. nil: nobody is told.
 	Ended func(room string)
 	// Absent is told who came to a room with one of our ids and met nobody
-	// there within 10 s. nil: nobody is told.
+	// there within 9.5 s. nil: nobody is told.
 	Absent func(room, clientID string, addr netip.Addr)
 
 	// Happened is told what happens to a room, by the name that ICEServers knows it

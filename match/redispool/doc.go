@@ -33,7 +33,7 @@
 // under a new lease of either node: Redis may have forgotten it.
 //
 // What is left: B is told, and C is late for longer than the promise, or A has gone
-// since Y. B is alone in the room then until the room's own timer (10 s) offers him
+// since Y. B is alone in the room then until the room's own timer (9.5 s) offers him
 // again; a room in which somebody may be is never given to another pair.
 //
 // # Who may differ from match.Memory, and how
