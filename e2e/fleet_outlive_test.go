@@ -33,7 +33,7 @@ func TestFleetChatsOutliveTheirNode(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSiege(t, fleetPlan{nodes: 3, urls: c.urls})
+			s := newSiege(t, fleetPlan{nodes: 3, urls: c.urls, settings: []string{"DRAIN_TIMEOUT=" + drainsFor}})
 			s.lasts(settles)
 			s.chat("relayed", 0, 1, "--relay")
 			c.strike(s.nodes[0])

@@ -181,6 +181,9 @@ func TestComposeFilesAreOnesOfCompose(t *testing.T) {
 	}
 	dir := t.TempDir()
 	newPair(t, 1).write(t, dir)
+	defaults, _, err := loadConfig(nil)
+	must(t, err)
+	drain := defaults.DrainTimeout
 	for _, how := range []string{"compose", "bridged"} {
 		p := planFor(t, &answers{domain: "chat.example.org", how: how, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")})
 		files, err := p.files([]artifact{{form: p.composeForm(), path: "compose.yaml"}})
@@ -206,8 +209,8 @@ func TestComposeFilesAreOnesOfCompose(t *testing.T) {
 		if (s.NetworkMode == "host") != (how == "compose") || !slices.Equal(s.Ports, ports) {
 			t.Errorf("%s: network %q with ports %q, want %q", how, s.NetworkMode, s.Ports, ports)
 		}
-		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.EnvFile != ".env" || s.StopGrace <= drainTimeout {
-			t.Errorf("%s: read-only %v, without %q, settings from %q, stopped after %v; want it safe, and more than %v", how, s.ReadOnly, s.CapDrop, s.EnvFile, s.StopGrace, drainTimeout)
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.EnvFile != ".env" || s.StopGrace <= drain {
+			t.Errorf("%s: read-only %v, without %q, settings from %q, stopped after %v; want it safe, and more than %v", how, s.ReadOnly, s.CapDrop, s.EnvFile, s.StopGrace, drain)
 		}
 		if _, ok := file.Volumes["state"]; !ok || !slices.Equal(s.Volumes, []string{"state:/data", dir + ":" + dir + ":ro"}) {
 			t.Errorf("%s: volumes %q, want the state's and the certificate's", how, s.Volumes)

@@ -47,7 +47,7 @@ func listenRelay(ctx context.Context, cfg *config, node *member, secrets []strin
 		MaxBitrate: limits.MaxBitrate, MonthlyBudget: limits.MonthlyBudget, BudgetFile: budgetFile(cfg),
 		DataPlane: cfg.TURN.DataPlane,
 		Peers:     cfg.TURN.Peers, AllowPeers: limits.AllowPeers, DenyPeers: limits.DenyPeers,
-		DrainTimeout: drainTimeout, Offered: offered, Saw: saw, Happened: events.relayed, Log: log,
+		DrainTimeout: cfg.DrainTimeout, Offered: offered, Saw: saw, Happened: events.relayed, Log: log,
 	}
 	if settings.TLS = f.tlsConfig(); settings.TLS != nil {
 		settings.TLS.NextProtos = nil // TURN has none

@@ -82,7 +82,7 @@ func (b *balancer) replace(old, now *process) {
 // rollingNode starts a node at a place of its own, to which it comes back.
 func rollingNode(t *testing.T, redis *redistest.Server, id, addr string) *process {
 	t.Helper()
-	return startProcess(t, fleetOf(redis, id, "ADDR="+addr, "WS_MAX_PER_IP=0", "WS_RATE_PER_IP=0", "TURN_MAX_ALLOCATIONS_PER_IP=1000", "MATCH_TAG_WAIT=1h", "TRUSTED_PROXIES=127.0.0.0/8")...)
+	return startProcess(t, fleetOf(redis, id, "ADDR="+addr, "WS_MAX_PER_IP=0", "WS_RATE_PER_IP=0", "TURN_MAX_ALLOCATIONS_PER_IP=1000", "MATCH_TAG_WAIT=1h", "DRAIN_TIMEOUT=8s", "TRUSTED_PROXIES=127.0.0.0/8")...)
 }
 
 // seekers are peers of which each looks for a partner with a tag of its own.

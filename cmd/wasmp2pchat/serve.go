@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
@@ -17,9 +16,6 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wasm"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
-
-// drainTimeout is how long relayed chats may go on after SIGTERM.
-const drainTimeout = 30 * time.Second
 
 func serveCommand(ctx context.Context, w world) error {
 	fs := flags(w, "serve", "[--env-file=FILE] (settings are environment variables)")
