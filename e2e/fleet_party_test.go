@@ -31,8 +31,9 @@ type mix struct {
 	tabs     int // have a second tab, at another server
 }
 
-// usualMix is that of the crowd of a fleet.
-func usualMix() mix { return mix{leave: 20, tagged: 20, seedlike: 30, tabs: 2} }
+// usualMix is that of the crowd of a fleet: of a hundred 28 mean to leave while they
+// wait, and ten or more do; the others have met somebody by then.
+func usualMix() mix { return mix{leave: 28, tagged: 20, seedlike: 30, tabs: 2} }
 
 const (
 	likings = 100 // different tags
