@@ -101,14 +101,20 @@ vuln: $(VULN) ## known vulnerabilities in what is linked; says so plainly when t
 	else echo "$$report"; exit 1; fi
 
 browser: client system/lab system/chromium system/firefox $(SDK) $(AXE) ## two browsers behind two NATs (root), accessibility (axe-core), and others' client: the Ayame SDK
-	$(GO) test -count=1 -tags browser -timeout 15m -v ./e2e -sdk $(SDK) -axe $(AXE)
+	$(GO) test -count=1 -tags browser -timeout 15m -parallel 3 -v ./e2e -sdk $(SDK) -axe $(AXE)
 
 fleet: client system/lab system/proxies system/redis system/chromium system/firefox $(SDK) ## several nodes, a Redis and a load balancer (root): a crowd, chats across nodes, and what may befall a fleet, once each
 	$(GO) test -count=1 -tags browser,redis -timeout 10m -parallel 16 -run '^TestFleet' -v ./e2e -sdk $(SDK)
 
 redis: client system/redis ## the connection to Redis and what nodes tell one another, and rooms across nodes, through failovers, cuts and restarts (a minute)
+	$(MAKE) -j3 --output-sync=target redis/nodes redis/pool redis/rolling # each waits most of the time
+
+.PHONY: redis/nodes redis/pool redis/rolling
+redis/nodes:
 	$(GO) test -count=1 -race -tags redis -timeout 5m -v -parallel 8 ./internal/redisdb ./internal/fleet ./signal/redisrooms ./turnsvc/relays
+redis/pool:
 	$(GO) test -count=1 -tags redis -timeout 5m -v ./match/redispool
+redis/rolling:
 	$(GO) test -count=1 -race -tags redis -timeout 5m -run '^TestARolling' -v ./cmd/wasmp2pchat
 
 # ---- by hand ----

@@ -15,6 +15,7 @@ import (
 // TestCheckFindsOut opens /check in networks of every kind: the verdict is what
 // a chat from there would show.
 func TestCheckFindsOut(t *testing.T) {
+	t.Parallel()
 	w := newTown(t, natlab.NoNAT, natlab.Symmetric, "TURN_UDP_ADDR=:3478,:3479")
 	a, b := w.checker(natlab.SideA, chromium, true), w.checker(natlab.SideB, chromium, false)
 	a.checks(finding{verdict: "good", nat: "open", relay: "UDP"})
@@ -35,6 +36,7 @@ func TestCheckFindsOut(t *testing.T) {
 
 // TestCheckInAStrictOffice is a network that nothing leaves but TCP to port 443.
 func TestCheckInAStrictOffice(t *testing.T) {
+	t.Parallel()
 	w := newLand(t, natlab.TCP443Only, natlab.TCP443Only)
 	w.site = "https://" + domain + "/"
 	w.serve(append(w.named(w.lab.Server().Addr()), "ADDR=51.51.51.10:443")...)

@@ -26,6 +26,7 @@ const noticed = time.Minute
 // TestTheOuterAddressIsFound gives the server of a cloud no address: it finds
 // its outer one where its settings say.
 func TestTheOuterAddressIsFound(t *testing.T) {
+	t.Parallel()
 	for _, source := range []string{"metadata:aws", "stun:" + elsewhereSTUN} {
 		t.Run(source, func(t *testing.T) {
 			w := newLand(t, natlab.Symmetric, natlab.Symmetric)
@@ -42,6 +43,7 @@ func TestTheOuterAddressIsFound(t *testing.T) {
 // TestTheOuterAddressMoves while the server runs: who comes within a minute
 // connects.
 func TestTheOuterAddressMoves(t *testing.T) {
+	t.Parallel()
 	w := newLand(t, natlab.Symmetric, natlab.Symmetric)
 	w.hide("51.51.51.10")
 	w.serveSTUN()

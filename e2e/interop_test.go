@@ -99,7 +99,10 @@ func TestCoturnTools(t *testing.T) {
 		needTool(t, err)
 	}
 	for _, plane := range []string{"pion", "batch"} {
-		t.Run(plane, func(t *testing.T) { coturnTools(t, startRelay(t, plane)) })
+		t.Run(plane, func(t *testing.T) {
+			t.Parallel() // the tools wait most of the time
+			coturnTools(t, startRelay(t, plane))
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 // TestOnePort443 is the network of a strict office on both sides: nothing leaves
 // it but TCP to port 443. Page, WebSockets and relay are there, under one name.
 func TestOnePort443(t *testing.T) {
+	t.Parallel()
 	w := newLand(t, natlab.TCP443Only, natlab.TCP443Only)
 	w.site = "https://" + domain + "/"
 	w.serve(append(w.named(w.lab.Server().Addr()), "ADDR=51.51.51.10:443")...)
@@ -29,6 +30,7 @@ func TestOnePort443(t *testing.T) {
 // TestOnePort80 is the same without certificates: nothing leaves but TCP to port
 // 80.
 func TestOnePort80(t *testing.T) {
+	t.Parallel()
 	w := newLand(t, natlab.TCP80Only, natlab.TCP80Only)
 	w.serve("TURN_TCP_ADDR=off")
 	w.people(chromium, chromium)

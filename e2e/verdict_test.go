@@ -38,6 +38,7 @@ const relayUnreachable = `table inet test {
 // words and by the same code, the timeline of the room says the same, and one room
 // is counted.
 func TestVerdict(t *testing.T) {
+	t.Parallel()
 	w := newTown(t, natlab.Symmetric, natlab.Symmetric)
 	w.hides = true
 	w.drops(relayUnreachable)
@@ -82,6 +83,7 @@ func TestVerdict(t *testing.T) {
 
 // TestVerdictOfAChat is the same for two who could talk.
 func TestVerdictOfAChat(t *testing.T) {
+	t.Parallel()
 	w := newTown(t, natlab.Symmetric, natlab.Symmetric)
 	w.people(chromium, chromium)
 	w.chats("relay-udp")
