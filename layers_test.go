@@ -40,6 +40,7 @@ func TestLayers(t *testing.T) {
 		"internal/doctor":        {"wire", "internal/turnclient", "internal/witness"},
 		"internal/timeline":      {"wire"},
 		"internal/redisdb":       {},
+		"internal/succession":    {},
 		"internal/fleet":         {"internal/redisdb"},
 		"match":                  {"wire", "internal/wsconn", "internal/arrivals", "internal/durable"},
 		"match/pooltest":         {"match", "wire"},

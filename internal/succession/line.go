@@ -1,0 +1,450 @@
+package succession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Variable is the environment variable that tells a new process which descriptor is
+// its socket to the old one. Take hides it.
+const Variable = "WASMP2PCHAT_SUCCEEDS"
+
+// MaxRetired is how many retired processes may live: one upgrade more is refused.
+const MaxRetired = 8
+
+// Config is what a Line needs. What is not set is zero.
+type Config struct {
+	// Program is what the next process is started with: the path of the program, and
+	// its arguments, of which the first is its name. Empty: nobody can upgrade this
+	// process.
+	Program []string
+	// Environ is the environment of the next process.
+	Environ []string
+	// Stdin, Stdout and Stderr are those of the next process; nil: none.
+	Stdin, Stdout, Stderr *os.File
+	// Sibling makes the next process a child of whoever has started this one, who is
+	// a service manager that is told of it, and has to hear of its end.
+	Sibling bool
+	// Stays keeps this process when it is retired and nobody is left, until no other
+	// process is: it is the first one of a container, which ends with it.
+	Stays bool
+	// Version is that of this program, for people.
+	Version string
+	// Unfit is why this process cannot be upgraded; empty: it can.
+	Unfit string
+	// RetireTimeout is how long this process stays when it is retired, and has
+	// somebody left; 0: as long as that.
+	RetireTimeout time.Duration
+	Log           *slog.Logger // nil: silent
+}
+
+// Process is one process of a line.
+type Process struct {
+	Node    string         `json:"node"` // the how-manieth it is: "1", "2", …
+	PID     int            `json:"pid"`
+	Version string         `json:"version"`
+	Left    map[string]int `json:"left,omitempty"` // what it still keeps, by part; of retired ones
+}
+
+// Bequest is what one part of a process leaves to the same part of the next one.
+type Bequest struct {
+	Body  []byte     // at most MaxBequest
+	Files []*os.File // at most MaxFiles; they are closed when they are sent
+}
+
+// Part is a part of a process, with what it does when there is a new process. The
+// functions are called one after the other, by one goroutine, and must not wait for
+// the network. Each may be nil.
+type Part struct {
+	// Estate is what the new process needs to open the part, while this process goes
+	// on. It may be asked again and again: the new process may fail.
+	Estate func() (Bequest, error)
+	// Pause has the part accept and read nothing more that the new process will
+	// accept and read: that waits in the kernel. All parts pause before the first one
+	// is asked for its will. It returns when nothing is under way.
+	Pause func()
+	// Will is who is here and what is this process's own, at that moment.
+	Will func() (Bequest, error)
+	// Resume takes Pause back: the new process has failed.
+	Resume func()
+	// Retire tells the part that the new process serves, after Retired is closed.
+	Retire func()
+	// Left is how much the part still keeps of what cannot be handed over, when this
+	// process is retired: chats, relays, connections. It is asked each second. When
+	// all parts say 0, the process ends.
+	Left func() int
+}
+
+// Line is this process among those of its server that live. Its zero value is of no
+// use, but nil is a process that is alone and is never upgraded. All methods may be
+// called at any time unless they say otherwise.
+type Line struct {
+	cfg  Config
+	log  *slog.Logger
+	self Process
+	node int
+
+	// These are written before Serving, by the goroutine that opens the server.
+	names    []string // of the parts, in the order in which they came
+	parts    map[string]Part
+	handlers map[string]func(from string, body []byte)
+	watchers []func(kin []string)
+	end      func(cause error)
+
+	elder   *kin               // whom this process succeeds; nil: nobody
+	older   []*kin             // the others, from Ready on
+	estate  map[string]Bequest // guarded by mu
+	wills   map[string]Bequest // the same; before willed is closed it is Ready's
+	willed  chan struct{}
+	serving atomic.Bool // it was said that this process serves
+
+	upgrades, failed atomic.Int64
+	upgrading        sync.Mutex    // held while there is an upgrade
+	youngest         int           // what the last new process is called; guarded by upgrading
+	startTimeout     time.Duration // shorter in tests
+	retired          chan struct{}
+
+	mu      sync.Mutex     // guards the fields below; never held while sending or calling
+	kin     map[int]*kin   // the others, also those that do not serve yet
+	current int            // who accepts
+	over    bool           // Close was called
+	running sync.WaitGroup // readers, writers, dispatch, the watch over a retired process
+
+	once  sync.Once  // starts dispatch
+	inbox chan event // what others say, in order
+	done  chan struct{}
+}
+
+// event is what a reader has for the goroutine that calls everybody: a message, or
+// how the connection ended.
+type event struct {
+	from *kin
+	what *packet
+	err  error
+}
+
+// inboxEvents is how many messages are read ahead.
+const inboxEvents = 64
+
+func newLine(cfg Config, node int) *Line {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Line{
+		cfg: cfg, log: cfg.Log, node: node, current: node, youngest: node,
+		startTimeout: startTimeout,
+		self:         Process{Node: strconv.Itoa(node), PID: os.Getpid(), Version: cfg.Version},
+		parts:        map[string]Part{}, handlers: map[string]func(string, []byte){},
+		estate: map[string]Bequest{}, wills: map[string]Bequest{}, willed: make(chan struct{}),
+		retired: make(chan struct{}), kin: map[int]*kin{},
+		inbox: make(chan event, inboxEvents), done: make(chan struct{}),
+	}
+}
+
+// Take takes the socket to the older process out of the environment, nil if there is
+// none: then this process is the first one. What is left of the environment is for
+// everybody else.
+func Take(environ []string) (rest []string, from *os.File, err error) {
+	for i, each := range environ {
+		value, is := strings.CutPrefix(each, Variable+"=")
+		if !is {
+			continue
+		}
+		fd, err := strconv.Atoi(value)
+		if err != nil || fd < 3 {
+			return environ, nil, errors.New(Variable + " is set by a server for its next process, and by nobody else")
+		}
+		return slices.Delete(slices.Clone(environ), i, i+1), inherit(fd), nil
+	}
+	return environ, nil, nil
+}
+
+// Open returns the line of this process. If from is not nil it takes over: Open
+// returns when it has the estate, and the caller goes on with Inherited, and Ready,
+// or Fail. Else this process is the first one.
+func Open(cfg Config, from *os.File) (*Line, error) {
+	if from == nil {
+		l := newLine(cfg, 1)
+		close(l.willed)
+		l.serving.Store(true)
+		return l, nil
+	}
+	return inheritLine(cfg, from)
+}
+
+// Node says the how-manieth process this one is: "1", "2" and so on. It never
+// changes.
+func (l *Line) Node() string {
+	if l == nil {
+		return "1"
+	}
+	return l.self.Node
+}
+
+// Elder is the process that this one succeeds, empty for the first one.
+func (l *Line) Elder() string {
+	if l == nil || l.elder == nil {
+		return ""
+	}
+	return l.elder.process.Node
+}
+
+// Current is the process that accepts, as far as it is known here: this one, unless
+// it is retired.
+func (l *Line) Current() string {
+	if l == nil {
+		return "1"
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strconv.Itoa(l.current)
+}
+
+// Kin are the other processes that live and serve or have served, the oldest first;
+// in a new one from Ready on.
+func (l *Line) Kin() []string {
+	var list []string
+	for _, k := range l.joined() {
+		list = append(list, k.process.Node)
+	}
+	return list
+}
+
+// Retired is closed when a newer process has taken over.
+func (l *Line) Retired() <-chan struct{} {
+	if l == nil {
+		return nil
+	}
+	return l.retired
+}
+
+// Stats is what an operator may know of a line.
+type Stats struct {
+	Upgrades int64     // that have been done since the first process
+	Failed   int64     // that have not
+	Retired  []Process // the older ones that live, the oldest first
+}
+
+// Stats counts.
+func (l *Line) Stats() Stats {
+	if l == nil {
+		return Stats{}
+	}
+	s := Stats{Upgrades: l.upgrades.Load(), Failed: l.failed.Load()}
+	for _, k := range l.joined() {
+		if k.node < l.node {
+			p := k.process
+			p.Left = k.keeps()
+			s.Retired = append(s.Retired, p)
+		}
+	}
+	return s
+}
+
+// joined are the others that serve or have served, by age.
+func (l *Line) joined() []*kin {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []*kin
+	for _, node := range slices.Sorted(maps.Keys(l.kin)) {
+		if l.kin[node].joined {
+			list = append(list, l.kin[node])
+		}
+	}
+	return list
+}
+
+// Watch has a function called with what Kin is, each time that a process comes or
+// goes, by the goroutine that calls those of On: it must not wait. Call it before
+// Ready.
+func (l *Line) Watch(watch func(kin []string)) {
+	if l != nil {
+		l.watchers = append(l.watchers, watch)
+	}
+}
+
+// On sets who is called with the messages of a kind. All are called by one goroutine,
+// those of one process in the order in which it told them: they must not wait. The
+// body is theirs. Call it before Ready. It panics for a kind that is longer than 32
+// bytes or has somebody already.
+func (l *Line) On(kind string, heard func(from string, body []byte)) {
+	if l == nil {
+		return
+	}
+	if kind == "" || len(kind) > maxKind || l.handlers[kind] != nil || len(l.handlers) == maxKinds {
+		panic("succession: a kind of message is taken, too long, or one too many: " + kind)
+	}
+	l.handlers[kind] = heard
+}
+
+// Tell tells another process something, by its node. It never waits. Messages arrive
+// in order; if they cannot, because too many wait, the connection is cut: then both
+// processes miss one another in Kin, and a retired one ends. One to a process that
+// does not live, and one with more than MaxMessage bytes, is dropped. The body must
+// not be changed any more.
+func (l *Line) Tell(node, kind string, body []byte) {
+	if l == nil || len(body) > MaxMessage {
+		return
+	}
+	n, err := strconv.Atoi(node)
+	if err != nil {
+		return
+	}
+	l.mu.Lock()
+	k := l.kin[n]
+	tell := k != nil && k.joined
+	l.mu.Unlock()
+	if tell {
+		k.send(packet{is: packetTell, name: kind, body: body})
+	}
+}
+
+// TellAll is Tell for all others.
+func (l *Line) TellAll(kind string, body []byte) {
+	if len(body) > MaxMessage {
+		return
+	}
+	for _, k := range l.joined() {
+		k.send(packet{is: packetTell, name: kind, body: body})
+	}
+}
+
+// Bequeath says what a part does when there is a new process. Call it before Ready.
+// It panics for a name that is longer than 32 bytes or is taken.
+func (l *Line) Bequeath(name string, p Part) {
+	if l == nil {
+		return
+	}
+	if _, taken := l.parts[name]; taken || name == "" || len(name) > maxKind {
+		panic("succession: a name of a part is taken or too long: " + name)
+	}
+	l.names, l.parts[name] = append(l.names, name), p
+}
+
+// Inherited is what the older process has bequeathed to a part of this one as its
+// estate, once: the files are the caller's. Files that nobody has taken by the time
+// of Serving are closed.
+func (l *Line) Inherited(part string) (Bequest, bool) {
+	if l == nil {
+		return Bequest{}, false
+	}
+	return l.take(l.estate, part)
+}
+
+// Will is the last will of the older process, of one part. It waits until that is
+// there, which it is when Ready has returned, and without an older process at once.
+// It is told once.
+func (l *Line) Will(part string) (Bequest, bool) {
+	if l == nil {
+		return Bequest{}, false
+	}
+	select {
+	case <-l.willed:
+	case <-l.done:
+		return Bequest{}, false
+	}
+	return l.take(l.wills, part)
+}
+
+func (l *Line) take(from map[string]Bequest, part string) (Bequest, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, there := from[part]
+	delete(from, part)
+	return b, there
+}
+
+// Attend says how this process is ended, which end must not wait for. Call it before
+// Ready. When ctx ends, so do all processes that this one is the current of.
+func (l *Line) Attend(ctx context.Context, end func(cause error)) {
+	if l == nil {
+		return
+	}
+	l.end = end
+	context.AfterFunc(ctx, l.endOthers)
+}
+
+// endOthers has all others end: the current process takes the retired ones along,
+// and the first one of a container everybody.
+func (l *Line) endOthers() {
+	if !l.leads() {
+		return
+	}
+	for _, k := range l.joined() {
+		k.send(packet{is: packetEnd})
+	}
+}
+
+// leads tells whether others end when this process does.
+func (l *Line) leads() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current == l.node || l.cfg.Stays
+}
+
+// endTimeout is how long Close waits for processes that it has told to end. A relay
+// lets chats go on for 30 s.
+const endTimeout = 40 * time.Second
+
+// lastWords is how long Close waits until what was told is sent.
+const lastWords = time.Second
+
+// Close ends the line, when all parts have ended. Others that end with this process
+// are waited for; those that live on are told what is queued.
+func (l *Line) Close() {
+	if l == nil {
+		return
+	}
+	l.upgrading.Lock() // for good: an upgrade that was under way has ended
+	l.endOthers()      // also when nobody has ended ctx
+	if l.leads() {
+		late := time.After(endTimeout)
+		for _, k := range l.joined() {
+			select {
+			case <-k.gone:
+			case <-late:
+				l.log.Warn("a retired process has not ended in time", "pid", k.process.PID)
+			}
+		}
+	}
+	l.mu.Lock()
+	l.over = true
+	all := slices.Collect(maps.Values(l.kin))
+	l.mu.Unlock()
+	for _, k := range all {
+		k.finish(lastWords)
+	}
+	close(l.done)
+	l.running.Wait()
+	if l.elder != nil && !l.serving.Load() {
+		_ = l.elder.link.conn.Close() // this process has never served
+	}
+}
+
+// lost tells whether an error means that the other process has ended or cut us.
+func lost(err error) bool {
+	for _, end := range []error{io.EOF, os.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// String is how people call a process.
+func (p Process) String() string { return fmt.Sprintf("process %d, version %s", p.PID, p.Version) }
