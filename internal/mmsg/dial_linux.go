@@ -99,5 +99,5 @@ func (s *Socket) Current() bool {
 	return err == nil && source == s.source
 }
 
-// connected reports whether it is a Socket of Dial.
-func (s *Socket) connected() bool { return s.peer.IsValid() }
+// connected reports whether it is a Socket of Dial or Pipe.
+func (s *Socket) connected() bool { return s.pipe || s.peer.IsValid() }

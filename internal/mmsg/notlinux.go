@@ -46,6 +46,18 @@ func (*Socket) Current() bool { return false }
 // Wrap is for Linux.
 func Wrap(*net.UDPConn) (*Socket, error) { return nil, Supported() }
 
+// Pipe is for Linux.
+func Pipe(*net.UnixConn) (*Socket, error) { return nil, Supported() }
+
+// Widen is for Linux.
+func (*Socket) Widen(int) {}
+
+// Lost is for Linux.
+func (*Socket) Lost() uint64 { return 0 }
+
+// Send is for Linux.
+func (*Socket) Send([]byte) error { return Supported() }
+
 // Six is for Linux.
 func (*Socket) Six() bool { return false }
 

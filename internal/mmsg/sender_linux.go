@@ -88,7 +88,7 @@ func NewSender(datagrams int) *Sender {
 func (s *Sender) Free() int { return cap(s.segments) - len(s.segments) }
 
 // Add sends p to an address upon the next Flush, with control messages such as the
-// address to send from; nil: none. A Socket of Dial knows both by itself. There must
+// address to send from; nil: none. A Socket of Dial or Pipe knows both by itself. There must
 // be room: Free.
 func (s *Sender) Add(sock *Socket, to *Name, control, p []byte) {
 	if sock.connected() {
@@ -105,7 +105,7 @@ func (s *Sender) Add(sock *Socket, to *Name, control, p []byte) {
 		if m.to != *to {
 			continue
 		}
-		if !s.apart && m.joins(len(p)) {
+		if !s.apart && m.joins(len(p)) && !sock.pipe {
 			s.segments[m.last].next = n
 			m.last, m.count, m.total = n, m.count+1, m.total+int32(len(p))
 			m.ended = int32(len(p)) < m.size
@@ -130,12 +130,17 @@ func (m *message) joins(n int) bool {
 // kernel did not take them.
 func (s *Sender) Flush() (lost int) {
 	for i := range s.messages {
-		switch m := &s.messages[i]; {
+		n, m := 0, &s.messages[i]
+		switch {
 		case m.follows:
 		case m.next == 0 && m.count == 1 && m.control == nil:
-			lost += s.single(m)
+			n = s.single(m)
 		default:
-			lost += s.flush(m)
+			n = s.flush(m)
+		}
+		if n > 0 {
+			m.sock.lost.Add(uint64(n))
+			lost += n
 		}
 	}
 	clear(s.messages) // which hold sockets and memory of others
@@ -192,7 +197,7 @@ func (s *Sender) put(m *message, iovs int) int {
 	return iovs
 }
 
-// name is where m goes; a Socket of Dial knows it.
+// name is where m goes; a Socket of Dial or Pipe knows it.
 func (m *message) name() (*byte, uint32) {
 	if m.sock.connected() {
 		return nil, 0

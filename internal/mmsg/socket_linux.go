@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,10 +16,13 @@ import (
 func Supported() error { return nil }
 
 // A Socket is a UDP socket: one of its own, which nothing waits for but a Poller,
-// or that of a net.UDPConn. Any number of goroutines may use it.
+// or that of a net.UDPConn; or an end of a pair of unix sockets. Any number of
+// goroutines may use it.
 type Socket struct {
-	six bool
-	raw syscall.RawConn // of the net.UDPConn; nil: its own
+	six  bool
+	raw  syscall.RawConn // of the net.UDPConn or the net.UnixConn; nil: its own
+	pipe bool            // it is one of Pipe
+	lost atomic.Uint64   // datagrams that the kernel did not take
 
 	source netip.Addr     // of Dial: where the way to peer begins
 	peer   netip.AddrPort // of Dial: where all goes
@@ -102,6 +106,35 @@ func Wrap(conn *net.UDPConn) (*Socket, error) {
 		return nil, fmt.Errorf("ask a socket for its family: %w", err)
 	}
 	return s, nil
+}
+
+// Pipe is the socket of conn, which is one of a pair that keeps messages apart
+// (SOCK_SEQPACKET or SOCK_DGRAM) and goes on to belong to who has it. Datagrams go to
+// the other one, wherever they are said to go, and each by itself.
+func Pipe(conn *net.UnixConn) (*Socket, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("reach a socket: %w", err)
+	}
+	return &Socket{raw: raw, pipe: true}, nil
+}
+
+// Widen asks for buffers of so many bytes for what goes out, as far as we may.
+func (s *Socket) Widen(bytes int) {
+	_ = s.use(func(fd uintptr) { setBuffer(int(fd), unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, bytes) }) // with a smaller one it works as well
+}
+
+// Lost is how many datagrams a Sender could not send by it.
+func (s *Socket) Lost() uint64 { return s.lost.Load() }
+
+// Send sends one datagram by a Socket of Pipe. It does not wait: what the kernel has no
+// room for is an error.
+func (s *Socket) Send(p []byte) error {
+	var failed error
+	if err := s.use(func(fd uintptr) { failed = unix.Sendto(int(fd), p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil) }); err != nil {
+		return err
+	}
+	return os.NewSyscallError("sendto", failed)
 }
 
 // Six reports whether the socket is one of IPv6.
