@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
@@ -31,11 +32,14 @@ type Batch struct {
 	home      *Datagrams
 	sock      *mmsg.Socket
 	in        *mmsg.Receiver
-	next, end int // of what was received
+	next, end int       // of what was received
+	fed       *fedBatch // nil: datagrams come from the socket
 
 	pass func() bool               // what Fill was given
 	each func(first, end int) bool // what Await is given: it asks pass
 	kept bool                      // pass was true
+
+	before, after int // room around each message
 }
 
 // Batch makes a Batch with room around each message.
@@ -47,13 +51,13 @@ func (d *Datagrams) Batch(before, after int) (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Batch{home: d, sock: sock, in: mmsg.NewReceiver(batchDatagrams, MaxFrameBytes+1, before, after)}
+	b := &Batch{home: d, sock: sock, in: mmsg.NewReceiver(batchDatagrams, MaxFrameBytes+1, before, after), before: before, after: after}
 	b.each = func(first, end int) bool {
 		b.next, b.end = first, end
 		if b.kept = b.pass(); !b.kept {
 			b.in.Reset()
 		}
-		return b.kept
+		return b.kept || b.fed.over()
 	}
 	return b, nil
 }
@@ -68,13 +72,19 @@ func (b *Batch) Fill(pass func() bool) error {
 	var tired arrivals.Pause
 	b.pass, b.kept = pass, false
 	for {
+		if b.fed.over() && !b.unfeed(&tired) {
+			return net.ErrClosed
+		}
 		b.in.Reset()
-		err := b.in.Await(b.sock, batchDatagrams, b.each)
+		err := b.in.Await(b.source(), batchDatagrams, b.each)
 		switch {
 		case err == nil && b.kept:
 			return nil
+		case err == nil && b.fed.over():
 		case err == nil:
 			tired.Reset()
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			b.feed()
 		case errors.Is(err, net.ErrClosed) || !tired.Wait(b.home.done):
 			return net.ErrClosed
 		}
@@ -87,6 +97,9 @@ func (b *Batch) Next() (p Packet, ok bool) {
 	for b.next < b.end {
 		p.Buf, p.Begin, p.End = b.in.Datagram(b.next)
 		b.next++
+		if b.fed != nil && !b.open(&p) {
+			continue
+		}
 		if isMessage(p.Bytes()) {
 			return p, true
 		}
@@ -99,12 +112,21 @@ func (b *Batch) Next() (p Packet, ok bool) {
 
 // Client is who has sent the message of Next, without a zone.
 func (b *Batch) Client() netip.AddrPort {
+	if b.fed != nil {
+		return b.home.key(b.fed.ends).client
+	}
 	client, _ := b.in.From(b.next - 1).AddrPort()
 	return client
 }
 
 // From is Client as ReadFrom returns it.
-func (b *Batch) From() net.Addr {
+func (b *Batch) From() net.Addr { return b.home.addr(b.both()) }
+
+// both are the ends of the message of Next.
+func (b *Batch) both() ends {
+	if b.fed != nil {
+		return b.fed.ends
+	}
 	client, scope := b.in.From(b.next - 1).AddrPort()
 	if scope != 0 {
 		client = netip.AddrPortFrom(client.Addr().WithZone(strconv.FormatUint(uint64(scope), 10)), client.Port())
@@ -113,7 +135,7 @@ func (b *Batch) From() net.Addr {
 	if b.home.routes != nil {
 		local = b.home.routes.local(b.in.Control(b.next - 1))
 	}
-	return b.home.addr(ends{client, local})
+	return ends{client, local}
 }
 
 // A Reply is how to send to a client, from the address that it has asked.

@@ -32,7 +32,7 @@ func NewDatagrams(conn *net.UDPConn, refused func()) *Datagrams {
 	d := &Datagrams{socket: newSocket(conn), refused: refused, done: make(chan struct{})}
 	d.closed = sync.OnceValue(func() error {
 		close(d.done)
-		return conn.Close()
+		return d.shut()
 	})
 	return d
 }

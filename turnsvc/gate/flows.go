@@ -3,8 +3,10 @@ package gate
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
@@ -39,12 +41,39 @@ func ListenFlows(ctx context.Context, opener Opener, address string, refused fun
 	if refused == nil {
 		refused = func() {}
 	}
+	return newFlows(conn, refused), nil
+}
+
+// AdoptFlows are Flows of a socket that another process has opened.
+func AdoptFlows(conn *net.UDPConn, refused func()) *Flows {
+	if refused == nil {
+		refused = func() {}
+	}
+	return newFlows(conn, refused)
+}
+
+func newFlows(conn *net.UDPConn, refused func()) *Flows {
 	f := &Flows{sock: newSocket(conn), refused: refused, done: make(chan struct{}), open: map[ends]*flow{}}
+	f.sock.flows, f.sock.clients = true, clients{keeps: f.has, all: f.all}
 	f.closed = sync.OnceValue(func() error {
 		close(f.done)
-		return conn.Close()
+		return f.sock.shut()
 	})
-	return f, nil
+	return f
+}
+
+// has reports whether a connection is open.
+func (f *Flows) has(e ends) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open[e] != nil
+}
+
+// all are the connections that are open.
+func (f *Flows) all() []ends {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.open))
 }
 
 // Accept waits for the next connection, and meanwhile hands the others what
@@ -73,6 +102,9 @@ func (f *Flows) take(datagram []byte, e ends) (begun *flow) {
 		f.refused()
 		return nil
 	}
+	if f.sock.elders.Load().handOn(e, e, datagram) {
+		return nil
+	}
 	f.mu.Lock()
 	known := f.open[e]
 	if known == nil && isClientHello(datagram) {
@@ -93,11 +125,15 @@ func (f *Flows) take(datagram []byte, e ends) (begun *flow) {
 
 func (f *Flows) forget(gone *flow) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.open[gone.ends] == gone {
 		delete(f.open, gone.ends)
 	}
+	f.mu.Unlock()
+	f.sock.freed(gone.ends)
 }
+
+// Socket is for handing the socket over to another process.
+func (f *Flows) Socket() Shared { return f.sock }
 
 // Close closes the socket, and so ends all connections. It may be called again
 // and again.

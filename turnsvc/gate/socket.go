@@ -1,8 +1,11 @@
 package gate
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"sync/atomic"
 )
 
 // socketBufferBytes is asked for the buffers of sockets that many clients share:
@@ -17,6 +20,13 @@ type socket struct {
 	*net.UDPConn
 	routes  *routes // nil: the socket has one address, or the system no routes
 	control [64]byte
+	flows   bool    // it is that of Flows
+	clients clients // that this process serves
+
+	heir   atomic.Pointer[feed]   // where to read while another process reads the socket; nil: the socket
+	fed    *feed                  // where the reader does; nobody else touches it
+	elders atomic.Pointer[elders] // who keep clients of theirs; nil: nobody does
+	tally  tally
 }
 
 // newSocket wraps conn.
@@ -29,9 +39,27 @@ func newSocket(conn *net.UDPConn) *socket {
 	return s
 }
 
-// read receives a datagram, and tells the address of ours it was sent to if that
-// makes a difference. One goroutine reads.
+// read receives a datagram, from the socket or as another process hands it on. One
+// goroutine reads.
 func (s *socket) read(p []byte) (n int, from netip.AddrPort, local netip.Addr, err error) {
+	for {
+		if s.fed == nil {
+			if n, from, local, err = s.receive(p); !errors.Is(err, os.ErrDeadlineExceeded) {
+				return n, from, local, err
+			}
+			s.turn()
+			continue
+		}
+		n, e, ok, err := s.readFed(p)
+		if ok || err != nil {
+			return n, e.client, e.local, err
+		}
+	}
+}
+
+// receive receives a datagram from the socket, and tells the address of ours it was
+// sent to if that makes a difference.
+func (s *socket) receive(p []byte) (n int, from netip.AddrPort, local netip.Addr, err error) {
 	if s.routes == nil {
 		n, from, err = s.ReadFromUDPAddrPort(p)
 		return n, unmapped(from), netip.Addr{}, err
@@ -41,6 +69,16 @@ func (s *socket) read(p []byte) (n int, from netip.AddrPort, local netip.Addr, e
 		return n, from, netip.Addr{}, err
 	}
 	return n, unmapped(from), s.routes.local(s.control[:c]), nil
+}
+
+// shut closes the socket, upon which who reads it ends.
+func (s *socket) shut() error {
+	err := s.UDPConn.Close()
+	if f := s.heir.Load(); f != nil {
+		closeEnds(f.near, f.far)
+	}
+	s.elders.Load().close()
+	return err
 }
 
 // write sends a datagram from an address of ours; if that is invalid the kernel

@@ -51,6 +51,22 @@ func ListenUDP(ctx context.Context, opener Opener, address string, n int, refuse
 	return list, nil
 }
 
+// AdoptUDP are Sockets that another process has opened, all of one address: the kernel
+// shares the clients between those that there are, so there must be neither less of
+// them nor more. None is an error.
+func AdoptUDP(conns []*net.UDPConn, refused func()) (Sockets, error) {
+	if len(conns) == 0 {
+		return nil, errNoSocket
+	}
+	var list Sockets
+	for _, conn := range conns {
+		list = append(list, NewDatagrams(conn, refused))
+	}
+	return list, nil
+}
+
+var errNoSocket = errors.New("no socket")
+
 func listenPacket(ctx context.Context, opener Opener, address string) (*net.UDPConn, error) {
 	conn, err := opener.ListenPacket(ctx, "udp", address)
 	if err != nil {
