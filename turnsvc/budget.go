@@ -38,6 +38,10 @@ type budget struct {
 	ledger ledger     // the other months, and month as it was when it was last saved
 	told   int        // how much of the budget was spent when it was last logged: 0, 80 or 100 %
 	broken bool       // the last time it could not be saved
+
+	yielded  bool                // another process writes the ledger
+	base     spending            // what was spent when that began
+	reported map[string]spending // by older processes, of which count.spent has all
 }
 
 // openBudget reads the ledger of the budget, if there is one.
@@ -214,7 +218,7 @@ func (b *budget) tell() {
 // is counted, and logged when it begins.
 func (b *budget) save() {
 	spent := b.count.spent.Load()
-	if old, known := b.ledger[b.month]; b.path == "" || known && old == spent && !b.broken {
+	if old, known := b.ledger[b.month]; b.path == "" || b.yielded || known && old == spent && !b.broken {
 		return
 	}
 	b.ledger[b.month] = spent

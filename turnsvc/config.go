@@ -36,6 +36,10 @@ type Config struct {
 	// Sockets opens those addresses; nil: a net.ListenConfig. Relayed transport
 	// addresses are none of its business.
 	Sockets gate.Opener
+	// Estate is what an older process on this machine bequeathes, which this server is
+	// to take over from: Server.Estate. Its sockets are used in the place of new ones,
+	// and closed if Listen fails. The zero value is none.
+	Estate Bequest
 	// Streams are further places that connections come from.
 	Streams []Stream
 	// TLS is required with TLSAddr. TLS 1.2 is the least whatever it says; DTLS

@@ -2,8 +2,10 @@ package turnsvc
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,10 +25,11 @@ import (
 type door struct {
 	net.PacketConn // of package gate
 	srv            *Server
-	lane           lane         // reads
-	in             *gate.Batch  // of a UDP socket, with PlaneBatch
-	sock           *mmsg.Socket // to whose clients data goes out, with PlaneBatch by UDP
-	stream         *gate.Stream // or by this
+	lane           lane            // reads
+	in             *gate.Batch     // of a UDP socket, with PlaneBatch
+	sock           *mmsg.Socket    // to whose clients data goes out, with PlaneBatch by UDP
+	stream         *gate.Stream    // or by this
+	udp            *gate.Datagrams // of which it is the door; nil: of a connection
 
 	ended   bool   // ReadFrom has returned an error: pion has left
 	order   *order // what pion does now; nil: nothing that is answered
@@ -58,6 +61,10 @@ func (s *Server) open(conn net.PacketConn) error {
 	d := &door{PacketConn: conn, srv: s, held: map[netip.AddrPort]*grant{}, parted: map[string]*grant{}}
 	if holder, ok := conn.(interface{ Hold(func() bool) }); ok {
 		holder.Hold(d.holds)
+	}
+	if socket, ok := conn.(*gate.Datagrams); ok {
+		d.udp = socket
+		socket.Keep(func(client netip.AddrPort) bool { return d.at(client) != nil }, d.clients)
 	}
 	d.lane = s.laneFor(d, conn)
 	s.doors.Add(1)
@@ -116,7 +123,14 @@ func (d *door) leave() {
 // order; everything else is dropped.
 func (d *door) admit(message []byte, from net.Addr) (pass bool) {
 	if !stun.IsMessage(message) || isSend(message) {
-		return d.at(gate.AddrPort(from)) != nil && (!isSend(message) || sendable(message)) // else it is ChannelData, says the gate
+		if d.at(gate.AddrPort(from)) == nil {
+			d.handOn(message, from)
+			return false
+		}
+		return !isSend(message) || sendable(message) // else it is ChannelData, says the gate
+	}
+	if d.handOn(message, from) {
+		return false
 	}
 	r, ok := readRequest(message, from)
 	switch {
@@ -137,6 +151,11 @@ func (d *door) admit(message []byte, from net.Addr) (pass bool) {
 		d.srv.refuseFrame() // unknown methods are met with silence: RFC 8489 §6.3
 	}
 	return false
+}
+
+// handOn hands a message on if an older process keeps its client.
+func (d *door) handOn(message []byte, from net.Addr) bool {
+	return d.udp != nil && d.udp.HandOn(message, from)
 }
 
 // take answers a request, or makes it the next order.
@@ -287,11 +306,30 @@ func (d *door) key(string, string, net.Addr) ([]byte, bool) {
 func (d *door) deleted(from, _ net.Addr, _, id, _ string) {
 	client := gate.AddrPort(from)
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	delete(d.parted, id)
-	if g := d.held[client]; g != nil && g.id == id {
+	g := d.held[client]
+	gone := g != nil && g.id == id
+	if gone {
 		delete(d.held, client)
 	}
+	d.mu.Unlock()
+	if gone {
+		d.freed(client)
+	}
+}
+
+// freed is when a client holds nothing more here: another process may serve it.
+func (d *door) freed(client netip.AddrPort) {
+	if d.udp != nil {
+		d.udp.Freed(client)
+	}
+}
+
+// clients are those that hold an allocation.
+func (d *door) clients() []netip.AddrPort {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.held))
 }
 
 // unbound is told when pion has forgotten a channel, whatever the reason.

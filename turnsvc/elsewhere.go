@@ -51,6 +51,7 @@ type Relayed struct {
 type neighbours struct {
 	at    map[string][]netip.Addr
 	addrs map[netip.Addr]bool
+	kin   bool // they are processes of this server, at the addresses of this machine
 }
 
 // has reports whether a neighbour relays at ip.
@@ -66,23 +67,50 @@ func (n *neighbours) is(server string, ip netip.Addr) bool {
 // at those addresses what Elsewhere has told, as long as that server is one of them,
 // and nothing else. With other policies than PeersRoom it does nothing: to them the
 // addresses are like any others.
-func (s *Server) SetNeighbours(at map[string][]netip.Addr) {
+func (s *Server) SetNeighbours(at map[string][]netip.Addr) { s.setNeighbours(at, false) }
+
+// SetKin is SetNeighbours for other processes of this server, by name, which relay at
+// the addresses of this machine as it does.
+func (s *Server) SetKin(at map[string][]netip.Addr) { s.setNeighbours(at, true) }
+
+func (s *Server) setNeighbours(at map[string][]netip.Addr, kin bool) {
 	if s.cfg.Peers != PeersRoom {
 		return
 	}
 	if old := s.homes.neighbours.Load(); old != nil && maps.EqualFunc(old.at, at, slices.Equal) || old == nil && len(at) == 0 {
 		return
 	}
-	next := &neighbours{at: map[string][]netip.Addr{}, addrs: map[netip.Addr]bool{}}
+	next := &neighbours{at: map[string][]netip.Addr{}, addrs: map[netip.Addr]bool{}, kin: kin}
 	for server, ips := range at {
 		next.at[server] = slices.Clone(ips)
 		for _, ip := range ips {
 			next.addrs[ip] = true
 		}
 	}
+	if len(at) == 0 {
+		next = nil
+	}
 	s.homes.neighbours.Store(next)
 	s.homes.epoch.Add(1)
 	s.kernel.refresh()
+}
+
+// isKin reports whether another process of this server relays at ip.
+func (n *neighbours) isKin(ip netip.Addr) bool { return n != nil && n.kin && n.addrs[ip] }
+
+// RelayedRooms are the rooms of which somebody holds something here.
+func (s *Server) RelayedRooms() (rooms []string) {
+	s.rooms.mu.RLock()
+	defer s.rooms.mu.RUnlock()
+	for room, members := range s.rooms.members {
+		for g := range members {
+			if g.room != "" {
+				rooms = append(rooms, room)
+			}
+			break
+		}
+	}
+	return rooms
 }
 
 // RelayedAt are the addresses of the relayed transport addresses of this server.

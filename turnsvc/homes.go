@@ -143,7 +143,31 @@ func (h *homes) inward(peer netip.AddrPort) netip.AddrPort {
 	if r := h.at(peer); r != nil {
 		return netip.AddrPortFrom(r.home.inner(), peer.Port())
 	}
+	if h.neighbours.Load().isKin(peer.Addr()) {
+		return h.inwardKin(peer)
+	}
 	return peer
+}
+
+// inwardKin is inward for a relay of another process of this server.
+func (h *homes) inwardKin(peer netip.AddrPort) netip.AddrPort {
+	for _, home := range h.view.Load().all {
+		if home.public == peer.Addr() {
+			return netip.AddrPortFrom(home.inner(), peer.Port())
+		}
+	}
+	return peer
+}
+
+// outwardKin is outward for one: whether there is one at that port the wall asks.
+func (h *homes) outwardKin(v *view, from netip.AddrPort) netip.AddrPort {
+	n := h.neighbours.Load()
+	for _, home := range v.all {
+		if home.inner() == from.Addr() && home.ports.Contains(from.Port()) && n.isKin(home.public) {
+			return netip.AddrPortFrom(home.public, from.Port())
+		}
+	}
+	return from
 }
 
 // outward undoes inward for the sender of a datagram. The kernel sends from the
@@ -160,7 +184,7 @@ func (h *homes) outward(from netip.AddrPort) netip.AddrPort {
 			return netip.AddrPortFrom(home.public, from.Port())
 		}
 	}
-	return from
+	return h.outwardKin(v, from)
 }
 
 func (v *view) isInner(ip netip.Addr) bool {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/mmsg"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
@@ -96,13 +97,23 @@ func (l *batchLane) carry(m gate.Packet) bool {
 		l.client, l.relay = client, l.door.relayFor(client)
 	}
 	switch {
-	case l.relay == nil || l.relay.gone.Load():
+	case l.relay == nil:
+		l.handOn(m)
+		return true
+	case l.relay.gone.Load():
 		return true
 	case !l.relay.batched():
 		return false
 	}
 	l.porter.take(l.relay, m)
 	return true
+}
+
+// handOn is for data of a client whom an older process keeps.
+func (l *batchLane) handOn(m gate.Packet) {
+	if to, frame, ok := l.in.HandOn(m); ok {
+		l.porter.out.Add(to, new(mmsg.Name), nil, frame.Bytes())
+	}
 }
 
 const (

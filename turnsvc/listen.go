@@ -18,9 +18,11 @@ const maxDTLS = 1000
 // sockets are where clients come in. What is off is nil.
 type sockets struct {
 	udp      []gate.Sockets
+	bound    []string // the addresses of udp, as they were configured
 	tcp      *gate.Listener
 	tls      *gate.Listener
 	dtls     *gate.Listener
+	flows    *gate.Flows      // of dtls
 	streams  []*gate.Listener // those of Config.Streams
 	crowd    *arrivals.Crowd  // of the connections over TCP and TLS
 	crowdUDP *arrivals.Crowd  // of those over DTLS
@@ -34,6 +36,11 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	if err := s.listenUDP(ctx); err != nil {
 		return err
 	}
+	defer func() {
+		if err == nil {
+			err = s.estate.allTaken()
+		}
+	}()
 	if cfg.TCPAddr != "" {
 		if s.tcp, err = s.listenTCP(ctx, cfg.TCPAddr, nil); err != nil {
 			return err
@@ -60,10 +67,10 @@ func (s *Server) listenUDP(ctx context.Context) error {
 		if address == "" {
 			continue
 		}
-		udp, err := gate.ListenUDP(ctx, s.cfg.Sockets, address, s.cfg.cores, s.refuseFrame)
+		udp, err := s.openUDP(ctx, address)
 		switch {
 		case err == nil:
-			s.udp = append(s.udp, udp)
+			s.udp, s.bound = append(s.udp, udp), append(s.bound, address)
 		case i > 0 && (errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES)):
 			s.log.Info("turn does without a udp address", "address", address, "why", err.Error())
 		default:
@@ -71,6 +78,14 @@ func (s *Server) listenUDP(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// openUDP opens the sockets of an address, if an older process has none there.
+func (s *Server) openUDP(ctx context.Context, address string) (gate.Sockets, error) {
+	if inherited := s.estate.take(address); inherited != nil {
+		return gate.AdoptUDP(inherited, s.refuseFrame)
+	}
+	return gate.ListenUDP(ctx, s.cfg.Sockets, address, s.cfg.cores, s.refuseFrame)
 }
 
 func (s *Server) listenTCP(ctx context.Context, address string, opening gate.Opening) (*gate.Listener, error) {
@@ -84,13 +99,21 @@ func (s *Server) listenTCP(ctx context.Context, address string, opening gate.Ope
 }
 
 func (s *Server) listenDTLS(ctx context.Context, crowd *arrivals.Crowd) (*gate.Listener, error) {
-	flows, err := gate.ListenFlows(ctx, s.cfg.Sockets, s.cfg.TLSAddr, s.refuseFrame)
+	flows, err := s.openFlows(ctx)
 	if err != nil {
 		return nil, err
 	}
+	s.flows = flows
 	return gate.NewListener(flows, gate.ListenerConfig{
 		Crowd: crowd, Opening: gate.DTLS(s.cfg.TLS, s.cfg.Domain, pionLog{s.log}), Refused: s.refuseFrame,
 	}), nil
+}
+
+func (s *Server) openFlows(ctx context.Context) (*gate.Flows, error) {
+	if inherited := s.estate.take(flowsOf(s.cfg.TLSAddr)); inherited != nil {
+		return gate.AdoptFlows(inherited[0], s.refuseFrame), nil
+	}
+	return gate.ListenFlows(ctx, s.cfg.Sockets, s.cfg.TLSAddr, s.refuseFrame)
 }
 
 // listeners are those that are on and accept.

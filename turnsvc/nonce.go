@@ -16,6 +16,10 @@ import (
 // and go on (RFC 8489 §9.2.4). RFC 8656 §5 recommends an hour at most.
 const nonceLifetime = time.Hour
 
+// nonceSkew is how much later a nonce may have been made than now: by the clock of
+// another process of this server, of which it was learned how old it is a little late.
+const nonceSkew = 30 * time.Second
+
 const (
 	nonceTimeBytes = 4
 	nonceMACBytes  = 8 // whoever guesses has 2^64 to try, of which few are answered
@@ -34,8 +38,14 @@ type nonces struct {
 }
 
 func newNonces() *nonces {
-	n := &nonces{start: time.Now()}
-	_, _ = rand.Read(n.key[:]) // never fails: it ends the process instead
+	var key [sha256.Size]byte
+	_, _ = rand.Read(key[:]) // never fails: it ends the process instead
+	return noncesOf(key, 0)
+}
+
+// noncesOf are those of a key that was made so long ago.
+func noncesOf(key [sha256.Size]byte, age time.Duration) *nonces {
+	n := &nonces{key: key, start: time.Now().Add(-age)}
 	n.macs.New = func() any { return hmac.New(sha256.New, n.key[:]) }
 	return n
 }
@@ -55,9 +65,9 @@ func (n *nonces) valid(nonce string, client netip.AddrPort) bool {
 		return false
 	}
 	made, mac := raw[:nonceTimeBytes], raw[nonceTimeBytes:]
-	age := int64(n.now()) - int64(binary.BigEndian.Uint32(made))
+	age := int64(int32(n.now() - binary.BigEndian.Uint32(made))) // below 0 if another process has made it
 	want := n.mac(made, client)
-	return hmac.Equal(mac, want[:]) && age >= 0 && age <= int64(nonceLifetime/time.Second)
+	return hmac.Equal(mac, want[:]) && age >= -int64(nonceSkew/time.Second) && age <= int64(nonceLifetime/time.Second)
 }
 
 func (n *nonces) mac(made []byte, client netip.AddrPort) [nonceMACBytes]byte {

@@ -25,10 +25,14 @@ const partingKey = "parting"
 // part lets pion forget an allocation that was closed.
 func (d *door) part(g *grant) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.parted[g.id] = g
-	if d.held[g.client] == g {
+	held := d.held[g.client] == g
+	if held {
 		delete(d.held, g.client)
+	}
+	d.mu.Unlock()
+	if held {
+		d.freed(g.client)
 	}
 }
 

@@ -16,6 +16,7 @@ type quota struct {
 	users    map[string]int
 	sources  map[netip.Prefix]int
 	draining bool
+	others   *others       // what is counted in other processes; nil: nothing
 	leaving  int           // clients who give an allocation back, until they are answered
 	empty    chan struct{} // closed when draining and nothing is left, leaving neither
 }
@@ -55,7 +56,11 @@ func (q *quota) take(user string, from netip.Prefix) bool { return q.takeBeside(
 func (q *quota) takeBeside(user string, from netip.Prefix, ofUser, ofSource int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.draining || q.all >= q.total || q.users[user]+ofUser >= q.perUser || q.sources[from]+ofSource >= q.perAddr {
+	if q.others != nil {
+		u, s := q.others.of(user, from)
+		ofUser, ofSource = ofUser+u, ofSource+s
+	}
+	if q.draining || q.all+q.others.total() >= q.total || q.users[user]+ofUser >= q.perUser || q.sources[from]+ofSource >= q.perAddr {
 		return false
 	}
 	q.all++

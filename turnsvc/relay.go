@@ -203,8 +203,8 @@ func (r *relay) letsElsewhere(peer netip.AddrPort) bool {
 		if r.owner != nil && h.rooms.relaysElsewhere(r.owner, n, peer, h.cfg.now()) {
 			return wall.grants(peer.Addr())
 		}
-		if !h.filter.Load().lifts(peer.Addr()) {
-			return false
+		if n.kin && r.home.ports.Contains(peer.Port()) || !h.filter.Load().lifts(peer.Addr()) {
+			return false // another room's, perhaps
 		}
 	}
 	return wall.lets(peer)

@@ -31,6 +31,7 @@ type Server struct {
 	batch     *batch    // nil: everything is carried by pion
 	kernel    *carriage // nil: everything is carried in user space
 	count     counters
+	estate    estate // of Config.Estate, until Listen returns
 	sockets
 
 	doors sync.WaitGroup // those that pion reads from
@@ -55,6 +56,11 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		rooms:     newRooms(),
 		offer:     newOffer(),
 	}
+	s.estate, err = readEstate(cfg.Estate)
+	if err != nil {
+		return nil, fmt.Errorf("inherit the sockets of turn: %w", err)
+	}
+	defer s.estate.close()
 	s.secrets.set(cfg.Secrets, cfg.now())
 	if s.budget, err = openBudget(cfg, &s.count); err != nil {
 		return nil, err

@@ -28,6 +28,14 @@ type service struct {
 // and stops it when the test ends.
 func serve(t testing.TB, change func(*Config)) *service {
 	t.Helper()
+	s := listen(t, change)
+	s.begin(t)
+	return s
+}
+
+// listen is serve before Serve.
+func listen(t testing.TB, change func(*Config)) *service {
+	t.Helper()
 	clock := new(testClock)
 	clock.unix.Store(1_800_000_000)
 	cfg := Config{
@@ -49,11 +57,16 @@ func serve(t testing.TB, change func(*Config)) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return &service{Server: srv, clock: clock, done: make(chan error, 1), offered: offered}
+}
+
+// begin serves until the test ends.
+func (s *service) begin(t testing.TB) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	s := &service{Server: srv, clock: clock, done: make(chan error, 1), stop: stop, offered: offered}
-	go func() { s.done <- srv.Serve(ctx) }() // stopped waits
+	s.stop = stop
+	go func() { s.done <- s.Serve(ctx) }() // stopped waits
 	t.Cleanup(func() { s.stopped(t) })
-	return s
 }
 
 // stopped ends Serve and waits for it; it may be called again.
