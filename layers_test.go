@@ -48,6 +48,7 @@ func TestLayers(t *testing.T) {
 		"match/redispool":        {"match", "wire", "internal/redisdb", "internal/arrivals"},
 		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
 		"signal/redisrooms":      {"internal/redisdb"}, // it knows rooms by what they can do
+		"signal/kinrooms":        {},                   // the same; and the line by what it can do
 		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable", "internal/kept"},
 		"turnsvc/gate":           {"internal/arrivals", "internal/mmsg"},
 		"turnsvc/dataplane":      {},

@@ -3,10 +3,11 @@ package signal
 import "testing"
 
 // TestAcrossNodes holds the promises of one node again, with the first, the
-// second or both members of each room on another node than the one that keeps it.
+// second or both members of each room on another node than the one that keeps it; and
+// of two processes with both sockets in the old one, and the room in the new one.
 func TestAcrossNodes(t *testing.T) {
 	t.Parallel()
-	for _, who := range []string{"first", "second", "both"} {
+	for _, who := range []string{"first", "second", "both", "processes"} {
 		t.Run(who, func(t *testing.T) {
 			t.Parallel()
 			for name, test := range promises() {

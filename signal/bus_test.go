@@ -62,6 +62,8 @@ func (s *station) leave() {
 
 func (s *station) Node() string { return s.name }
 
+func (s *station) Alone() bool { return false }
+
 func (s *station) Claim(_ context.Context, room string) (string, error) {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
@@ -155,7 +157,7 @@ func spread(t *testing.T) (elsewhere func(n int) bool) {
 		return func(n int) bool { return n%2 == 0 }
 	case strings.HasPrefix(t.Name(), "TestAcrossNodes/second/"):
 		return func(n int) bool { return n%2 == 1 }
-	case strings.HasPrefix(t.Name(), "TestAcrossNodes/both/"):
+	case strings.HasPrefix(t.Name(), "TestAcrossNodes/both/"), inOldProcess(t):
 		return func(int) bool { return true }
 	default:
 		return nil
@@ -169,6 +171,9 @@ func newWorld(t *testing.T, l net.Listener, dial func(context.Context) (net.Conn
 	elsewhere := spread(t)
 	if elsewhere == nil {
 		return newWorldOn(t, l, dial, options...)
+	}
+	if inOldProcess(t) {
+		return newFamilyOn(t, l, dial, options...)
 	}
 	options = append([]func(*Config){sealing("fleet")}, options...)
 	b := newBus()

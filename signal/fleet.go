@@ -10,6 +10,9 @@ import "context"
 type Fleet interface {
 	// Node is the name of this node in this life, "id.epoch"; it never changes.
 	Node() string
+	// Alone tells that nobody else can keep a room: then nothing is asked. It costs
+	// nothing to ask, and may change at any time.
+	Alone() bool
 	// Claim makes this node keep a room, unless another does, and says which one
 	// does. An error means that nobody knows.
 	Claim(ctx context.Context, room string) (node string, err error)

@@ -142,14 +142,29 @@ func (l *link) state(s linkState) {
 func (l *link) cut(why cutReason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed && !l.ending && (l.taken || l.who == isHome || why != cutLost) {
-		l.ending = true
-		l.deliver(delivery{do: func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.sever(why, false)
-		}})
+	if l.taken || l.who == isHome || why != cutLost {
+		l.endAfter(why)
 	}
+}
+
+// bereave ends the link because the other end's process has died.
+func (l *link) bereave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.endAfter(cutLost)
+}
+
+// endAfter ends the link after what has come. l.mu is held.
+func (l *link) endAfter(why cutReason) {
+	if l.closed || l.ending {
+		return
+	}
+	l.ending = true
+	l.deliver(delivery{do: func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sever(why, false)
+	}})
 }
 
 // surrender takes back what was said and may not have arrived: somebody else will

@@ -20,7 +20,8 @@ type member struct {
 	hidden     bool               // what it says goes on without its addresses
 	reports    bool               // it may say what became of ICE
 	returned   bool               // to its seat; nothing has come from it since
-	outcomes   int                // how often it has said what became of ICE
+	outcomes   uint32             // how often it has said what became of ICE
+	term       uint32             // registry.term, before it was asked who keeps the room
 	asked      visit              // of which the authn webhook was asked
 	hangUp     context.CancelFunc // ends the question; nil: none was asked
 	ahead      *mailbox           // what it says before the question is answered; nil: that is dropped

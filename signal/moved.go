@@ -18,12 +18,6 @@ func (r *Rooms) Keeps() []string {
 	return ids
 }
 
-func (r *registry) keeps(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.rooms[id] != nil
-}
-
 // Moved is told that another node keeps a room now, which this one has kept: it
 // was silent for too long, or cut off. Its members are sent away and find each
 // other there; the chat goes on.

@@ -28,7 +28,7 @@ type proxied struct {
 // is kept here: what two clients of one node can do needs no fleet.
 func (m *member) elsewhere(reg *registration, text []byte) (done bool) {
 	t := m.rooms.trunks
-	if t == nil || !m.rooms.worthAsking(reg) {
+	if m.term = m.rooms.term.Load(); t == nil || t.fleet.Alone() || !m.rooms.worthAsking(reg) {
 		return false
 	}
 	home, err := t.home(reg.RoomID)
@@ -72,15 +72,17 @@ func (t *trunks) home(room string) (node string, err error) {
 	return t.fleet.Claim(ctx, room)
 }
 
-// takeOver makes this node the home of a room whose home does not answer. Should
-// that only have slept, it is told what it has missed.
+// takeOver finds a new home, this node as a rule, for a room whose home does not
+// answer. Should that only have slept, it is told what it has missed.
 func (t *trunks) takeOver(room, from string) (node string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), claimWithin)
 	defer cancel()
 	node, err = t.fleet.TakeOver(ctx, room, from)
+	if err == nil && node != from {
+		t.send(from, &frame{kind: frameMoved, payload: []byte(room)})
+	}
 	if err == nil && node == t.self {
 		t.taken.Add(1)
-		t.send(from, &frame{kind: frameMoved, payload: []byte(room)})
 	}
 	return node, err
 }

@@ -86,25 +86,28 @@ func (m *member) register(text []byte) {
 		m.fault(wire.ReasonBadJSON)
 		return
 	}
-	if m.elsewhere(&reg, text) {
-		return
+	for !m.elsewhere(&reg, text) && !m.enter(&reg) {
+		continue // Retire has come in between: who keeps the room is asked again
 	}
+}
+
+// enter seeks a seat in a room of this node; it is not done if the room is not ours
+// to make any more.
+func (m *member) enter(reg *registration) (done bool) {
 	if reg.ResumeToken != "" {
-		m.resume(&reg)
-		return
+		return m.resume(reg)
 	}
 	door, ok := m.rooms.admit(reg.RoomID)
 	if !ok {
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
-		return
+		return true
 	}
 	c := reg.claim()
 	m.stay(&c)
 	if m.rooms.hooks.authnURL == "" {
-		m.join(door, c, nil)
-		return
+		return m.join(door, c, nil)
 	}
-	m.ask(door, c, &reg)
+	return m.ask(door, c, reg)
 }
 
 // stay keeps the connection of a client that has registered. One without a
@@ -138,8 +141,9 @@ func (r *Rooms) admit(roomID string) (door admission, ok bool) {
 	}
 }
 
-// join takes a seat for a client that may have one.
-func (m *member) join(door admission, c claim, g *grant) {
+// join takes a seat for a client that may have one; it is not done if the room is
+// not ours to make any more.
+func (m *member) join(door admission, c claim, g *grant) (done bool) {
 	switch s, verdict := m.rooms.enter(door, m, c, g); verdict {
 	case seated:
 		m.rooms.accepted.Add(1)
@@ -150,7 +154,10 @@ func (m *member) join(door admission, c claim, g *grant) {
 	case roomOver:
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
 	case tooLate: // nobody is there to be told
+	case notOurs:
+		return false
 	}
+	return true
 }
 
 // greet sends accept, then what was kept for the seat, and then introduces

@@ -17,8 +17,9 @@ const (
 // resume asks a seat back. Neither the age of the room's id nor the webhook is
 // asked again: the token says that the client was let in before, and the
 // webhook still knows it by the same connectionId. Who has no right to a seat
-// learns no more than anybody who registers.
-func (m *member) resume(reg *registration) {
+// learns no more than anybody who registers. It is not done if the room is not
+// ours to make any more.
+func (m *member) resume(reg *registration) (done bool) {
 	s, n, verdict := m.rooms.comeBack(reg, m.rooms.past(reg), m)
 	if old, elsewhere := n.replaced.(*remote); elsewhere {
 		s.inherit(old)
@@ -42,13 +43,16 @@ func (m *member) resume(reg *registration) {
 	case roomFull:
 		if _, ok := m.rooms.admit(reg.RoomID); ok {
 			m.reject(wire.RejectFull, wire.RejectFull)
-			return
+			return true
 		}
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
 	case roomOver:
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
 	case tooLate: // it was told bye, or the server goes
+	case notOurs:
+		return false
 	}
+	return true
 }
 
 // comeBack puts a connection on the seat that it asks back. An old connection
@@ -60,6 +64,9 @@ func (r *registry) comeBack(reg *registration, p *past, m *member) (s *seat, n n
 	defer r.mu.Unlock()
 	rm := r.rooms[reg.RoomID]
 	if rm == nil && p != nil && !r.closed {
+		if !r.makes(reg.RoomID, m) {
+			return nil, n, notOurs
+		}
 		rm = r.rebuild(reg, p, now)
 	}
 	switch {

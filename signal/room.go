@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
@@ -50,6 +51,9 @@ type registry struct {
 
 	moved map[string]time.Time // rooms that other nodes keep now; nil: none
 
+	term   atomic.Uint32  // how often Retire was called; changed with mu held
+	asking map[string]int // rooms of which the webhook is asked, and how often; nil: none
+
 	kept mailBudget // of all mailboxes
 }
 
@@ -81,6 +85,7 @@ const (
 	roomFull           // both seats were taken
 	roomOver           // somebody has left before
 	tooLate            // the client, or the server, is gone
+	notOurs            // the room is to be made by whom the Fleet names now
 )
 
 // enter gives a connection a seat. The caller greets it, and introduces it to
@@ -93,7 +98,10 @@ func (r *registry) enter(door admission, m *member, c claim, g *grant) (*seat, v
 		return nil, tooLate
 	}
 	rm := r.rooms[c.RoomID]
-	if rm == nil || rm.named && rm.over {
+	if rm == nil || rm.anew() {
+		if !r.makes(c.RoomID, m) {
+			return nil, notOurs
+		}
 		rm = r.build(door, c.RoomID, now)
 	}
 	switch {

@@ -95,15 +95,20 @@ type grant struct {
 var errAnswer = errors.New("the webhook's answer neither allows nor gives a reason")
 
 // ask lets the authn webhook decide about a client, while its reader goes on:
-// a client that leaves meanwhile takes no seat.
-func (m *member) ask(door admission, c claim, reg *registration) {
+// a client that leaves meanwhile takes no seat. It is not done if the room is not
+// ours to make any more.
+func (m *member) ask(door admission, c claim, reg *registration) (done bool) {
 	hooks := m.rooms.hooks
 	select {
 	case hooks.asking <- struct{}{}:
 	default:
 		hooks.failed.Add(1)
 		m.reject(wire.RejectInternal, wire.RejectInternal)
-		return
+		return true
+	}
+	if !m.rooms.reserve(m, c.RoomID) {
+		<-hooks.asking
+		return false
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.asked, m.hangUp = c.visit, cancel
@@ -116,6 +121,7 @@ func (m *member) ask(door admission, c claim, reg *registration) {
 	}
 	hooks.questions.Go(func() { // Serve waits for it
 		defer cancel()
+		defer m.rooms.unreserve(c.RoomID)
 		g, refused, err := hooks.ask(ctx, &q)
 		<-hooks.asking
 		switch {
@@ -126,12 +132,13 @@ func (m *member) ask(door admission, c claim, reg *registration) {
 		case g == nil:
 			m.reject(refused, wire.ReasonDone)
 		default:
-			m.join(door, c, g)
+			m.join(door, c, g) // done: the room is reserved
 		}
 		if m.ahead != nil {
 			m.passAhead() // to nobody, if it was not let in
 		}
 	})
+	return true
 }
 
 // ask returns what the webhook grants, or the reason for which it refuses.

@@ -86,6 +86,9 @@ func New(cfg Config) *Bus {
 // Node is the name of this node in this life.
 func (b *Bus) Node() string { return b.node }
 
+// Alone is false: who is in Redis is known to Redis only.
+func (b *Bus) Alone() bool { return false }
+
 // Stats is a snapshot of the counters.
 func (b *Bus) Stats() Stats {
 	return Stats{
