@@ -384,3 +384,33 @@ func TestTheNewProcessDoesNotAnswer(t *testing.T) {
 		stopAll(heir, old)
 	})
 }
+
+// TestAnOldProcessSleeps while a member of its room comes back by a socket of another
+// old one: the room is the newest's from then on, and whom the sleeper had finds the
+// other one there when it wakes.
+func TestAnOldProcessSleeps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, first := newFamily(t)
+		a, b, tokenA, tokenB := meet(t, first.world, first.world, "room1")
+		second := f.upgrade()
+		spare := second.connect(t, false)
+		spare.send(`{"type":"standby"}`)
+		synctest.Wait()
+		third := f.upgrade()
+		awake := make(chan struct{})
+		first.inbox <- func() { <-awake }
+		b.lose()
+		spare.comeBack("room1", "bob", tokenB)
+		if accept := spare.accept(); !accept.Rebuilt {
+			t.Errorf("accept = %+v, want a room that was taken over", accept)
+		}
+		third.mustKeep(1, 0, 1)
+		close(awake)
+		a.mustClose(wire.CloseGoingAway, wire.ReasonMoved)
+		a = third.back(t, "room1", "alice", tokenA, true)
+		talk(t, a, spare)
+		first.mustKeep(0, 0, 0)
+		stopAll(third, second, first)
+	})
+}
