@@ -77,8 +77,9 @@ type Bans struct {
 	urgent   bool                    // the change is more than a report
 	tried    time.Time               // when it was last written down, or should have been
 
-	saving sync.Mutex // guards the file and broken
-	broken bool       // the last time it could not be written
+	saving  sync.Mutex // guards the file and the fields below
+	broken  bool       // the last time it could not be written
+	retired bool       // another process writes it
 }
 
 // mark stands for a device, an address or a user: a keyed hash in hexadecimal.

@@ -72,7 +72,7 @@ func parseBans(text []byte) (saved savedBans, err error) {
 		return savedBans{}, errBans
 	}
 	for _, r := range saved.Records {
-		if len(r.Mark) != 2*markBytes || r.At.IsZero() || r.Kind != BanDevice && r.Kind != BanAddress || r.Times < 0 || (r.Times > 0) != (r.Ban.Name != "") {
+		if !r.valid() {
 			return savedBans{}, errBans
 		}
 	}
@@ -147,6 +147,9 @@ func (b *Bans) save() error {
 	}
 	b.saving.Lock()
 	defer b.saving.Unlock()
+	if b.retired {
+		return nil
+	}
 	err := writeBans(b.cfg.File, b.snapshot(time.Now()))
 	switch {
 	case err != nil && !b.broken:

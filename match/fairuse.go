@@ -139,6 +139,13 @@ func (s *turnstile) enter(addr netip.Addr) bool {
 	return true
 }
 
+// admit is enter for one who may wait in any case.
+func (s *turnstile) admit(addr netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting[arrivals.Source(addr)]++
+}
+
 // leave takes back what enter has counted.
 func (s *turnstile) leave(addr netip.Addr) {
 	s.mu.Lock()

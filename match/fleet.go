@@ -133,7 +133,11 @@ func newOthers(l *Lobby, fleet Fleet, node string) *others {
 	var random [8]byte
 	rand.Read(random[:]) // never fails
 	o := &others{lobby: l, fleet: fleet, node: node, questions: map[uint64]*question{}, asked: binary.BigEndian.Uint64(random[:])}
-	listen(o, toldAbsent, func(_ string, m *absence) { l.offerAgain(m) })
+	listen(o, toldAbsent, func(_ string, m *absence) {
+		if node, _ := l.offerAgain(m); node != "" && l.kin != nil {
+			o.tell(node, toldAbsent, m) // he went on to it: a process is older than those that its visitors go to
+		}
+	})
 	listen(o, toldPlaces, func(_ string, m *places) { l.meetings.keep(m) })
 	listen(o, toldReport, o.takeReport)
 	listen(o, toldAnswer, func(_ string, m *answer) { o.settle(m.Number, m) })
@@ -232,9 +236,8 @@ func (l *Lobby) moveOut() {
 	}
 	var users []string
 	now := time.Now()
-	for _, session := range l.hub.Sessions() {
-		v, ok := session.(*visitor)
-		if !ok || !v.waits.Load() {
+	for _, v := range l.everybody() {
+		if !v.waits.Load() {
 			continue
 		}
 		if ticket := v.asker.Load(); ticket != nil && l.turnstile.coolDown(ticket.Party, now) == 0 {

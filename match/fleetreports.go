@@ -26,7 +26,7 @@ type question struct {
 // ask hands a report to the other nodes. False: there are none, or they were
 // asked too much; else the visitor is told what came of it.
 func (o *others) ask(v *visitor, r wire.Report) bool {
-	if o == nil || !o.mayAsk(&o.reports, time.Now()) {
+	if o == nil || o.lobby.kin != nil && o.lobby.kin.alone() || !o.mayAsk(&o.reports, time.Now()) {
 		return false
 	}
 	o.mu.Lock()

@@ -57,6 +57,9 @@ type Config struct {
 	// for itself: it may take of each what FairUse says. nil: there are no others.
 	Fleet Fleet
 	Node  string
+	// Line is the other processes of this server, in the place of Fleet and Node: one
+	// that retires hands its visitors over to the one that serves. nil: there are none.
+	Line Line
 	// Banned is told of whom the operator has banned at another node: the ids of the
 	// rooms of the last hour that he was told of here, and what network is banned; not
 	// valid, if it is a device. It must not wait. nil: nobody is told.
@@ -81,6 +84,9 @@ type Lobby struct {
 	meetings  *meetings
 	standby   *standby
 	others    *others // nil: there are no other nodes
+	kin       *kin    // nil: there are no other processes of this server, ever
+
+	bequeathed atomic.Int64 // when Estate was asked for; in nanoseconds since 1970
 
 	draining atomic.Bool  // nobody is matched any more
 	tagWait  atomic.Int64 // a time.Duration, for those who are told
@@ -96,7 +102,8 @@ type Lobby struct {
 
 // Stats counts what a lobby has done.
 type Stats struct {
-	Connected int               // WebSockets open now
+	Connected int               // WebSockets open now, whose visitors are here
+	Piped     int               // WebSockets open now that are kept for another process, where they count
 	Standby   int               // of these, who stand by: have not asked yet
 	Visitors  int               // who has asked for a partner and has none
 	Waiting   int               // of these, who is in the pool
@@ -117,6 +124,9 @@ func New(cfg Config) *Lobby {
 		cfg.Bans = newBans(BansConfig{Log: cfg.Log})
 	}
 	cfg.PoolConfig = cfg.WithDefaults()
+	if cfg.Line != nil {
+		cfg.Fleet, cfg.Node = cfg.Line, cfg.Line.Node()
+	}
 	cfg.pingEvery = cmp.Or(cfg.pingEvery, pingEvery)
 	cfg.silentAfter = cmp.Or(cfg.silentAfter, silentAfter)
 	l := &Lobby{
@@ -132,6 +142,7 @@ func New(cfg Config) *Lobby {
 		l.cfg.Online = l.Visitors
 	}
 	l.others = newOthers(l, cfg.Fleet, cfg.Node)
+	l.kin = newKin(l, cfg.Line)
 	for _, reason := range []string{
 		wire.ErrorBadRequest, wire.ErrorShuttingDown, wire.ErrorTooMany, wire.ErrorTooFast, wire.ErrorBanned, wire.ErrorUnknownRoom,
 	} {
@@ -143,7 +154,7 @@ func New(cfg Config) *Lobby {
 // ServeHTTP upgrades a request; the visitor is matched from then on.
 func (l *Lobby) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.hub.Accept(w, r, func(c *wsconn.Conn) wsconn.Session {
-		return &visitor{lobby: l, conn: c}
+		return &visitor{lobby: l, conn: socket{near: c}}
 	})
 }
 
@@ -209,10 +220,12 @@ func (l *Lobby) Serve(ctx context.Context) error {
 	closeStandby()
 	<-standbyDone
 
+	l.kin.goingAway()
 	closeHub()
 	if hubErr := <-hubDone; err == nil {
 		err = hubErr
 	}
+	l.kin.close()
 	closeBans()
 	bans.Wait()
 	return err
@@ -244,8 +257,10 @@ func (l *Lobby) Visitors() int { return int(l.visitors.Load()) }
 
 // Stats is a snapshot of the lobby's counters.
 func (l *Lobby) Stats() Stats {
+	here, there := l.kin.count()
 	s := Stats{
-		Connected: l.hub.Len(),
+		Connected: l.hub.Len() - here + there,
+		Piped:     here,
 		Standby:   l.standby.count(),
 		Visitors:  l.Visitors(),
 		Waiting:   l.pool.Waiting(),

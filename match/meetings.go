@@ -120,6 +120,10 @@ func (s *meetings) absent(a *absence) (v *visitor, g guest, known bool) {
 	switch {
 	case who == nil:
 		return nil, guest{}, true
+	case who.visitor != nil && who.visitor.pipe.Load() != nil:
+		g = *who
+		g.node = who.visitor.pipe.Load().destination()
+		return nil, g, true
 	case who.visitor != nil && who.visitor.request.WantsWaiting():
 		who.visitor.alone.Store(true)
 		return who.visitor, *who, true
@@ -194,4 +198,46 @@ func (s *meetings) complain(r wire.Report) (about, by Party, first, known bool) 
 		}
 	}
 	return about, by, false, false
+}
+
+// letGo notes that a visitor goes over to another process, which is told of his
+// meeting: what is said of him from now on is for that one. Gone is called at this
+// moment; it must not wait.
+func (s *meetings) letGo(v *visitor, h *handed, heir string, gone func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h.Asked != nil {
+		h.Asked.Alone = v.alone.Swap(false)
+	}
+	if v.room != "" {
+		if e := s.rooms.entries[v.room]; e != nil {
+			h.Meeting = s.tell(v.room, e)
+		}
+	}
+	if v.conn.far != nil && h.Meeting != nil {
+		m := &s.rooms.entries[v.room].value
+		for seat := range m {
+			if m[seat].visitor == v {
+				m[seat].visitor, m[seat].node = nil, heir
+			}
+		}
+	}
+	gone()
+}
+
+// attach notes that the visitor who was told of a room has come from another process.
+func (s *meetings) attach(v *visitor, room string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.rooms.find(room, time.Now())
+	if m == nil {
+		return
+	}
+	v.room = room
+	for seat := range m {
+		if m[seat].User == v.ticket.User {
+			m[seat].visitor, m[seat].node = v, ""
+			return
+		}
+	}
 }

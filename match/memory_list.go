@@ -26,6 +26,22 @@ func (l *list) add(k *link, t *Ticket, atHead bool) {
 	}
 }
 
+// insert puts t before those whose order is greater, of which there are few, or none.
+func (l *list) insert(k *link, t *Ticket) {
+	after := l.tail
+	for after != nil && after.ticket.memory.order > t.memory.order {
+		after = after.prev
+	}
+	if after == nil || after == l.tail {
+		l.add(k, t, after == nil)
+		return
+	}
+	k.ticket, k.on = t, l
+	k.prev, k.next = after, after.next
+	after.next.prev = k
+	after.next = k
+}
+
 // leave takes k off its list, if it is on one.
 func (k *link) leave() {
 	if k.on == nil {

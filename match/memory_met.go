@@ -29,16 +29,16 @@ type encounter struct {
 const never = -1 << 63
 
 func newAcquaintances() acquaintances {
-	return acquaintances{seed: maphash.MakeSeed(), last: map[uint64]time.Duration{}, diary: make([]encounter, 64)}
+	return acquaintances{seed: maphash.MakeSeed(), last: map[uint64]time.Duration{}, diary: make([]encounter, 64), latest: never}
 }
 
 // hash names a user.
 func (a *acquaintances) hash(user string) uint64 { return maphash.String(a.seed, user) }
 
-// pair names two users. The hashes are keyed: strangers who choose user ids
-// cannot make two pairs share a name.
-func (a *acquaintances) pair(x, y *Ticket) uint64 {
-	users := [2]uint64{x.memory.user, y.memory.user}
+// pair names two users by their hashes. They are keyed: strangers who choose user
+// ids cannot make two pairs share a name.
+func (a *acquaintances) pair(x, y uint64) uint64 {
+	users := [2]uint64{x, y}
 	if users[0] > users[1] {
 		users[0], users[1] = users[1], users[0]
 	}
@@ -50,13 +50,18 @@ func (a *acquaintances) met(x, y *Ticket, since time.Duration) bool {
 	if len(a.last) == 0 {
 		return false
 	}
-	at, ever := a.last[a.pair(x, y)]
+	at, ever := a.last[a.pair(x.memory.user, y.memory.user)]
 	return ever && at >= since
 }
 
 // note writes down that two meet now, and forgets up to two who met before
 // since: so the diary shrinks faster than it grows.
 func (a *acquaintances) note(x, y *Ticket, now, since time.Duration) encounter {
+	return a.noteUsers(x.memory.user, y.memory.user, now, since)
+}
+
+// noteUsers is note for two users by their hashes.
+func (a *acquaintances) noteUsers(x, y uint64, now, since time.Duration) encounter {
 	for range 2 {
 		if a.length > 0 && a.diary[a.first].at < since {
 			a.forgetOldest()

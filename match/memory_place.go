@@ -21,13 +21,14 @@ type place struct {
 	meets encounter // the note of its match, if it is the second of the pair
 	crowd *crowd    // those of its address; nil: it has none
 
-	seen     uint64  // the last look that saw it
-	order    int64   // among those in the queues, smaller is first
-	among    *crowd  // whose queues it stands in; nil: everybody's
-	atHead   bool    // it went to the head of them
-	stands   []stand // in the queues: one for each subset of its tags; else nil
-	tags     tagSet
-	tagCount int
+	seen      uint64  // the last look that saw it
+	order     int64   // among those in the queues, smaller is first
+	inherited int64   // its place among those that came from another pool, until it has stood in the queues; 0: none of them
+	among     *crowd  // whose queues it stands in; nil: everybody's
+	atHead    bool    // it went to the head of them
+	stands    []stand // in the queues: one for each subset of its tags; else nil
+	tags      tagSet
+	tagCount  int
 
 	roll, wheel, mates, tabs link // on the roll, the wheel, the lists of its crowd and of its user
 }

@@ -47,6 +47,7 @@ type queues struct {
 	spareIDs []tagID
 
 	front, back int64 // the places given out at the head and at the end
+	inherited   int64 // how many have come from another pool
 }
 
 type tagName struct {
@@ -111,10 +112,13 @@ func (q *queues) forget(t *Ticket) {
 func (q *queues) enter(t *Ticket, among *crowd, atHead bool) {
 	m := &t.memory
 	q.learn(t)
-	if atHead {
+	switch {
+	case m.inherited > 0:
+		m.order, m.inherited = firstInherited+m.inherited, 0
+	case atHead:
 		q.front--
 		m.order = q.front
-	} else {
+	default:
 		q.back++
 		m.order = q.back
 	}
@@ -148,7 +152,11 @@ func (q *queues) standIn(t *Ticket, mask int) {
 		q.byName[name] = at
 	}
 	m.stands[mask].queue = at
-	at.add(&m.stands[mask].link, t, m.atHead)
+	if m.order < q.front { // inherited
+		at.insert(&m.stands[mask].link, t)
+	} else {
+		at.add(&m.stands[mask].link, t, m.atHead)
+	}
 }
 
 // leave takes t out of the queues, if it is in them.
@@ -171,6 +179,9 @@ func (q *queues) leave(t *Ticket) {
 	q.stands[m.tagCount] = append(q.stands[m.tagCount], m.stands)
 	m.stands, m.among = nil, nil
 }
+
+// firstInherited is before all places that are given out at the head.
+const firstInherited = -1 << 62
 
 // takeStands is a link for each subset of n tags, the empty one first.
 func (q *queues) takeStands(n int) []stand {

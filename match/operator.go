@@ -113,11 +113,7 @@ func (l *Lobby) ban(who []culprit, s Sentence) (b Banned, err error) {
 // sendAway ends the connections of one who was banned. Who asks at this moment
 // has let himself be seen, or sees the ban.
 func (l *Lobby) sendAway(c *culprit, ban Ban) {
-	for _, session := range l.hub.Sessions() {
-		v, ok := session.(*visitor)
-		if !ok {
-			continue
-		}
+	for _, v := range l.everybody() {
 		p := Party{Addr: v.conn.Addr()}
 		ticket := v.asker.Load()
 		if ticket != nil {
@@ -141,11 +137,7 @@ func (l *Lobby) Drain() {
 	l.draining.Store(true)
 	l.hub.Pause(true)
 	l.moveOut()
-	for _, session := range l.hub.Sessions() {
-		v, ok := session.(*visitor)
-		if !ok {
-			continue
-		}
+	for _, v := range l.everybody() {
 		if ticket := v.asker.Load(); ticket == nil || l.pool.Cancel(ticket) {
 			v.refuse(wire.MatchMessage{Reason: wire.ErrorShuttingDown})
 		}

@@ -81,6 +81,19 @@ func (s *standby) leave(v *visitor) {
 	}
 }
 
+// retire takes v out, and tells how many are online as he was told, if he stands by.
+func (s *standby) retire(v *visitor) (online int, stands bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, stands := s.told.entries[v]
+	if !stands {
+		return 0, false
+	}
+	online = e.value
+	s.remove(v)
+	return online, true
+}
+
 // remove takes out one who stands by. s.mu is held.
 func (s *standby) remove(v *visitor) {
 	from := arrivals.Source(v.conn.Addr())

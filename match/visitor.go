@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,21 +15,27 @@ import (
 // visitor is one connection to the lobby.
 type visitor struct {
 	lobby *Lobby
-	conn  *wsconn.Conn
+	conn  socket
+	pipe  atomic.Pointer[pipe] // set: he is at another process, for which his connection is kept here
+
+	mu sync.Mutex // held by the reader while something is done for him: only who hands him over asks for it too
 
 	// The reader's own.
 	heard []byte // what the client said and nobody has looked at yet
 	stood bool   // has stood by
+	away  bool   // he was handed over
+	ended bool   // his connection has
 
 	// Written by the reader before the ticket is offered, read-only after.
 	request wire.MatchRequest
 	ticket  *Ticket   // nil until the request came
 	warm    *prepared // nil: he does not prepare
 
-	waits   atomic.Bool   // he counts as one who waits
-	through atomic.Bool   // his request counts as a skip
-	alone   atomic.Bool   // his partner has not come: to be offered again
-	told    atomic.Uint64 // the numbers of the last WAITING message
+	waits      atomic.Bool   // he counts as one who waits
+	through    atomic.Bool   // his request counts as a skip
+	alone      atomic.Bool   // his partner has not come: to be offered again
+	introduced atomic.Bool   // the last match that he was in was told, or could not be
+	told       atomic.Uint64 // the numbers of the last WAITING message
 
 	asker atomic.Pointer[Ticket] // for others than the reader: what the ticket is, or would have been; of its fields only Party
 
@@ -39,8 +46,22 @@ type visitor struct {
 // Message keeps what the client says until the reader rests or hears more: then
 // that and the offer are done in one go, in a rush after those of others.
 func (v *visitor) Message(text []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p := v.pipe.Load(); p != nil {
+		p.heard(text)
+		return
+	}
 	v.catchUp()
 	v.heard = bytes.Clone(text)
+}
+
+// hearFar is Message for what has come from another process.
+func (v *visitor) hearFar(text []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.catchUp()
+	v.heard = text
 }
 
 // catchUp hears what was kept.
@@ -168,12 +189,21 @@ func (v *visitor) skip() {
 // asks and leaves in one breath is not offered, and who was silent is offered
 // again when he answers.
 func (v *visitor) Idle() {
-	if v.heard != nil || v.ticket != nil {
-		v.conn.Later(v.rest)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p := v.pipe.Load(); p != nil {
+		p.rested()
+	} else if v.heard != nil || v.ticket != nil {
+		v.conn.near.Later(v.rest)
 	}
 }
 
 func (v *visitor) rest() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.away {
+		return
+	}
 	if v.heard != nil {
 		v.hear()
 	}
@@ -196,6 +226,7 @@ func (v *visitor) again() {
 	}
 	v.conn.Keep()
 	v.told.Store(0)
+	v.introduced.Store(false)
 	v.enter()   // he counts, but is not sent away again
 	v.prepare() // the room that he had is over
 	v.lobby.pool.Return(v.ticket)
@@ -203,7 +234,14 @@ func (v *visitor) again() {
 }
 
 // Closed takes the ticket back: who has left is matched with nobody.
-func (v *visitor) Closed(bool) {
+func (v *visitor) Closed(left bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p := v.pipe.Load(); p != nil {
+		p.gone(left)
+		return
+	}
+	v.ended = true
 	v.catchUp()
 	v.decide()
 	if v.ticket == nil {
@@ -223,7 +261,7 @@ func (v *visitor) Presence() Presence {
 	switch {
 	case !v.conn.Quiet():
 		return Busy
-	case v.conn.Silence() > v.lobby.cfg.silentAfter:
+	case v.conn.silentFor(v.lobby.cfg.silentAfter):
 		return Silent
 	default:
 		return Here
@@ -238,6 +276,7 @@ func (v *visitor) Probe() { v.conn.Ping() }
 // client closes then.
 func (v *visitor) Meet(both Meeting) error {
 	l := v.lobby
+	defer v.introduced.Store(true)
 	if !v.open(both) {
 		return wsconn.ErrClosed
 	}

@@ -80,6 +80,14 @@ func (p *prepared) take() (name string, minted bool) {
 	return name, p.minted
 }
 
+// yield takes the name for another process, which has to know the rest too.
+func (p *prepared) yield() (name string, minted bool, renew time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name, p.name = p.name, ""
+	return name, p.minted, p.renew
+}
+
 // whileOpen does what must not come after the match. It must not wait.
 func (p *prepared) whileOpen(do func()) {
 	p.mu.Lock()

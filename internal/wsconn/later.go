@@ -103,6 +103,10 @@ func (l *laters) next(done *later) (left *later, do func()) {
 	return left, left.do
 }
 
+// GoOn is called by who may be stuck from now on, and may be a session that does work
+// which was left for later: another one goes on with what others have left.
+func (h *Hub) GoOn() { h.handOver() }
+
 // handOver is called by who may be stuck from now on, and may have been doing
 // this work: another one goes on.
 func (h *Hub) handOver() {
