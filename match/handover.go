@@ -224,7 +224,8 @@ func (v *visitor) handOn(heir string) (done bool) {
 	}
 	v.lobby.meetings.letGo(v, h, heir, func() {})
 	r.to, r.leaving = heir, h
-	return r.tell(pipeFrame{op: pipeMove, text: []byte(heir)}) == nil
+	r.tell(pipeFrame{op: pipeMove, text: []byte(heir)})
+	return true
 }
 
 // pack takes the visitor out of everything here. Gone: he is about to be sent away, or
@@ -290,11 +291,11 @@ func (k *kin) takeVisitor(_ string, body []byte) {
 		return // its holder closes it, if nobody adopts it
 	}
 	k.lobby.adopt(r.v, h)
-	_ = r.tell(pipeFrame{op: pipeAdopted})
+	r.tell(pipeFrame{op: pipeAdopted})
 	for _, text := range h.Words {
 		r.receive(pipeFrame{op: pipeText, text: text})
 	}
-	r.receive(pipeFrame{op: pipeRest})
+	k.offer(r.v)
 	if !slices.Contains(k.line.Kin(), h.Holder) {
 		time.AfterFunc(adoptTime, func() { // or it has ended before we came to know it
 			if !slices.Contains(k.line.Kin(), h.Holder) {

@@ -45,13 +45,15 @@ type kin struct {
 
 	running sync.WaitGroup // who works for a remote
 
-	mu      sync.Mutex       // guards the fields below; held while telling, which never waits, but not while a visitor is asked
-	heir    string           // who has taken over; empty: this process serves
-	last    uint64           // the number of the latest pipe
-	pipes   map[uint64]*pipe // sockets of this process whose visitors are at another one
-	remotes map[remoteName]*remote
-	seen    []string // the other processes, when they were looked at last
-	closed  bool     // nobody works any more
+	mu       sync.Mutex       // guards the fields below; held while telling, which never waits, but not while a visitor is asked
+	heir     string           // who has taken over; empty: this process serves
+	last     uint64           // the number of the latest pipe
+	pipes    map[uint64]*pipe // sockets of this process whose visitors are at another one
+	remotes  map[remoteName]*remote
+	arrived  []*visitor // adopted, and not offered yet; who came first is the first
+	offering bool       // somebody offers them
+	seen     []string   // the other processes, when they were looked at last
+	closed   bool       // nobody works any more
 }
 
 // newKin listens to the other processes; nil: there are none ever.
@@ -77,6 +79,35 @@ func (k *kin) work(f func()) {
 	if !k.closed {
 		k.running.Go(f)
 	}
+}
+
+// offer has an adopted visitor offered, after those who came before him.
+func (k *kin) offer(v *visitor) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.arrived = append(k.arrived, v)
+	if !k.offering && !k.closed {
+		k.offering = true
+		k.running.Go(k.offerAll) // Lobby.Serve waits for it
+	}
+}
+
+func (k *kin) offerAll() {
+	for v := k.nextArrived(); v != nil; v = k.nextArrived() {
+		v.rest()
+	}
+}
+
+func (k *kin) nextArrived() *visitor {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.arrived) == 0 {
+		k.arrived, k.offering = nil, false
+		return nil
+	}
+	v := k.arrived[0]
+	k.arrived = k.arrived[1:]
+	return v
 }
 
 // goingAway closes the connections that others keep for this process.

@@ -13,7 +13,17 @@ type seniority struct {
 	First    bool      `json:"first,omitempty"`
 	Greeted  bool      `json:"greeted,omitempty"`
 	Matched  bool      `json:"matched,omitempty"` // has a partner
+	// Order is its place among those in the queues, smaller is first: before all that
+	// have come to the other pool. 0: it has none.
+	Order int64 `json:"order,omitempty"`
 }
+
+// The places of those who have come from other pools are before all that are given
+// out in this one. Those of its own that go on to another pool follow them.
+const (
+	lastInherited = -1 << 41
+	ownPlaces     = 1 << 40 // of this pool: half of them at the head, half at the end
+)
 
 // inOrder sorts tickets as they stand: those in the queues first, then the others by
 // when they came. Those that are none of the pool's come last, as they are.
@@ -60,13 +70,19 @@ func (p *Memory) withdrawFor(t *Ticket) (s seniority, ok bool) {
 	}
 	p.enlist(t, now) // if it never was, it has its times by that
 	s = seniority{Deadline: p.born.Add(m.deadline), First: m.first, Greeted: m.greeted}
+	switch {
+	case m.spot != queued:
+	case m.order > lastInherited:
+		s.Order = p.queues.inherited + ownPlaces + m.order
+	default:
+		s.Order = m.order
+	}
 	p.move(t, left)
 	p.delist(t, now)
 	return s, true
 }
 
-// inherit makes t, which was never offered here, one that has stood in another pool:
-// before all that have come to this one, after those that were inherited before it.
+// inherit makes t, which was never offered here, one that has stood in another pool.
 func (p *Memory) inherit(t *Ticket, s seniority) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,8 +94,10 @@ func (p *Memory) inherit(t *Ticket, s seniority) {
 	m.deadline = min(max(s.Deadline.Sub(p.born), now+1), now+p.cfg.MaxWait) // 0 would mean that it is new
 	m.user = p.met.hash(t.User)
 	m.first, m.greeted = s.First, s.Greeted
-	p.queues.inherited++
-	m.inherited = p.queues.inherited
+	if s.Order < lastInherited {
+		m.inherited = s.Order
+		p.queues.inherited = max(p.queues.inherited, s.Order)
+	}
 	if s.Matched {
 		m.state = matched
 	}

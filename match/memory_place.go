@@ -23,7 +23,7 @@ type place struct {
 
 	seen      uint64  // the last look that saw it
 	order     int64   // among those in the queues, smaller is first
-	inherited int64   // its place among those that came from another pool, until it has stood in the queues; 0: none of them
+	inherited int64   // the place that it had in another pool, until it stands in these queues; 0: none
 	among     *crowd  // whose queues it stands in; nil: everybody's
 	atHead    bool    // it went to the head of them
 	stands    []stand // in the queues: one for each subset of its tags; else nil

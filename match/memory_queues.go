@@ -1,6 +1,7 @@
 package match
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 
@@ -47,7 +48,7 @@ type queues struct {
 	spareIDs []tagID
 
 	front, back int64 // the places given out at the head and at the end
-	inherited   int64 // how many have come from another pool
+	inherited   int64 // the last place of those that have come from another pool
 }
 
 type tagName struct {
@@ -56,7 +57,7 @@ type tagName struct {
 }
 
 func newQueues() queues {
-	return queues{byName: map[queueName]*queue{}, tags: map[string]tagID{}, tagNames: make([]tagName, 1)}
+	return queues{byName: map[queueName]*queue{}, inherited: math.MinInt64 / 2, tags: map[string]tagID{}, tagNames: make([]tagName, 1)}
 }
 
 // know finds those tags of t that somebody in the queues has.
@@ -113,8 +114,8 @@ func (q *queues) enter(t *Ticket, among *crowd, atHead bool) {
 	m := &t.memory
 	q.learn(t)
 	switch {
-	case m.inherited > 0:
-		m.order, m.inherited = firstInherited+m.inherited, 0
+	case m.inherited != 0:
+		m.order, m.inherited = m.inherited, 0
 	case atHead:
 		q.front--
 		m.order = q.front
@@ -152,7 +153,7 @@ func (q *queues) standIn(t *Ticket, mask int) {
 		q.byName[name] = at
 	}
 	m.stands[mask].queue = at
-	if m.order < q.front { // inherited
+	if m.order < lastInherited {
 		at.insert(&m.stands[mask].link, t)
 	} else {
 		at.add(&m.stands[mask].link, t, m.atHead)
@@ -179,9 +180,6 @@ func (q *queues) leave(t *Ticket) {
 	q.stands[m.tagCount] = append(q.stands[m.tagCount], m.stands)
 	m.stands, m.among = nil, nil
 }
-
-// firstInherited is before all places that are given out at the head.
-const firstInherited = -1 << 62
 
 // takeStands is a link for each subset of n tags, the empty one first.
 func (q *queues) takeStands(n int) []stand {

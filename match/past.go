@@ -18,8 +18,9 @@ const (
 	pastFormat = 1
 	// maxEstate bounds the estate, in bytes: of what is more the oldest is forgotten.
 	maxEstate = 32 << 20
-	// maxPast bounds one message of what is newer, in bytes.
+	// maxPast bounds one message of what is newer, in bytes, and maxNews all of it.
 	maxPast = 64 << 10
+	maxNews = 8 << 20
 )
 
 // past is several things that have happened, each of which can be read or not.
@@ -101,17 +102,7 @@ func (i *pastItem) check() error {
 // asked for once for each. Nothing is stopped for it.
 func (l *Lobby) Estate() []byte {
 	l.bequeathed.Store(time.Now().UnixNano())
-	items, room := l.happenedSince(time.Time{}), maxEstate
-	p := past{Format: pastFormat}
-	for i := range slices.Backward(items) { // the latest first
-		text := marshal(&items[i])
-		if room -= len(text) + 1; room < 0 {
-			break
-		}
-		p.Items = append(p.Items, text)
-	}
-	slices.Reverse(p.Items)
-	return marshal(&p)
+	return marshal(&past{Format: pastFormat, Items: l.happenedSince(time.Time{}, maxEstate)})
 }
 
 // Inherit takes over an Estate, before the lobby serves. What cannot be read of it is
@@ -129,8 +120,7 @@ func (l *Lobby) tellPast(heir string, since int64) (until int64) {
 		}
 		p.Items, size = nil, 0
 	}
-	for _, item := range l.happenedSince(time.Unix(0, since)) {
-		text := marshal(&item)
+	for _, text := range l.happenedSince(time.Unix(0, since), maxNews) {
 		if size += len(text) + 1; size > maxPast {
 			flush()
 			size = len(text)
@@ -141,11 +131,21 @@ func (l *Lobby) tellPast(heir string, since int64) (until int64) {
 	return until
 }
 
-// happenedSince is what has happened at a time or later, each kind in the order of time.
-func (l *Lobby) happenedSince(since time.Time) []pastItem {
+// happenedSince is what has happened at a time or later, each kind in the order of
+// time. Of what is more than so many bytes the oldest meetings are left out first.
+func (l *Lobby) happenedSince(since time.Time, most int) (texts []json.RawMessage) {
 	items := l.meetings.since(since)
 	items = append(items, l.turnstile.since(since)...)
-	return append(items, l.cfg.Bans.since(since)...)
+	items = append(items, l.cfg.Bans.since(since)...)
+	for i := range slices.Backward(items) {
+		text := marshal(&items[i])
+		if most -= len(text) + 1; most < 0 {
+			break
+		}
+		texts = append(texts, text)
+	}
+	slices.Reverse(texts)
+	return texts
 }
 
 // takePast takes what has happened in another process.

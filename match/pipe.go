@@ -12,8 +12,8 @@ import (
 // The bounds of what a client says while its visitor is under way from one process to
 // another, and of what has come to a visitor who is busy.
 const (
-	maxKeptFrames = 256
-	maxKeptBytes  = 512 << 10
+	maxKeptFrames = 64
+	maxKeptBytes  = 128 << 10
 )
 
 // pipe is a socket of this process whose visitor is at another one: what the client

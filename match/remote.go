@@ -42,10 +42,9 @@ type remote struct {
 }
 
 // tell tells the process that keeps the socket what is to be done with it.
-func (r *remote) tell(f pipeFrame) error {
+func (r *remote) tell(f pipeFrame) {
 	f.pipe = r.name.pipe
 	r.kin.line.Tell(r.name.holder, toldPipe, f.bytes())
-	return nil
 }
 
 func (r *remote) quiet() bool {
@@ -67,7 +66,7 @@ func (r *remote) send(text []byte) error {
 	r.met = met
 	r.mu.Unlock()
 	r.kin.lobby.hub.GoOn()
-	_ = r.tell(pipeFrame{op: pipeMatch, number: number, text: text})
+	r.tell(pipeFrame{op: pipeMatch, number: number, text: text})
 	late := time.NewTimer(matchTime)
 	defer late.Stop()
 	select {
@@ -77,7 +76,7 @@ func (r *remote) send(text []byte) error {
 		}
 		return wsconn.ErrClosed
 	case <-late.C:
-		_ = r.tell(pipeFrame{op: pipeClose, number: uint32(wire.ClosePolicy), text: []byte(wire.ReasonSlowReader)})
+		r.tell(pipeFrame{op: pipeClose, number: uint32(wire.ClosePolicy), text: []byte(wire.ReasonSlowReader)})
 		return wsconn.ErrSlow
 	}
 }
@@ -101,7 +100,7 @@ func (r *remote) receive(f pipeFrame) {
 		r.ended = true
 		r.answer(false)
 	case len(r.in) >= maxKeptFrames || r.inBytes+len(f.text) > maxKeptBytes:
-		_ = r.tell(pipeFrame{op: pipeClose, number: uint32(wire.ClosePolicy), text: []byte(wire.ReasonFlood)})
+		r.tell(pipeFrame{op: pipeClose, number: uint32(wire.ClosePolicy), text: []byte(wire.ReasonFlood)})
 		return
 	}
 	r.silent.Store(false)

@@ -49,8 +49,14 @@ type site struct {
 // openSite is a site on the fake clock of a bubble.
 func openSite(t *testing.T, cfg Config) *site {
 	t.Helper()
+	return openSiteOf(t, newLobby(cfg))
+}
+
+// openSiteOf is openSite for a lobby that is made.
+func openSiteOf(t *testing.T, lobby *Lobby) *site {
+	t.Helper()
 	l := &addressed{pipenet.Listen(), make(chan net.Addr, 1)}
-	s := &site{lobby: newLobby(cfg)}
+	s := &site{lobby: lobby}
 	s.stop = serveLobby(t, s.lobby, l)
 	s.from = func(ip string) *world {
 		return &world{lobby: s.lobby, dial: func(ctx context.Context) (net.Conn, error) {
