@@ -1,7 +1,6 @@
 package match
 
 import (
-	"context"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -76,35 +75,33 @@ func (h *handed) check() error {
 	return nil
 }
 
-// HandOver gives the visitors, and what is known of others, to a process of the Line
-// that serves, and goes on with that until ctx ends: for those who come late, and for
-// the pipes that their connections have become. This lobby writes down no bans any more.
-func (l *Lobby) HandOver(ctx context.Context, heir string) {
-	k := l.kin
-	memory, ours := l.pool.(*Memory)
-	if k == nil || !ours {
-		return
+// Retire gives the visitors, and what is known of others, to a process of the Line that
+// serves. It does not wait. The lobby goes on with that as long as it is served, for
+// those who come late and for the connections that it keeps: they are handed over too,
+// or passed on. It writes down no bans any more. Only a lobby with a Memory retires,
+// and once.
+func (l *Lobby) Retire(heir string) {
+	if memory, ours := l.pool.(*Memory); ours && l.kin != nil {
+		l.cfg.Bans.retire()
+		l.kin.work(func() { l.handOver(memory, heir) }) // Serve waits for it
 	}
-	l.cfg.Bans.retire()
-	k.mu.Lock()
-	k.heir = heir
-	k.mu.Unlock()
+}
+
+func (l *Lobby) handOver(memory *Memory, heir string) {
 	told := l.tellPast(heir, l.bequeathed.Load())
-	for all := false; ctx.Err() == nil; {
-		again := lookEvery
-		if !all {
-			again = handEvery
-		}
-		all = l.handAll(memory, heir)
-		if all {
+	for {
+		again := handEvery
+		if l.handAll(memory, heir) {
+			again = lookEvery
 			told = l.tellPast(heir, told)
-			k.look(time.Now())
+			l.kin.look(time.Now())
 		}
 		wait := time.NewTimer(again)
 		select {
 		case <-wait.C:
-		case <-ctx.Done():
+		case <-l.kin.ends:
 			wait.Stop()
+			return
 		}
 	}
 }

@@ -43,10 +43,10 @@ type kin struct {
 	lobby *Lobby
 	line  Line
 
-	running sync.WaitGroup // who works for a remote
+	running sync.WaitGroup // who works for a remote, or hands over
+	ends    chan struct{}  // closed when the lobby ends
 
 	mu       sync.Mutex       // guards the fields below; held while telling, which never waits, but not while a visitor is asked
-	heir     string           // who has taken over; empty: this process serves
 	last     uint64           // the number of the latest pipe
 	pipes    map[uint64]*pipe // sockets of this process whose visitors are at another one
 	remotes  map[remoteName]*remote
@@ -61,7 +61,7 @@ func newKin(l *Lobby, line Line) *kin {
 	if line == nil {
 		return nil
 	}
-	k := &kin{lobby: l, line: line, pipes: map[uint64]*pipe{}, remotes: map[remoteName]*remote{}, seen: line.Kin()}
+	k := &kin{lobby: l, line: line, ends: make(chan struct{}), pipes: map[uint64]*pipe{}, remotes: map[remoteName]*remote{}, seen: line.Kin()}
 	line.On(toldVisitor, k.takeVisitor)
 	line.On(toldPipe, k.takeFrame)
 	line.On(toldPast, k.takePast)
@@ -110,8 +110,13 @@ func (k *kin) nextArrived() *visitor {
 	return v
 }
 
-// goingAway closes the connections that others keep for this process.
+// goingAway hands over nobody any more, and closes the connections that others keep for
+// this process.
 func (k *kin) goingAway() {
+	if k == nil {
+		return
+	}
+	close(k.ends)
 	for _, v := range k.visitors() {
 		v.conn.Close(wire.CloseGoingAway, wire.ReasonShutdown)
 	}

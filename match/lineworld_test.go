@@ -1,7 +1,6 @@
 package match
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -152,8 +151,6 @@ type process struct {
 	*site
 	node   string
 	strand *strand
-	retire context.CancelFunc
-	over   sync.WaitGroup
 	dead   bool
 }
 
@@ -201,9 +198,7 @@ func (d *dynasty) upgrade() *process {
 	d.t.Helper()
 	old := d.newest()
 	heir := d.start(old.lobby.Estate())
-	ctx, retire := context.WithCancel(d.t.Context())
-	old.retire = retire
-	old.over.Go(func() { old.lobby.HandOver(ctx, heir.node) })
+	old.lobby.Retire(heir.node)
 	return heir
 }
 
@@ -213,10 +208,6 @@ func (p *process) end() {
 		return
 	}
 	p.dead = true
-	if p.retire != nil {
-		p.retire()
-		p.over.Wait()
-	}
 	p.stop()
 }
 

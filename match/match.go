@@ -58,7 +58,8 @@ type Config struct {
 	Fleet Fleet
 	Node  string
 	// Line is the other processes of this server, in the place of Fleet and Node: one
-	// that retires hands its visitors over to the one that serves. nil: there are none.
+	// that retires (Lobby.Retire) hands its visitors over to the one that serves. nil:
+	// there are none.
 	Line Line
 	// Banned is told of whom the operator has banned at another node: the ids of the
 	// rooms of the last hour that he was told of here, and what network is banned; not

@@ -1,0 +1,151 @@
+package match
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// passerby is a client that leaves when it was told of a match, as real ones do.
+type passerby struct {
+	*client
+	user string
+
+	mu    sync.Mutex // guards the fields below
+	rooms []string   // that it was told of
+	left  bool       // before it was told of one
+}
+
+// passes lets one come to the newest process, with or without tags.
+func (d *dynasty) passes(user string, more ...string) *passerby {
+	p := &passerby{client: d.asks(user, more...), user: user}
+	go func() {
+		for text := range p.got {
+			var m wire.MatchMessage
+			if json.Unmarshal(text, &m) != nil || m.Type != wire.MatchFound {
+				continue
+			}
+			p.mu.Lock()
+			p.rooms = append(p.rooms, m.RoomID)
+			p.mu.Unlock()
+			go func() {
+				<-time.After(time.Second)
+				_ = p.ws.NetConn().Close()
+			}()
+		}
+	}()
+	return p
+}
+
+// leaves lets it leave, and returns when this is known, unless it was matched.
+func (p *passerby) leaves() {
+	p.mu.Lock()
+	p.left = len(p.rooms) == 0
+	left := p.left
+	p.mu.Unlock()
+	if left {
+		_ = p.ws.NetConn().Close()
+	}
+	synctest.Wait()
+}
+
+// TestPeopleComeAndGoWhileProcessesDo lets people come and leave, by chance, while one
+// process after the other takes over. Nobody who stays may lose his connection, be told
+// of two matches, meet himself or one who had left before, or wait while another one
+// does who fits.
+func TestPeopleComeAndGoWhileProcessesDo(t *testing.T) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			dynastyOf(t, Config{PoolConfig: PoolConfig{MaxWait: time.Hour}}, func(t *testing.T, d *dynasty) {
+				people := comeAndGo(d, rand.New(rand.NewPCG(seed, 10)))
+				<-time.After(20 * time.Second)
+				waiting := judge(t, people)
+				if s := d.newest().lobby.Stats(); s.Waiting != waiting || s.Visitors != waiting || s.Connected != waiting {
+					t.Errorf("%+v, want the %d who were not told of a match", s, waiting)
+				}
+				for _, p := range d.all[:len(d.all)-1] {
+					if s := p.lobby.Stats(); s.Connected != 0 || s.Waiting != 0 || s.Unread != 0 {
+						t.Errorf("process %s: %+v, want nobody", p.node, s)
+					}
+				}
+			})
+		})
+	}
+}
+
+// comeAndGo is the story of a seed.
+func comeAndGo(d *dynasty, chance *rand.Rand) (people []*passerby) {
+	for range 120 {
+		switch n := chance.IntN(100); {
+		case n < 50:
+			var more []string
+			if chance.IntN(2) == 0 {
+				more = append(more, taste(chance.IntN(6)))
+			}
+			people = append(people, d.passes(fmt.Sprint("user ", len(people)), more...))
+		case n < 70 && len(people) > 0:
+			people[chance.IntN(len(people))].leaves()
+		case n < 80 && len(d.all) < 7:
+			d.upgrade()
+		case n < 85 && len(d.all) > 2: // one between that keeps nobody may end
+			if p := d.all[1+chance.IntN(len(d.all)-2)]; p.keepsNobody() {
+				d.line.cut(p.node)
+			}
+		default:
+			<-time.After(time.Duration(chance.IntN(3000)) * time.Millisecond)
+		}
+		if chance.IntN(2) == 0 {
+			synctest.Wait()
+		}
+	}
+	return people
+}
+
+// keepsNobody tells whether a process has no visitor and no connection.
+func (p *process) keepsNobody() bool {
+	p.strand.mu.Lock()
+	alive := p.strand.ends[p.node] == p.strand
+	p.strand.mu.Unlock()
+	s := p.lobby.Stats()
+	return alive && s.Connected+s.Piped == 0
+}
+
+// judge is the oracle. It returns how many wait.
+func judge(t *testing.T, people []*passerby) (waiting int) {
+	t.Helper()
+	rooms := map[string][]*passerby{}
+	for _, p := range people {
+		p.mu.Lock()
+		switch {
+		case p.left && len(p.rooms) > 0:
+			t.Errorf("%s had left, and was told of %v", p.user, p.rooms)
+		case len(p.rooms) > 1:
+			t.Errorf("%s was told of %v", p.user, p.rooms)
+		case len(p.rooms) == 1:
+			rooms[p.rooms[0]] = append(rooms[p.rooms[0]], p)
+		case !p.left:
+			waiting++
+			select {
+			case <-p.ends:
+				t.Errorf("%s waits, and his connection has ended: %v", p.user, p.err)
+			default:
+			}
+		}
+		p.mu.Unlock()
+	}
+	for room, two := range rooms {
+		if len(two) != 2 || two[0].user == two[1].user {
+			t.Errorf("%d in %s", len(two), room)
+		}
+	}
+	if waiting > 1 { // the tags have relaxed by now
+		t.Errorf("%d wait, and fit one another", waiting)
+	}
+	return waiting
+}
