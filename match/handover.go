@@ -69,6 +69,9 @@ func (h *handed) check() error {
 	if err != nil || !slices.Equal(tags, h.Asked.Request.Tags) {
 		return errTold
 	}
+	if late := time.Now().Add(time.Hour); h.Asked.Since.After(late) || h.Asked.NotBefore.After(late) {
+		return errTold // no cool-down is so long
+	}
 	if h.Asked.Since.IsZero() || len(h.Asked.Room) > wire.MaxRoomIDBytes || h.Asked.Request.Check() != nil {
 		return errTold
 	}

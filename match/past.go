@@ -98,6 +98,22 @@ func (i *pastItem) check() error {
 	return errTold
 }
 
+// at is when it happened.
+func (i *pastItem) at() time.Time {
+	switch {
+	case i.Meeting != nil:
+		return i.Meeting.At
+	case i.Alone != nil:
+		return i.Alone.At
+	case i.Level != nil:
+		return i.Level.At
+	case i.Record != nil:
+		return i.Record.At
+	default:
+		return i.Ruling.at()
+	}
+}
+
 // Estate is what has happened so far, for a process that is about to take over. It is
 // asked for once for each. Nothing is stopped for it.
 func (l *Lobby) Estate() []byte {
@@ -161,7 +177,7 @@ func (l *Lobby) remember(body []byte) {
 	now := time.Now()
 	for _, text := range p.Items {
 		var i pastItem
-		if json.Unmarshal(text, &i) != nil || i.check() != nil {
+		if json.Unmarshal(text, &i) != nil || i.check() != nil || i.at().After(now.Add(maxAhead)) {
 			l.unreadable()
 			continue
 		}

@@ -67,6 +67,7 @@ func FuzzPast(f *testing.F) {
 	old.cfg.Bans.report(Party{Device: "d", Addr: a.ticket.Addr}, b.ticket.Party, wire.ReportSpam, 4, time.Now())
 	old.cfg.Bans.impose(BanDevice, "e", Sentence{For: time.Hour}, time.Now())
 	f.Add(old.Estate())
+	f.Add([]byte(`{"format":1,"items":[{"record":{"mark":"00000000000000000000000000000000","at":"9999-12-31T23:59:59-23:00","kind":"device"}}]}`))
 	f.Add([]byte(`{"format":1,"items":[{"alone":{"user":"a","at":"2026-11-22T10:00:00Z"}}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		heir := New(Config{PoolConfig: numberedRooms(), FairUse: FairUse{SkipEvery: SkipEvery, OffersPerAddr: 1, PeoplePerAddr: 4}})
