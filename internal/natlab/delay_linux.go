@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -79,6 +80,7 @@ func (l *Lab) setDelay(ctx context.Context, side Side, oneWay time.Duration) err
 // came.
 type delayLine struct {
 	oneWay atomic.Int64 // nanoseconds
+	spread atomic.Int64 // nanoseconds more or less, at most
 	links  [2]*os.File
 	done   chan struct{} // closed when it shall end
 	copies sync.WaitGroup
@@ -88,6 +90,19 @@ type delayLine struct {
 type delayed struct {
 	frame []byte
 	due   time.Time
+}
+
+// SetJitter has what SetDelay delays vary by at most spread, each packet by an
+// amount of its own: at 40 ms and 5 ms a packet takes 35 to 45 ms. It never
+// overtakes another one: who comes too soon waits for the one before. 0 ends it,
+// and so does the end of the delay.
+func (l *Lab) SetJitter(side Side, spread time.Duration) error {
+	line := l.delay[side]
+	if line == nil || spread < 0 || spread > time.Duration(line.oneWay.Load()) {
+		return fmt.Errorf("jitter of %v on side %v: want 0 to the delay, which is set before", spread, side)
+	}
+	line.spread.Store(int64(spread))
+	return nil
 }
 
 // newDelayLine starts a delay line between two links of the namespace that the
@@ -135,10 +150,20 @@ func (line *delayLine) take(from io.Reader, queue chan<- delayed) {
 			return
 		}
 		select {
-		case queue <- delayed{append([]byte(nil), buf[:n]...), time.Now().Add(time.Duration(line.oneWay.Load()))}:
+		case queue <- delayed{append([]byte(nil), buf[:n]...), time.Now().Add(line.time())}:
 		default: // full: dropped
 		}
 	}
+}
+
+// time is how long the next frame takes. The one before it may take longer, and
+// is sent first all the same: they leave in order.
+func (line *delayLine) time() time.Duration {
+	oneWay, spread := line.oneWay.Load(), line.spread.Load()
+	if spread > 0 {
+		oneWay += rand.Int64N(2*spread+1) - spread
+	}
+	return time.Duration(oneWay)
 }
 
 // give sends on what is queued, when its time has come.

@@ -3,6 +3,7 @@ package natlab
 import (
 	"io"
 	"testing"
+	"time"
 )
 
 // frames gives as many frames as it counts.
@@ -27,5 +28,28 @@ func TestDelayLineDropsWhatItCannotHold(t *testing.T) {
 	}
 	if held != maxDelayed {
 		t.Errorf("it holds %d frames, want %d", held, maxDelayed)
+	}
+}
+
+// TestJitterStaysWithinItsSpread draws many times.
+func TestJitterStaysWithinItsSpread(t *testing.T) {
+	t.Parallel()
+	const oneWay, spread = 40 * time.Millisecond, 5 * time.Millisecond
+	line := &delayLine{}
+	line.oneWay.Store(int64(oneWay))
+	if got := line.time(); got != oneWay {
+		t.Errorf("without jitter a frame takes %v, want %v", got, oneWay)
+	}
+	line.spread.Store(int64(spread))
+	least, most := time.Hour, time.Duration(0)
+	for range 10_000 {
+		took := line.time()
+		least, most = min(least, took), max(most, took)
+	}
+	if least < oneWay-spread || most > oneWay+spread {
+		t.Errorf("at 40 ms ± 5 ms frames take %v to %v", least, most)
+	}
+	if most-least < spread {
+		t.Errorf("at 40 ms ± 5 ms frames take %v to %v: hardly any jitter", least, most)
 	}
 }

@@ -20,6 +20,7 @@
 // The bridge itself is a host of the world, 51.51.51.12, for what is neither the
 // server nor a client; Join adds others, such as more servers. Move takes a client to another network: A's other router
 // is 51.51.51.103 with 10.3.0.0/24 behind it, B's 51.51.51.104 with 10.4.0.0/24.
+// AddCarrier puts a client behind two NATs, and Share both clients behind one.
 // HideServer puts the server behind a static 1:1 NAT:
 //
 //	wan0 │ .10, or what it is moved to
@@ -38,10 +39,10 @@
 // It promises that a lab touches no address, route or firewall rule of the
 // machine, that labs do not notice one another, and that nothing stays behind:
 // Close removes everything, and what a killed process left is removed by the
-// next New. All that it writes is in /etc/netns/natlab-*, where ip netns exec
+// next New, or by Sweep. All that it writes is in /etc/netns/natlab-*, where ip netns exec
 // finds the names that SetName sets; nobody in a lab has DNS. It needs root, ip (iproute2) and nft (nftables).
 //
-// SetLoss and SetDelay make a path worse; rate and jitter are left to others. Clients have no IPv6 unless asked:
+// SetLoss, SetDelay and SetJitter make a path worse; its rate is left to others. Clients have no IPv6 unless asked:
 // it would be a way around every NAT.
 //
 // A Path is a smaller lab, without NATs, for measuring what a server in the middle

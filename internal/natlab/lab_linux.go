@@ -33,16 +33,18 @@ const closeTimeout = 20 * time.Second
 // Lab is a server and two clients behind a NAT each. Its methods are not safe
 // for concurrent use, those of its hosts are as long as no Set method runs.
 type Lab struct {
-	name   labName
-	bridge *Host
-	server *Host
-	gate   *Host // in front of the server; its namespace exists since HideServer
-	router [2]*Host
-	client [2]*Host
-	joined []*Host
+	name    labName
+	bridge  *Host
+	server  *Host
+	gate    *Host // in front of the server; its namespace exists since HideServer
+	router  [2]*Host
+	client  [2]*Host
+	carrier [2]*Host // between a router and the world; nil: none
+	joined  []*Host
 
 	hidden  bool       // there is a gate
 	outside netip.Addr // of the server, once there is a gate
+	shared  bool       // client B is behind A's router
 	nat     [2]NAT
 	loss    [2]int // percent
 	delay   [2]*delayLine
@@ -132,6 +134,11 @@ func (l *Lab) hosts() []*Host {
 	if l.hidden {
 		list = append(list, l.gate)
 	}
+	for _, carrier := range l.carrier {
+		if carrier != nil {
+			list = append(list, carrier)
+		}
+	}
 	return append(list, l.joined...)
 }
 
@@ -172,6 +179,12 @@ func (l *Lab) Elsewhere() *Host { return l.bridge }
 
 // Outside is the address under which the world sees a client.
 func (l *Lab) Outside(side Side) netip.Addr {
+	if l.shared {
+		side = SideA
+	}
+	if carrier := l.carrier[side]; carrier != nil {
+		return carrier.Addr()
+	}
 	if addr := l.client[side].Addr(); addr.Is6() || addr == l.network[side].publicAddr() {
 		return addr
 	}
@@ -182,7 +195,7 @@ func (l *Lab) Outside(side Side) netip.Addr {
 // forgotten, and a client that gains or loses a NAT changes its IPv4 address.
 func (l *Lab) SetNAT(ctx context.Context, side Side, nat NAT) error {
 	router, network := l.router[side], l.network[side]
-	rules, err := nat.ruleset(network.ipv4Addr(nat), network.routerAddr())
+	rules, err := nat.ruleset(network.ipv4Addr(nat), router.Addr())
 	if err != nil {
 		return err
 	}

@@ -33,15 +33,24 @@ func listNamespaces() ([]string, error) {
 	return list, nil
 }
 
-// sweep removes what processes left that were killed before they could.
-func sweep(ctx context.Context) error {
+// Sweep removes what processes left that were killed before they could, as New
+// does first of all, with what still runs in it, and tells how many namespaces that
+// were. Labs whose process lives are left alone.
+func Sweep(ctx context.Context) (removed int, err error) {
 	all, err := listNamespaces()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return remove(ctx, orphans(all, func(pid int) bool {
+	dead := orphans(all, func(pid int) bool {
 		return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
-	}))
+	})
+	return len(dead), remove(ctx, dead)
+}
+
+// sweep is Sweep for who does not count.
+func sweep(ctx context.Context) error {
+	_, err := Sweep(ctx)
+	return err
 }
 
 // remove ends what runs in the namespaces and deletes those that exist. It does

@@ -1,0 +1,94 @@
+package natlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// switchSetup makes a switch of a router's side towards its client: lan0 stays what
+// the rules call it, and port0 is the client's cable.
+const switchSetup = `
+link set lan0 down
+addr flush dev lan0
+link set lan0 name port0
+link add lan0 type bridge
+link set port0 master lan0 up
+link set port1 master lan0 up
+link set lan0 up
+addr add 10.1.0.1/24 dev lan0
+addr add 2a0a:5151:1::1/64 dev lan0`
+
+// Share takes client B from behind its own router and puts it behind A's, beside
+// A: two people in one home. B has the address 10.1.0.3 there, and the world sees
+// both at that of the one router. It must be one that translates for as many as
+// there are: not NoNAT, and none that lets in what nobody asked for, which can be
+// for one of them only. It can be done once; afterwards nothing of side B may be
+// set, and A's family and network stay.
+func (l *Lab) Share(ctx context.Context) error {
+	if err := l.share(ctx); err != nil {
+		return fmt.Errorf("put client B behind the router of A: %w", err)
+	}
+	return nil
+}
+
+func (l *Lab) share(ctx context.Context) error {
+	switch nat := l.nat[SideA]; {
+	case l.shared:
+		return errors.New("it is there")
+	case nat == NoNAT, nat == FullCone, nat == RestrictedCone:
+		return fmt.Errorf("%s serves one client", nat)
+	case l.network != [2]network{SideA.home(), SideB.home()}, l.family != [2]Family{}:
+		return errors.New("a client has moved, or has IPv6")
+	}
+	l.shared = true
+	client, router, former := l.client[SideB], l.router[SideA], l.router[SideB]
+	beside := netip.AddrFrom4([4]byte{10, 1, 0, 3})
+	var addresses strings.Builder
+	addresses.WriteString(takeAll(client.addrs))
+	_, _ = fmt.Fprintf(&addresses, giveAddress, beside, prefixLen(beside), "10.1.0.1")
+	for _, step := range []step{
+		{former, "link set lan0 netns " + router.namespace + " name port1"},
+		{router, switchSetup},
+		{client, addresses.String()},
+	} {
+		if err := step.host.ip(ctx, step.script); err != nil {
+			return err
+		}
+	}
+	client.addrs = []netip.Addr{beside}
+	ctx, cancel := context.WithTimeout(ctx, carrierTimeout)
+	defer cancel()
+	for _, port := range []string{"port0", "port1"} {
+		if err := router.awaitCarrier(ctx, port); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carrierTimeout bounds how long a link may take to notice its cable again. The
+// kernel looks at most once a second at links that went down and up.
+const carrierTimeout = 5 * time.Second
+
+// awaitCarrier returns when a link that is up has noticed that its other end is, too:
+// until then a switch sends nothing by it.
+func (h *Host) awaitCarrier(ctx context.Context, name string) error {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		link, err := inside(h, func() (*net.Interface, error) { return net.InterfaceByName(name) })
+		if err != nil || link.Flags&net.FlagRunning != 0 {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s has no carrier: %w", name, ctx.Err())
+		}
+	}
+}
