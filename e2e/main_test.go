@@ -1,4 +1,4 @@
-//go:build browser || proxies || systemd || deployments
+//go:build browser || proxies || systemd || deployments || soak
 
 package e2e
 

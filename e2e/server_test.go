@@ -1,4 +1,4 @@
-//go:build browser || proxies || deployments
+//go:build browser || proxies || deployments || soak
 
 package e2e
 

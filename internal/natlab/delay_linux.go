@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The queue of one direction of a delay line: what comes when it is full is
+// A queue of one direction of a delay line: what comes when it is full is
 // dropped, as a router does. At 40 ms it holds a flow of 1 Gbit/s.
 const maxDelayed = 4096 // frames
 
@@ -40,37 +40,83 @@ link del d%[1]d
 link set wan%[1]d arp on
 link set wan%[1]d master br0`
 
+// pace is how a delay line carries frames; zero is that of a cable.
+type pace struct {
+	oneWay  time.Duration
+	spread  time.Duration // that a frame takes more or less, at most
+	late    time.Duration // that some take longer
+	percent int           // how many those are, of a hundred
+}
+
 // SetDelay makes everything between the router of a side and the world take
-// longer by oneWay, each way; 0 ends it. No packet overtakes another one. The
-// kernel need not have netem: this process copies the frames.
+// longer by oneWay, each way; 0 ends it. No packet overtakes another one, unless
+// SetReorder says so. The kernel need not have netem: this process copies the frames.
 func (l *Lab) SetDelay(ctx context.Context, side Side, oneWay time.Duration) error {
 	if oneWay < 0 {
 		return fmt.Errorf("delay of %v: want 0 or more", oneWay)
 	}
-	if line := l.delay[side]; line != nil && oneWay > 0 {
-		line.oneWay.Store(int64(oneWay))
-		return nil
-	}
-	if err := l.setDelay(ctx, side, oneWay); err != nil {
+	p := l.pace[side]
+	p.oneWay = oneWay
+	p.spread = min(p.spread, oneWay)
+	if err := l.setPace(ctx, side, p); err != nil {
 		return fmt.Errorf("delay side %v by %v: %w", side, oneWay, err)
 	}
 	return nil
 }
 
-// setDelay puts a delay line in, or takes it out.
-func (l *Lab) setDelay(ctx context.Context, side Side, oneWay time.Duration) error {
-	if line := l.delay[side]; line != nil {
+// SetJitter has what SetDelay delays vary by at most spread, each packet by an
+// amount of its own: at 40 ms and 5 ms a packet takes 35 to 45 ms. It never
+// overtakes another one: who comes too soon waits for the one before. 0 ends it,
+// and so does the end of the delay.
+func (l *Lab) SetJitter(ctx context.Context, side Side, spread time.Duration) error {
+	p := l.pace[side]
+	if spread < 0 || spread > p.oneWay {
+		return fmt.Errorf("jitter of %v on side %v: want 0 to the delay of %v", spread, side, p.oneWay)
+	}
+	p.spread = spread
+	if err := l.setPace(ctx, side, p); err != nil {
+		return fmt.Errorf("jitter of %v on side %v: %w", spread, side, err)
+	}
+	return nil
+}
+
+// SetReorder makes percent of what passes between the router of a side and the
+// world take longer than the rest by late, each way, so that what was sent after it
+// arrives before it; 0 ends it. Nothing is lost.
+func (l *Lab) SetReorder(ctx context.Context, side Side, percent int, late time.Duration) error {
+	if percent < 0 || percent > 100 || late < 0 {
+		return fmt.Errorf("%d %% late by %v: want 0 to 100, and 0 or more", percent, late)
+	}
+	p := l.pace[side]
+	p.percent, p.late = percent, late
+	if percent == 0 || late == 0 {
+		p.percent, p.late = 0, 0
+	}
+	if err := l.setPace(ctx, side, p); err != nil {
+		return fmt.Errorf("reorder %d %% of side %v: %w", percent, side, err)
+	}
+	return nil
+}
+
+// setPace puts a delay line in, changes how it carries, or takes it out.
+func (l *Lab) setPace(ctx context.Context, side Side, p pace) error {
+	line := l.delay[side]
+	l.pace[side] = p
+	switch {
+	case line != nil && p == (pace{}):
 		l.delay[side] = nil
 		return errors.Join(line.close(), l.bridge.ip(ctx, fmt.Sprintf(undelaySetup, side.number())))
-	}
-	if oneWay == 0 {
+	case line != nil:
+		line.pace.Store(&p)
+		return nil
+	case p == (pace{}):
 		return nil
 	}
 	if err := l.bridge.ip(ctx, fmt.Sprintf(delaySetup, side.number())); err != nil {
 		return err
 	}
 	line, err := inside(l.bridge, func() (*delayLine, error) {
-		return newDelayLine(fmt.Sprintf("wan%d", side.number()), fmt.Sprintf("d%d", side.number()), oneWay)
+		return newDelayLine(fmt.Sprintf("wan%d", side.number()), fmt.Sprintf("d%d", side.number()), p)
 	})
 	l.delay[side] = line
 	return err
@@ -79,8 +125,7 @@ func (l *Lab) setDelay(ctx context.Context, side Side, oneWay time.Duration) err
 // delayLine copies frames between two links, both ways, each a while after it
 // came.
 type delayLine struct {
-	oneWay atomic.Int64 // nanoseconds
-	spread atomic.Int64 // nanoseconds more or less, at most
+	pace   atomic.Pointer[pace]
 	links  [2]*os.File
 	done   chan struct{} // closed when it shall end
 	copies sync.WaitGroup
@@ -92,24 +137,11 @@ type delayed struct {
 	due   time.Time
 }
 
-// SetJitter has what SetDelay delays vary by at most spread, each packet by an
-// amount of its own: at 40 ms and 5 ms a packet takes 35 to 45 ms. It never
-// overtakes another one: who comes too soon waits for the one before. 0 ends it,
-// and so does the end of the delay.
-func (l *Lab) SetJitter(side Side, spread time.Duration) error {
-	line := l.delay[side]
-	if line == nil || spread < 0 || spread > time.Duration(line.oneWay.Load()) {
-		return fmt.Errorf("jitter of %v on side %v: want 0 to the delay, which is set before", spread, side)
-	}
-	line.spread.Store(int64(spread))
-	return nil
-}
-
 // newDelayLine starts a delay line between two links of the namespace that the
 // thread is in.
-func newDelayLine(one, other string, oneWay time.Duration) (*delayLine, error) {
+func newDelayLine(one, other string, p pace) (*delayLine, error) {
 	line := &delayLine{done: make(chan struct{})}
-	line.oneWay.Store(int64(oneWay))
+	line.pace.Store(&p)
 	for i, name := range []string{one, other} {
 		link, err := tap(name)
 		if err != nil {
@@ -121,9 +153,10 @@ func newDelayLine(one, other string, oneWay time.Duration) (*delayLine, error) {
 		line.links[i] = link
 	}
 	for i, from := range line.links {
-		queue, to := make(chan delayed, maxDelayed), line.links[1-i]
-		line.copies.Go(func() { line.take(from, queue) })
-		line.copies.Go(func() { line.give(to, queue) })
+		prompt, late, to := make(chan delayed, maxDelayed), make(chan delayed, maxDelayed), line.links[1-i]
+		line.copies.Go(func() { line.take(from, prompt, late) })
+		line.copies.Go(func() { line.give(to, prompt) })
+		line.copies.Go(func() { line.give(to, late) })
 	}
 	return line, nil
 }
@@ -137,8 +170,9 @@ func (line *delayLine) close() error {
 }
 
 // take queues what comes on a link until that is closed.
-func (line *delayLine) take(from io.Reader, queue chan<- delayed) {
-	defer close(queue)
+func (line *delayLine) take(from io.Reader, prompt, late chan<- delayed) {
+	defer close(prompt)
+	defer close(late)
 	buf := make([]byte, maxFrameBytes)
 	for {
 		n, err := from.Read(buf)
@@ -149,8 +183,13 @@ func (line *delayLine) take(from io.Reader, queue chan<- delayed) {
 		default:
 			return
 		}
+		queue, pace := prompt, line.pace.Load()
+		due := time.Now().Add(pace.time())
+		if rand.N(100) < pace.percent {
+			queue, due = late, due.Add(pace.late)
+		}
 		select {
-		case queue <- delayed{append([]byte(nil), buf[:n]...), time.Now().Add(line.time())}:
+		case queue <- delayed{append([]byte(nil), buf[:n]...), due}:
 		default: // full: dropped
 		}
 	}
@@ -158,12 +197,11 @@ func (line *delayLine) take(from io.Reader, queue chan<- delayed) {
 
 // time is how long the next frame takes. The one before it may take longer, and
 // is sent first all the same: they leave in order.
-func (line *delayLine) time() time.Duration {
-	oneWay, spread := line.oneWay.Load(), line.spread.Load()
-	if spread > 0 {
-		oneWay += rand.Int64N(2*spread+1) - spread
+func (p *pace) time() time.Duration {
+	if p.spread == 0 {
+		return p.oneWay
 	}
-	return time.Duration(oneWay)
+	return p.oneWay + rand.N(2*p.spread+1) - p.spread
 }
 
 // give sends on what is queued, when its time has come.

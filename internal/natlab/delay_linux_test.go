@@ -20,14 +20,21 @@ func (f *frames) Read(p []byte) (int, error) {
 // TestDelayLineDropsWhatItCannotHold floods one that sends nothing on.
 func TestDelayLineDropsWhatItCannotHold(t *testing.T) {
 	t.Parallel()
-	flood, queue := frames(10*maxDelayed), make(chan delayed, maxDelayed)
-	new(delayLine).take(&flood, queue) // returns, though nobody empties the queue
-	held := 0
-	for range queue {
-		held++
-	}
-	if held != maxDelayed {
-		t.Errorf("it holds %d frames, want %d", held, maxDelayed)
+	for _, p := range []pace{{oneWay: 1}, {late: 1, percent: 100}} {
+		flood, prompt, late := frames(10*maxDelayed), make(chan delayed, maxDelayed), make(chan delayed, maxDelayed)
+		line := new(delayLine)
+		line.pace.Store(&p)
+		line.take(&flood, prompt, late) // returns, though nobody empties the queues
+		held := 0
+		for range prompt {
+			held++
+		}
+		for range late {
+			held++
+		}
+		if held != maxDelayed {
+			t.Errorf("%+v: it holds %d frames, want %d", p, held, maxDelayed)
+		}
 	}
 }
 
@@ -35,15 +42,13 @@ func TestDelayLineDropsWhatItCannotHold(t *testing.T) {
 func TestJitterStaysWithinItsSpread(t *testing.T) {
 	t.Parallel()
 	const oneWay, spread = 40 * time.Millisecond, 5 * time.Millisecond
-	line := &delayLine{}
-	line.oneWay.Store(int64(oneWay))
-	if got := line.time(); got != oneWay {
+	steady, varies := pace{oneWay: oneWay}, pace{oneWay: oneWay, spread: spread}
+	if got := steady.time(); got != oneWay {
 		t.Errorf("without jitter a frame takes %v, want %v", got, oneWay)
 	}
-	line.spread.Store(int64(spread))
 	least, most := time.Hour, time.Duration(0)
 	for range 10_000 {
-		took := line.time()
+		took := varies.time()
 		least, most = min(least, took), max(most, took)
 	}
 	if least < oneWay-spread || most > oneWay+spread {

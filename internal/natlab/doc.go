@@ -42,7 +42,8 @@
 // next New, or by Sweep. All that it writes is in /etc/netns/natlab-*, where ip netns exec
 // finds the names that SetName sets; nobody in a lab has DNS. It needs root, ip (iproute2) and nft (nftables).
 //
-// SetLoss, SetDelay and SetJitter make a path worse; its rate is left to others. Clients have no IPv6 unless asked:
+// SetLoss, SetDelay, SetJitter and SetReorder make a path worse, CutServer parts the server from
+// everybody; rates are left to others. Clients have no IPv6 unless asked:
 // it would be a way around every NAT.
 //
 // A Path is a smaller lab, without NATs, for measuring what a server in the middle

@@ -133,16 +133,16 @@ func TestShare(t *testing.T) {
 // sent at once.
 func TestJitter(t *testing.T) {
 	lab := newLab(t, natlab.PortRestrictedCone, natlab.NoNAT)
-	if err := lab.SetJitter(natlab.SideA, time.Millisecond); err == nil {
+	if err := lab.SetJitter(t.Context(), natlab.SideA, time.Millisecond); err == nil {
 		t.Error("jitter without a delay = nil")
 	}
 	setDelay(t, lab, natlab.SideA, 40*time.Millisecond)
 	for _, spread := range []time.Duration{-1, 41 * time.Millisecond} {
-		if err := lab.SetJitter(natlab.SideA, spread); err == nil {
+		if err := lab.SetJitter(t.Context(), natlab.SideA, spread); err == nil {
 			t.Errorf("SetJitter(%v) = nil", spread)
 		}
 	}
-	if err := lab.SetJitter(natlab.SideA, 20*time.Millisecond); err != nil {
+	if err := lab.SetJitter(t.Context(), natlab.SideA, 20*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	to, conn := mirror(t, lab), bind(t, lab.Client(natlab.SideA), ":0")

@@ -48,6 +48,7 @@ type Lab struct {
 	nat     [2]NAT
 	loss    [2]int // percent
 	delay   [2]*delayLine
+	pace    [2]pace
 	network [2]network
 	family  [2]Family
 	names   map[string][]netip.Addr

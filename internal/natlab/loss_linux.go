@@ -46,3 +46,38 @@ func (l *Lab) SetLoss(ctx context.Context, side Side, percent int) error {
 	l.loss[side] = percent
 	return nil
 }
+
+// cutTable drops all that comes to the server by its cable, and all that it sends.
+const cutTable = `
+table inet cut
+delete table inet cut
+table inet cut {
+	chain prerouting {
+		type filter hook prerouting priority raw; policy accept;
+		iifname "eth0" drop
+	}
+	chain postrouting {
+		type filter hook postrouting priority raw; policy accept;
+		oifname "eth0" drop
+	}
+}
+`
+
+// noCutTable removes the table, whether it is there or not.
+const noCutTable = `
+table inet cut
+delete table inet cut
+`
+
+// CutServer parts the server from the world, or joins them again. Nobody is told,
+// no link goes down, and what the server has open stays so.
+func (l *Lab) CutServer(ctx context.Context, cut bool) error {
+	rules := noCutTable
+	if cut {
+		rules = cutTable
+	}
+	if err := l.server.nft(ctx, rules); err != nil {
+		return fmt.Errorf("cut the server off, %t: %w", cut, err)
+	}
+	return nil
+}
