@@ -17,7 +17,7 @@ TSCSHA512  := a757625ba4ea2fd2f4ee7371bd130cee130cc387395cea3fd626cbe1a0081a6480
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 VULN      := $(TOOLS)/govulncheck-v1.9.0
-TAGS      := netns,browser,interop,load,proxies,deployments,monitoring,systemd,redis
+TAGS      := netns,browser,interop,load,proxies,deployments,monitoring,systemd,redis,soak
 SDK       := $(TOOLS)/ayame-web-sdk-$(SDKVERSION).mjs
 AXE       := $(TOOLS)/axe-core-$(AXEVERSION).js
 GRAFANA   := $(TOOLS)/grafana-$(GRAFANAVERSION)-$(TSCVERSION)/node_modules
@@ -25,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet test fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet soak test fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -40,7 +40,8 @@ $(CLIENT): go.mod go.sum $(shell find wasm/app wasm/build wasm/page wasm/standin
 
 # ---- what CI runs ----
 
-test: check vuln js uncut reproducible load interop netns proxies deployments systemd monitoring browser redis fleet ## everything CI runs; installs what is missing
+test: SOAK = 3m
+test: check vuln js uncut reproducible load interop netns proxies deployments systemd monitoring browser redis fleet soak ## everything CI runs; installs what is missing
 
 check: fmt lint vet unit ## formatting, linters, vet (native and js), unit tests with -race
 
@@ -116,6 +117,11 @@ redis/pool:
 	$(GO) test -count=1 -tags redis -timeout 5m -v ./match/redispool
 redis/rolling:
 	$(GO) test -count=1 -race -tags redis -timeout 5m -run '^TestARolling' -v ./cmd/wasmp2pchat
+
+SOAK ?= 20m
+SEED ?= 0
+soak: client system/lab ## one server, people who talk, and everything that may befall it, for SOAK (20m): the promises, and flat resources; SEED replays (root)
+	$(GO) test -count=1 -tags soak -timeout 0 -run '^(TestSoak|TestOracle)' -v ./e2e -soak $(SOAK) -seed $(SEED)
 
 # ---- by hand ----
 

@@ -68,6 +68,8 @@ func TestLayers(t *testing.T) {
 		"e2e/bench/seedlike":     {},
 		"e2e/bench/seedpage":     {},
 		"e2e/relaybench":         {"internal/natlab", "e2e/bench/process"},
+		"e2e/talkers":            {"peer", "wire", "e2e/talkers/line"},
+		"e2e/talkers/line":       {},
 		"e2e/ayame":              {}, // it shares nothing with what it tests
 
 		// Servers that tests start.

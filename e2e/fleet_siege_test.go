@@ -23,9 +23,6 @@ const (
 	// normalTime is in which two meet and talk who come to different nodes, when all
 	// is well: even on a machine that is busy with everything else of the test.
 	normalTime = time.Second
-	// settles is how long after a fleet has recovered its guests may be troubled: by
-	// then each has found a server that lives, and was offered there.
-	settles = 5 * time.Second
 )
 
 // siege is a fleet with a party that does not end, and chats that go on, while one
@@ -132,8 +129,6 @@ const (
 	cutFor    = 30 * time.Second
 	leaseEnds = 8 * time.Second // a lease of 5 s, what notices it each 1.25 s, and a busy machine
 )
-
-func nothing() {}
 
 // calamities lists all that a fleet must survive.
 func calamities() []calamity {

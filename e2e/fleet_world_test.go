@@ -159,26 +159,8 @@ func (n *node) isReady() bool {
 func (n *node) asks(path string) (status int, text string) {
 	ctx, cancel := context.WithTimeout(n.t.Context(), 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.ip+":9090"+path, nil)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+fleetToken)
 	client := &http.Client{Transport: &http.Transport{DialContext: n.fleet.lab.Elsewhere().Dial, DisableKeepAlives: true}}
-	res, err := client.Do(req)
-	if err != nil {
-		return 0, ""
-	}
-	defer func() { _ = res.Body.Close() }()
-	var b strings.Builder
-	buf := make([]byte, 4096)
-	for {
-		k, err := res.Body.Read(buf)
-		b.Write(buf[:k])
-		if err != nil {
-			return res.StatusCode, b.String()
-		}
-	}
+	return askAdmin(ctx, client, "http://"+n.ip+":9090"+path, fleetToken)
 }
 
 // balancing is the configuration of HAProxy: round robin, no affinity, and who is

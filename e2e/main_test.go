@@ -31,8 +31,10 @@ func TestMain(m *testing.M) {
 	flag.Bool("recovery", false, "hold how soon a chat is back, one disaster after the other")
 	flag.Bool("everyround", false, "let Firefox meet as often as Chromium in TestTwoStrangersTalk")
 	flag.String("plane", "", "the TURN_DATAPLANE of the servers whose test wants none; empty means auto")
-	flag.String("logs", "", "folder for all that the programs of a fleet said whose test failed; empty means none")
+	flag.String("logs", "", "folder for all that programs said whose test failed; empty means none")
 	flag.Int("kills", 1, "how often TestFleetSurvives lets each fault befall a fleet")
+	flag.Duration("soak", 3*time.Minute, "how long TestSoak lasts, of what befalls the server")
+	flag.Uint64("seed", 0, "of what befalls the server of TestSoak, and who comes when; 0: a new one, which is printed")
 	flag.Int("coldstarts", 0, "how often TestColdStart starts each page; 0 means not at all")
 	flag.Parse()
 	if *binary == "" {

@@ -1,4 +1,4 @@
-//go:build redis && browser || soak
+//go:build soak
 
 package e2e
 
@@ -25,8 +25,8 @@ func (h history) meet(a, b *stay, at int) {
 	a.heard, b.heard = []string{b.user}, []string{a.user}
 }
 
-// TestFleetOracle holds the oracle itself to histories whose faults are known.
-func TestFleetOracle(t *testing.T) {
+// TestOracle holds the oracle itself to histories whose faults are known.
+func TestOracle(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		happen func(h history)

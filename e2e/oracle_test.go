@@ -1,8 +1,9 @@
-//go:build redis && browser || soak
+//go:build (redis && browser) || soak
 
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,18 +29,21 @@ const (
 	// speaksWithin is how long one in a seat may wait for the answer to what he has
 	// said to one in the other seat. Then he says it again, and something was lost.
 	speaksWithin = 3 * time.Second
+	// settles is how long after servers have recovered their guests may be troubled:
+	// by then each has found one that lives, and was offered there.
+	settles = 5 * time.Second
 )
 
 // bounds are what an oracle lets pass.
 type bounds struct{ fits, ghost, held, bye, speaks time.Duration }
 
-// fleetBounds are those of a fleet.
-func fleetBounds() bounds {
+// usualBounds are those of a server, and of a fleet.
+func usualBounds() bounds {
 	return bounds{fitsWithin, ghostWithin, heldWithin, byeWithin, speaksWithin}
 }
 
-// oracle is told all that happens to the guests of a fleet, by themselves, and says
-// which promises were broken. It knows nothing of the servers.
+// oracle is told all that happens to guests, by themselves, and says which promises
+// were broken. It knows nothing of the servers.
 type oracle struct {
 	bounds
 	born  time.Time
@@ -51,8 +55,8 @@ type oracle struct {
 	strange  []string // what no server should do, in words
 }
 
-// trouble is a time in which a fleet is not held to how soon it does things: from a
-// fault until it should have recovered from it.
+// trouble is a time in which servers are not held to how soon they do things: from a
+// fault until they should have recovered from it.
 type trouble struct{ from, to time.Duration }
 
 // stay is one wait of one person, and what came of it. Times count from the
@@ -80,7 +84,7 @@ type stay struct {
 }
 
 func newOracle(relax time.Duration) *oracle {
-	return &oracle{bounds: fleetBounds(), born: time.Now(), relax: relax}
+	return &oracle{bounds: usualBounds(), born: time.Now(), relax: relax}
 }
 
 func (o *oracle) now() time.Duration { return time.Since(o.born) }
@@ -158,7 +162,22 @@ func (o *oracle) isWaiting(user string) bool {
 	return slices.ContainsFunc(o.stays, func(s *stay) bool { return s.user == user && s.ended == 0 })
 }
 
-// befalls notes a fault: for a while the fleet is not held to how soon it acts.
+// goes notes that somebody goes home, wherever he is.
+func (o *oracle) goes(user string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.stays {
+		if s.user != user {
+			continue
+		}
+		if s.ended == 0 {
+			s.ended, s.left = o.now(), true
+		}
+		s.lost = s.lost || s.met == 0
+	}
+}
+
+// befalls notes a fault: for a while nobody is held to how soon he acts.
 func (o *oracle) befalls(from, to time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -383,11 +402,15 @@ func (o *oracle) fitFrom(a, b *stay) time.Duration {
 }
 
 // calm is how much of a time is outside of troubles.
-func (o *oracle) calm(from, to time.Duration) time.Duration {
+func (o *oracle) calm(from, to time.Duration) time.Duration { return calmOf(o.troubles, from, to) }
+
+// calmOf is how much of a time is outside of troubles, which may overlap.
+func calmOf(troubles []trouble, from, to time.Duration) time.Duration {
 	calm := max(0, to-from)
 	covered := from
-	troubles := slices.Clone(o.troubles)
-	slices.SortFunc(troubles, func(a, b trouble) int { return int(a.from - b.from) })
+	if !slices.IsSortedFunc(troubles, byStart) {
+		troubles = slices.SortedFunc(slices.Values(troubles), byStart)
+	}
 	for _, t := range troubles {
 		begin, end := max(covered, t.from), min(to, t.to)
 		if end > begin {
@@ -397,6 +420,8 @@ func (o *oracle) calm(from, to time.Duration) time.Duration {
 	}
 	return calm
 }
+
+func byStart(a, b trouble) int { return cmp.Compare(a.from, b.from) }
 
 func (s *stay) String() string {
 	return fmt.Sprintf("%s (on %s, tags %q, asked at %v)", s.user, s.node, s.tags, s.asked.Round(time.Millisecond))

@@ -1,4 +1,4 @@
-//go:build redis && browser || soak
+//go:build (redis && browser) || soak
 
 package e2e
 

@@ -1,4 +1,4 @@
-//go:build redis && browser || soak
+//go:build browser || soak
 
 package e2e
 
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 	"time"
 )
 
-// process is a program of a fleet that can be killed, frozen and started again. It
+// process is a program that can be killed, frozen and started again. It
 // ends with its test, which shows what it said if it fails.
 type process struct {
 	t    *testing.T
@@ -27,6 +28,7 @@ type process struct {
 	cmd    *exec.Cmd     // nil: it does not run
 	stop   func()        // of cmd
 	exited chan struct{} // closed when cmd has ended
+	code   int           // that the last one has ended with, by itself; -1: a signal has ended it
 	starts int
 }
 
@@ -122,9 +124,32 @@ func (p *process) ends(within time.Duration) error {
 	defer late.Stop()
 	select {
 	case <-p.exited:
+		p.code = p.cmd.ProcessState.ExitCode()
 		p.cmd = nil
 		return nil
 	case <-late.C:
 		return errors.New(p.name + " has not ended after " + within.String())
 	}
+}
+
+// nothing mends what mends by itself.
+func nothing() {}
+
+// askAdmin asks a server at its admin address; status 0: it has not answered.
+func askAdmin(ctx context.Context, client *http.Client, url, token string) (status int, text string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close() // it was read
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(body)
 }

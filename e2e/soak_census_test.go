@@ -1,0 +1,108 @@
+//go:build soak
+
+package e2e
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+const (
+	sampleEvery = 10 * time.Second
+	// censusRest is how long the server has until what came of those who have gone is
+	// over: a seat is held for 30 s, and an absent partner is awaited for 10 s.
+	censusRest = 45 * time.Second
+	// censusTakes is how often it is counted; the middle counts.
+	censusTakes = 5
+	// flatWithin is how much more there may be in the end than in minute 5, in
+	// thousandths, and what is no matter: a goroutine more, or a page, is no leak.
+	flatWithin = 50
+)
+
+// resources are what the server uses.
+type resources struct {
+	goroutines, descriptors, heap, rss float64 // the last two in bytes
+}
+
+// sample is one look at them.
+type sample struct {
+	resources
+	at    time.Duration // of the soak
+	chats int           // that go on
+	start int           // of the server: the how-manieth
+}
+
+// census is what the server uses when nobody is there but those who stay.
+type census struct {
+	sample
+	profile string // of goroutines
+}
+
+// uses asks the server what it uses.
+func (s *soak) uses() (r resources, ok bool) {
+	status, text := s.asks("/metrics")
+	return resources{
+		goroutines: metricIn(text, "go_goroutines"), descriptors: metricIn(text, "process_open_fds"),
+		heap: metricIn(text, "go_memstats_heap_alloc_bytes"), rss: metricIn(text, "process_resident_memory_bytes"),
+	}, status == 200
+}
+
+// takesSample looks at what the server uses, with everybody there.
+func (s *soak) takesSample() {
+	if r, ok := s.uses(); ok {
+		now := s.ledger.now()
+		s.samples = append(s.samples, sample{r, now, s.ledger.live(now), s.server.starts})
+	}
+}
+
+// takesCensus waits until all is over that came of those who have gone, and counts.
+func (s *soak) takesCensus() {
+	s.people.rests(s.t.Context(), censusRest)
+	var all [4][]float64
+	for range censusTakes {
+		s.asks("/debug/pprof/heap?gc=1") // what is garbage is no memory
+		if r, ok := s.uses(); ok {
+			for i, v := range []float64{r.goroutines, r.descriptors, r.heap, r.rss} {
+				all[i] = append(all[i], v)
+			}
+		}
+		s.people.rests(s.t.Context(), time.Second)
+	}
+	_, profile := s.asks("/debug/pprof/goroutine?debug=1")
+	now := s.ledger.now()
+	s.census = append(s.census, census{sample{resources{middleOf(all[0]), middleOf(all[1]), middleOf(all[2]), middleOf(all[3])}, now, s.ledger.live(now), s.server.starts}, profile})
+}
+
+// flat compares two looks at the server, and says what has grown.
+func flat(before, after resources) (grown []string) {
+	for _, c := range []struct {
+		what          string
+		before, after float64
+		slack         float64 // that is no matter
+	}{
+		{"goroutines", before.goroutines, after.goroutines, 2},
+		{"descriptors", before.descriptors, after.descriptors, 2},
+		{"heap after GC", before.heap, after.heap, 256 << 10},
+		{"RSS", before.rss, after.rss, 1 << 20},
+	} {
+		if c.after > c.before+math.Max(c.before*flatWithin/1000, c.slack) {
+			grown = append(grown, fmt.Sprintf("%s from %.0f to %.0f, %+.1f %%", c.what, c.before, c.after, 100*(c.after/c.before-1)))
+		}
+	}
+	return grown
+}
+
+// medians is the middle of what the server used in a window of a soak.
+func (s *soak) medians(from, to time.Duration) (r resources, n int) {
+	var all [4][]float64
+	for _, x := range s.samples {
+		if x.at >= from && x.at < to {
+			n++
+			for i, v := range []float64{x.goroutines, x.descriptors, x.heap, x.rss} {
+				all[i] = append(all[i], v)
+			}
+		}
+	}
+	return resources{middleOf(all[0]), middleOf(all[1]), middleOf(all[2]), middleOf(all[3])}, n
+}
