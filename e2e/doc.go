@@ -29,6 +29,8 @@
 //	leave_test.go        NEXT, STOP, and tabs that are closed
 //	check_test.go        what /check finds out
 //	recovery_test.go     networks and servers that go away in the middle of a chat
+//	killed_test.go       kill -9 of the only server while many talk
+//	upgrade_test.go      another process takes over while many talk, and others wait
 //	connect_test.go      how soon two people talk (make bench-connect)
 //	hide_test.go         what the partner learns of somebody who hides
 //	hostile_test.go      a partner who does his worst
@@ -52,7 +54,9 @@
 //	chromium_test.go     Chromium, driven by the DevTools protocol
 //	firefox_test.go      Firefox, driven by WebDriver BiDi
 //	bidi_test.go         its WebSocket
-//	server_test.go       the server process
+//	server_test.go       the server process; process_test.go, any that is killed and started again
+//	rally_test.go        a server and many who talk, by e2e/talkers; rally_choir_test.go, the hosts that they are on;
+//	                     rally_minutes_test.go, all that they said and heard; rally_waiter_test.go, who waits
 //	terminal_test.go     the chat command
 //	stranger_test.go     a client that keeps to no rule; stranger_link_test.go, how it connects
 //	allocate_test.go     a TURN client that does nothing else
@@ -73,10 +77,10 @@
 // a load balancer: fleet_crowd_test.go is about everybody who waits, and
 // fleet_chat_test.go about people at different nodes; fleet_siege_test.go lets one
 // thing after the other befall a fleet, fleet_rolling_test.go restarts it. What
-// happens to its guests (fleet_guest_test.go, fleet_party_test.go) they tell an
-// oracle, which knows the promises (fleet_oracle_test.go); fleet_oracle_self_test.go
-// and fleet_fake_test.go show that it sees when they are broken.
-// fleet_world_test.go, fleet_redis_test.go and fleet_process_test.go are the
+// happens to its guests (guest_test.go, party_test.go) they tell an
+// oracle, which knows the promises (oracle_test.go); oracle_self_test.go
+// and oracle_fake_test.go show that it sees when they are broken.
+// fleet_world_test.go and fleet_redis_test.go are the
 // machinery.
 //
 // Beside it, with the tag interop and make interop, coturn's own tools use our

@@ -58,7 +58,7 @@ func redisProgram(t *testing.T, kind string) string {
 func (r *redisHost) add(name, ip string, args ...string) {
 	r.fleet.t.Helper()
 	program, dir := redisProgram(r.fleet.t, "server"), r.fleet.t.TempDir()
-	s := &redisServer{host: r.fleet.joins(name, ip), ip: ip}
+	s := &redisServer{host: r.fleet.addHost(name, ip), ip: ip}
 	s.process = newProcess(r.fleet.t, name, func(ctx context.Context) *exec.Cmd {
 		return s.host.Command(ctx, program, append([]string{
 			"--port", "6379", "--bind", ip, "127.0.0.1", "--protected-mode", "no",

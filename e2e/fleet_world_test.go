@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -78,26 +77,16 @@ func newFleet(t *testing.T, plan fleetPlan) *fleet {
 	for _, n := range f.nodes {
 		n.becomesReady()
 	}
-	f.crowd = f.joins("crowd", "51.51.51.30")
+	f.crowd = f.addHost("crowd", "51.51.51.30")
 	f.startBalancer()
 	return f
-}
-
-// joins adds a host to the laboratory.
-func (f *fleet) joins(name, addr string) *natlab.Host {
-	f.t.Helper()
-	host, err := f.lab.Join(f.t.Context(), name, netip.MustParseAddr(addr))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return host
 }
 
 // newNode describes node i, which has yet to be started.
 func (f *fleet) newNode(i int) *node {
 	f.t.Helper()
 	n := &node{fleet: f, id: fmt.Sprintf("node%d", i+1), ip: fmt.Sprintf("51.51.51.%d", 21+i)}
-	n.host = f.joins(n.id, n.ip)
+	n.host = f.addHost(n.id, n.ip)
 	state := f.t.TempDir()
 	n.process = newProcess(f.t, n.id, func(ctx context.Context) *exec.Cmd {
 		cmd := n.host.Command(ctx, serverBinary(f.t), "serve")
@@ -211,7 +200,7 @@ func (f *fleet) door(i int) string {
 // startBalancer starts HAProxy and waits until it lets somebody through.
 func (f *fleet) startBalancer() {
 	f.t.Helper()
-	host := f.joins("lb", balancerIP)
+	host := f.addHost("lb", balancerIP)
 	var servers, own strings.Builder
 	for i, n := range f.nodes {
 		_, _ = fmt.Fprintf(&own, preference, n.id, balancerIP, preferencePort+i)

@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 	flag.Bool("everyround", false, "let Firefox meet as often as Chromium in TestTwoStrangersTalk")
 	flag.String("plane", "", "the TURN_DATAPLANE of the servers whose test wants none; empty means auto")
 	flag.String("logs", "", "folder for all that programs said whose test failed; empty means none")
+	flag.Int("chats", 20, "how many chats TestKilledUnderLoad and TestUpgradeUnderLoad have; 100 and 200 are what is promised")
+	flag.Duration("down", 2*time.Second, "how long TestKilledUnderLoad leaves the server dead")
 	flag.Int("kills", 1, "how often TestFleetSurvives lets each fault befall a fleet")
 	flag.Duration("soak", 3*time.Minute, "how long TestSoak lasts, of what befalls the server")
 	flag.Uint64("seed", 0, "of what befalls the server of TestSoak, and who comes when; 0: a new one, which is printed")
@@ -102,6 +104,12 @@ func need(t *testing.T, missing error) {
 
 // eventually polls until something is so.
 func eventually(t *testing.T, what string, isSo func() bool) {
+	t.Helper()
+	eventuallyWithin(t, patience, what, isSo)
+}
+
+// eventuallyWithin is eventually for what takes longer.
+func eventuallyWithin(t *testing.T, patience time.Duration, what string, isSo func() bool) {
 	t.Helper()
 	enough := time.NewTimer(patience)
 	defer enough.Stop()

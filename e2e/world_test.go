@@ -5,6 +5,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -97,6 +98,16 @@ func (w *world) lasts(d time.Duration) {
 	case <-over.C:
 	case <-w.t.Context().Done():
 	}
+}
+
+// addHost adds a host to the laboratory.
+func (w *world) addHost(name, addr string) *natlab.Host {
+	w.t.Helper()
+	host, err := w.lab.Join(w.t.Context(), name, netip.MustParseAddr(addr))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return host
 }
 
 // setNATs changes both NATs.

@@ -41,7 +41,6 @@ func (t *talker) lives(ctx context.Context) {
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	for {
-		t.tell(line.News{ID: t.ID, What: line.Asks})
 		chat, err := t.finds(ctx, leave)
 		switch {
 		case ctx.Err() != nil:
@@ -82,7 +81,14 @@ func (t *talker) finds(ctx context.Context, leave func()) (*peer.Chat, error) {
 			}
 		}
 	}()
-	chat, err := peer.Connect(ctx, peer.Config{URL: t.URL, Device: rand.Text()}, peer.Search{Tags: []string{t.Tag}, RelayOnly: t.Relay})
+	chat, err := peer.Connect(ctx, peer.Config{URL: t.URL, Device: rand.Text()}, peer.Search{
+		Tags: []string{t.Tag}, RelayOnly: t.Relay,
+		OnProgress: func(p peer.Progress) {
+			if p.Phase == peer.PhaseWaiting && p.Online == 0 { // each time that he asks a server
+				t.tell(line.News{ID: t.ID, What: line.Asks})
+			}
+		},
+	})
 	close(found)
 	<-watched
 	return chat, err
