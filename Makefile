@@ -76,7 +76,8 @@ reproducible: client ## is the client the same when somebody else builds it?
 load: ## floods that must disturb nobody (loopback, seconds)
 	$(GO) test -count=1 -tags load -run Flood -v ./turnsvc
 
-interop: client system/coturn ## coturn's own tools against our relay
+interop: client system/coturn ## coturn's own tools against our relay, and coturn's opinion of what is asked of ours
+	$(GO) test -count=1 -tags interop -timeout 5m -run '^TestCoturn' -v ./turnsvc/conformance
 	$(GO) test -count=1 -tags interop -timeout 10m -v ./e2e
 
 netns: system/lab ## real NATs and the program in the kernel, in network namespaces (root)

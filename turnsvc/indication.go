@@ -16,13 +16,15 @@ func isSend(m []byte) bool { return stun.IsMessage(m) && m[0] == 0x00 && m[1] ==
 
 // sendable reports whether a Send indication may go to pion as it is: whole, with
 // nothing in it that must be understood and is not, a peer that can be an address,
-// and a right FINGERPRINT if it has one. It looks without taking the message apart, since these are
-// packets of a chat, too.
+// and a right FINGERPRINT if it has one. What is understood but has no business here,
+// such as a credential, is ignored (RFC 8489 §6.3), unless something that counts
+// follows a signature, which pion would not ignore. It looks without taking the
+// message apart, since these are packets of a chat, too.
 func sendable(m []byte) bool {
 	if int(binary.BigEndian.Uint16(m[2:])) != len(m)-messageHeaderBytes {
 		return false
 	}
-	for at := messageHeaderBytes; at < len(m); {
+	for at, signed := messageHeaderBytes, false; at < len(m); {
 		if len(m)-at < attributeHeaderBytes {
 			return false
 		}
@@ -36,7 +38,13 @@ func sendable(m []byte) bool {
 				binary.BigEndian.Uint32(m[at+attributeHeaderBytes:]) == crc32.ChecksumIEEE(m[:at])^fingerprintXOR
 		case typ == stun.AttrXORPeerAddress && length != addressBytes4 && length != addressBytes6:
 			return false // an empty one at the end would make pion read beyond the message, and panic
-		case typ != stun.AttrXORPeerAddress && typ != stun.AttrData && typ < comprehensionOptional:
+		case typ == stun.AttrXORPeerAddress || typ == stun.AttrData:
+			if signed {
+				return false
+			}
+		case typ == stun.AttrMessageIntegrity:
+			signed = true
+		case typ < comprehensionOptional && !understood(typ):
 			return false
 		}
 		at = next

@@ -27,6 +27,15 @@
 //	(in parentheses)  stock pion is not asked, because of what it would do
 //	a | b             either is right
 //
+// Beside the tables, questions that are drawn by lot are asked of our server and of
+// coturn, an independent one: messages with unknown, missing, doubled, misplaced and
+// malformed attributes, forged credentials, wrong lengths, cookies, classes and
+// fingerprints, and ChannelData of every kind, over UDP and TCP. Where they differ, a
+// table of disputes says who is right, by which section of the RFCs; any other
+// difference fails. -drawn draws others:
+//
+//	go test -v -tags interop -run TestCoturn ./turnsvc/conformance -drawn 7
+//
 // From the rows down to the machinery:
 //
 //	authentication_test.go   who may ask
@@ -38,6 +47,11 @@
 //	stream_test.go           TCP
 //	tls_test.go              TLS
 //	limits_test.go           too much of everything
+//	dispute_test.go          where coturn answers otherwise, and who is right
+//	opinion_test.go          asks both, and compares
+//	question_test.go         questions by lot
+//	peculiar_test.go         what may be strange about one
+//	coturn_test.go           coturn
 //	table_test.go            rows, and how they are run and printed
 //	site_test.go             the two servers, and peers
 //	client_test.go           a TURN client that sends exactly what a row says

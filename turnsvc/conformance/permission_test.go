@@ -44,6 +44,8 @@ func dataRows() []row {
 			return p.hears()
 		}, want: "nothing arrives", stock: "nothing arrives"},
 		{name: "Send with an unknown attribute that must be understood", probe: sendWith(unknownRequired()), want: "nothing arrives", stock: "ping arrives"},
+		{name: "Send with a credential, which it does not need", probe: sendWith(text(attrUsername, "ann"), integrity([]byte("no key"))), want: "ping arrives", stock: "ping arrives"},
+		{name: "Send with another peer behind a signature", probe: sendWith(integrity([]byte("no key")), peerIP("127.0.0.9")), want: "nothing arrives", stock: "ping arrives"},
 		{name: "Send with an unknown attribute that may be ignored", probe: sendWith(attr(attrOptionalUnknown)), want: "ping arrives", stock: "ping arrives"},
 	}
 }

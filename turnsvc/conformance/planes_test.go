@@ -16,6 +16,7 @@ var planeOfTests turnsvc.DataPlane //nolint:gochecknoglobals // TestMain can han
 // TestMain runs every test on each data plane, one after the other; benchmarks and
 // fuzz tests on the first.
 func TestMain(m *testing.M) {
+	flag.Uint64("drawn", 8656, "which questions are drawn that coturn is asked, too")
 	list := flag.String("planes", "batch,pion", "the data planes to test, separated by commas")
 	flag.Parse()
 	once := flag.Lookup("test.bench").Value.String()+flag.Lookup("test.fuzz").Value.String()+flag.Lookup("test.list").Value.String() != ""
