@@ -15,7 +15,7 @@ import (
 )
 
 // adminTimeout bounds one command, which may be many pages.
-const adminTimeout = 30 * time.Second
+const adminTimeout = time.Minute
 
 // adminVerb is one thing that the operator can say.
 type adminVerb struct {
@@ -53,6 +53,7 @@ func adminVerbs() []adminVerb {
 		{"nodes", "", 0, "which nodes the fleet has, and how they do", nil, adminNodes},
 		{"drain", "", 0, "take no new visitors", nil, adminDrain},
 		{"undrain", "", 0, "take them again", nil, adminUndrain},
+		{"upgrade", "", 0, "start the program anew, and hand the server over to it: nobody is cut off", nil, adminUpgrade},
 		{"secrets", "", 0, "which TURN secrets verify, and when each was used last", nil, adminSecrets},
 		{"rotate-secret", "", 0, "make a new TURN secret; the old one goes by itself", nil, adminRotate},
 		{"mint", "", 0, "a TURN credential, for a test", mintFlags, adminMint},

@@ -223,6 +223,35 @@ func (c *adminCall) drain(ctx context.Context, method, line string) error {
 	return c.say(answer, line)
 }
 
+func adminUpgrade(ctx context.Context, c *adminCall) error {
+	var answer admin.Upgraded
+	if err := c.client.Do(ctx, http.MethodPost, "/api/upgrade", nil, &answer); err != nil {
+		return err
+	}
+	if c.asJSON {
+		return c.printJSON(answer)
+	}
+	if _, err := fmt.Fprintf(c.stdout, "process %d, version %s, serves\n", answer.Serves.PID, printable(answer.Serves.Version)); err != nil {
+		return err
+	}
+	for _, p := range answer.Retired {
+		fmt.Fprintf(c.stdout, "process %d, version %s, goes on until nobody is left: %s\n", p.PID, printable(p.Version), leftText(p.Left))
+	}
+	return nil
+}
+
+// leftText is what a retired process still keeps.
+func leftText(left map[string]int) string {
+	var list []string
+	for _, part := range slices.Sorted(maps.Keys(left)) {
+		list = append(list, fmt.Sprintf("%s %d", part, left[part]))
+	}
+	if list == nil {
+		return "nothing"
+	}
+	return strings.Join(list, ", ")
+}
+
 func adminSecrets(ctx context.Context, c *adminCall) error {
 	return c.secrets(ctx, http.MethodGet)
 }

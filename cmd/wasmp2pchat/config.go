@@ -34,7 +34,8 @@ type config struct {
 	RedisURL redisURL   `env:"REDIS_URL" help:"Redis 7 or Valkey, where several nodes meet and are one service, such as rediss://:password@10.0.0.5:6379; a secret; unset: this process is alone"`
 	Node     nodeConfig `envPrefix:"NODE_"`
 
-	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"30s" help:"after SIGTERM relayed chats have so long to end or to find another relay; whatever stops the server (TimeoutStopSec, stop_grace_period) has to wait 15s longer"`
+	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT" envDefault:"30s" help:"after SIGTERM relayed chats have so long to end or to find another relay; whatever stops the server (TimeoutStopSec, stop_grace_period) has to wait 15s longer"`
+	RetireTimeout time.Duration `env:"RETIRE_TIMEOUT" envDefault:"12h" help:"after an upgrade the old process keeps its chats so long at most; 0: as long as they last"`
 
 	EnvFile string `env:"ENV_FILE" help:"a file with further settings, NAME=value, which SIGHUP reads again; the environment wins over it; also --env-file"`
 
@@ -121,6 +122,7 @@ func (c *config) faults() []error {
 	}
 	check(c.Addr != "", "ADDR", "an address to listen on, such as :8080")
 	check(c.StateDir != "", "STATE_DIR", "a folder")
+	check(c.RetireTimeout >= 0, "RETIRE_TIMEOUT", "0 or more")
 	check(c.DrainTimeout >= minDrainTimeout && c.DrainTimeout <= maxDrainTimeout, "DRAIN_TIMEOUT", "1s to 24h")
 	check(c.AdminToken != "" || isLoopback(c.AdminAddr), "ADMIN_TOKEN", "a secret, such as openssl rand -hex 16 prints, because others can come to ADMIN_ADDR="+string(c.AdminAddr)+", or ADMIN_ADDR=127.0.0.1:9090")
 	check(c.WS.MaxPerIP >= 0, "WS_MAX_PER_IP", "0 or more")

@@ -164,6 +164,9 @@ func showMachine() []panel {
 			q("{{to}}", `sum by (to) (rate(wasmp2pchat_edge_routed_total{$i}[$__rate_interval]))`),
 			q("not accepted", `sum(rate(wasmp2pchat_edge_accept_errors_total{$i}[$__rate_interval]))`)),
 		chart("Settings", "Since they were read, by a start or SIGHUP.", "s", q("{{instance}}", `time() - wasmp2pchat_config_last_reload_success_timestamp_seconds{$i}`)),
+		chart("Upgrades", "Retired processes, and what they still keep; and upgrades of the last hour, by what came of them.", "none",
+			q("retired processes", `sum(wasmp2pchat_retired_processes{$i})`), q("kept: {{part}}", `sum by (part) (wasmp2pchat_retired_left{$i})`),
+			q("{{result}}", `sum by (result) (increase(wasmp2pchat_upgrades_total{$i}[1h]))`)),
 		chart("Goroutines", "Each WebSocket has one.", "none", q("{{instance}}", `go_goroutines{$i}`)),
 	}
 }

@@ -22,10 +22,12 @@
 //
 //	main.go          what the arguments say
 //	serve.go         the server on one page; beside it, in that order
+//	  upgrade.go     the process before this one, and the one after it; signals_unix.go,
+//	                 signals_other.go
 //	  state.go       secrets and bans that are kept
 //	  fleet.go       what is shared with other nodes: fleetlobby.go, fleetrelay.go,
 //	                 fleetmetrics.go; node.go: what a node is called
-//	  front.go       the public port, with tls.go, addresses.go and sockets.go
+//	  front.go       the public port, with tls.go, addresses.go, sockets.go and entrance.go
 //	  relay.go       STUN and TURN, with mint.go, warm.go and turnkeys.go; fleetrelay.go:
 //	                 those of other nodes
 //	  timeline.go    what happens in rooms, in the words of timelines

@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/certs"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
@@ -23,6 +23,7 @@ import (
 // front is what the world sees of the server: its addresses, its certificate,
 // and the public port, through which page, WebSockets and TURN come in.
 type front struct {
+	line        *succession.Line
 	sockets     *sockets
 	addresses   *address.Keeper
 	certificate *certs.Keeper // nil: no TLS
@@ -50,9 +51,9 @@ func toldTo(relay **turnsvc.Server, log *slog.Logger) frontEvents {
 
 // openFront finds the addresses, reads the certificate if there is one, and
 // listens.
-func openFront(ctx context.Context, cfg *config, passed []*os.File, tell frontEvents, log *slog.Logger) (f *front, err error) {
-	f = &front{domain: cfg.Domain, publicPort: cfg.PublicPort}
-	if f.sockets, err = inheritSockets(passed); err != nil {
+func openFront(ctx context.Context, cfg *config, w world, tell frontEvents, log *slog.Logger) (f *front, err error) {
+	f = &front{line: w.line, domain: cfg.Domain, publicPort: cfg.PublicPort}
+	if f.sockets, err = inheritSockets(w.manager.passed, w.line); err != nil {
 		return nil, err
 	}
 	if f.addresses, err = findAddresses(ctx, cfg, tell.moved, log.With("svc", "address")); err != nil {
@@ -131,7 +132,7 @@ func (f *front) serve(ctx context.Context) error {
 	defer cancel()
 	parts := []func(context.Context) error{f.door.Serve, f.addresses.Serve}
 	if f.certificate != nil {
-		parts = append(parts, f.certificate.Serve)
+		parts = append(parts, untilRetired(f.line, f.certificate.Serve)) // a newer process renews it then
 	}
 	if f.plain != nil {
 		parts = append(parts, f.serveRedirects)

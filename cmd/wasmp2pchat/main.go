@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 )
 
 func main() {
@@ -17,10 +19,13 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	err := run(ctx, world{
-		args: os.Args[1:], environ: os.Environ(), hangup: hangup,
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, manager: serviceManager(),
-	})
+	environ, elder, err := succession.Take(os.Environ())
+	if err == nil {
+		err = run(ctx, world{
+			args: os.Args[1:], environ: environ, hangup: hangup, replace: upgradeSignal(), elder: elder, heir: heirConfig(environ),
+			stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, manager: serviceManager(),
+		})
+	}
 	stop()
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
@@ -40,11 +45,15 @@ type world struct {
 	args    []string
 	environ []string
 	hangup  <-chan os.Signal // SIGHUP: read the settings and the certificate again
+	replace <-chan os.Signal // SIGUSR2: start the program anew, and hand over to it
 	renew   <-chan struct{}  // get another certificate now; nil: when it is due
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
 	manager manager
+	elder   *os.File           // a socket to the process that this one succeeds; nil: none
+	heir    *succession.Config // how the next process is started; nil: there can be none
+	line    *succession.Line   // this process among those of the server; nil: it is alone
 }
 
 // run is the program: it does what the arguments say.

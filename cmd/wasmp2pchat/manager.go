@@ -7,6 +7,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 )
 
 // manager is the service manager that has started the program, if there is one:
@@ -27,17 +29,33 @@ func serviceManager() manager {
 	return m
 }
 
+// say tells the manager something, if there is one.
+func (m manager) say(state string) {
+	if m.tell != nil {
+		m.tell(state)
+	}
+}
+
 // serve tells the manager that the server serves, from then on that it lives, and
 // at last that it stops. Alive returns when every service has answered: one that
-// hangs keeps it waiting, and the manager starts the server again.
-func (m manager) serve(alive func()) func(context.Context) error {
+// hangs keeps it waiting, and the manager starts the server again. Of a process that
+// succeeds another one the older one tells it, which is the main one until then; and
+// a retired one has nothing to say.
+func (m manager) serve(line *succession.Line, alive func()) func(context.Context) error {
 	return func(ctx context.Context) error {
+		line.Serving()
 		if m.tell == nil {
 			<-ctx.Done()
 			return nil
 		}
-		m.tell(daemon.SdNotifyReady)
-		defer m.tell(daemon.SdNotifyStopping)
+		if line.Elder() == "" {
+			m.tell(daemon.SdNotifyReady)
+		}
+		defer func() {
+			if line.Current() == line.Node() {
+				m.tell(daemon.SdNotifyStopping)
+			}
+		}()
 		if m.watchdog <= 0 {
 			<-ctx.Done()
 			return nil
@@ -47,6 +65,9 @@ func (m manager) serve(alive func()) func(context.Context) error {
 		for {
 			select {
 			case <-ctx.Done():
+				return nil
+			case <-line.Retired():
+				<-ctx.Done()
 				return nil
 			case <-tick.C:
 				alive()

@@ -97,7 +97,7 @@ func TestTheWatchdogHearsOfNobodyWhoHangs(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- m.serve(func() {
+			ended <- m.serve(nil, func() {
 				if asked++; asked > 2 {
 					<-hang
 				}

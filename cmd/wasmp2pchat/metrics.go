@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/timeline"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
@@ -18,11 +19,11 @@ import (
 // metrics turns what the services count into what Prometheus reads. The
 // services know nothing of it, and no label grows with the visitors.
 // docs/operations.md has the list, generated.
-func metrics(state *readiness, node *member, settings *reloader, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front, events *timeline.Store) *prometheus.Registry {
+func metrics(line *succession.Line, state *readiness, node *member, settings *reloader, client string, lobby *match.Lobby, waits waitTimes, rooms *signal.Rooms, relay *turnsvc.Server, guard *wsconn.Guard, f *front, events *timeline.Store) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildInfo(client), state.metrics(), settings.metrics(),
+		buildInfo(client), state.metrics(), settings.metrics(), lineMetrics(line),
 		matchMetrics(lobby, node), waits, signalMetrics(rooms), guardMetrics(guard), relayMetrics(relay), timelineMetrics(events),
 	)
 	registry.MustRegister(f.metrics()...)

@@ -23,6 +23,8 @@ import (
 // operator is what the one who runs the server can see and do. Rooms go by their
 // names, as the relay knows them: their ids admit.
 type operator struct {
+	world       world
+	log         *slog.Logger
 	node        *member // nil: it is alone
 	lobby       *match.Lobby
 	bans        *match.Bans
@@ -39,8 +41,9 @@ type operator struct {
 	token atomic.Pointer[string]
 }
 
-func newOperator(cfg *config, node *member, lobby *match.Lobby, bans *match.Bans, rooms *signal.Rooms, relay *turnsvc.Server, credentials *mint, state *readiness, log *slog.Logger) *operator {
+func newOperator(w world, cfg *config, node *member, lobby *match.Lobby, bans *match.Bans, rooms *signal.Rooms, relay *turnsvc.Server, credentials *mint, state *readiness, log *slog.Logger) *operator {
 	o := &operator{
+		world: w, log: log,
 		node: node, self: admin.Node{ID: cfg.nodeID(), Self: true, URL: string(cfg.Node.URL), Region: string(cfg.Node.Region), Roles: texts(cfg.Roles), Version: buildVersion()},
 		lobby: lobby, bans: bans, rooms: rooms, relay: relay, credentials: credentials, state: state,
 		peers: cfg.TURN.Peers, ttl: cfg.TURN.CredentialTTL,
@@ -82,7 +85,7 @@ func (o *operator) config(cfg *config, log *slog.Logger) admin.Config {
 		Nodes:    func() []admin.Node { return o.node.nodes(o.describeSelf()) },
 		Draining: o.state.drains, Drain: o.drain,
 		Secrets: func() []admin.Secret { return o.keys.list(o.relay.SecretsUsed()) }, Rotate: o.rotate,
-		Mint: o.mint,
+		Mint: o.mint, Upgrade: o.upgrade,
 	}
 }
 

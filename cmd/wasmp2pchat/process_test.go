@@ -23,10 +23,24 @@ type process struct {
 // until it is ready. It ends with the test.
 func startProcess(t *testing.T, settings ...string) *process {
 	t.Helper()
+	p := newProcess(t, settings...)
+	p.cmd.Stderr = &liner{to: p.log}
+	p.start(t)
+	return p
+}
+
+// newProcess is one that is not started yet, and says nothing.
+func newProcess(t *testing.T, settings ...string) *process {
+	t.Helper()
 	p := &process{server: &server{log: newJournal()}, exited: make(chan struct{})}
 	p.cmd = exec.CommandContext(t.Context(), "wasmp2pchat", "serve")
 	p.cmd.Env = append(append(p.cmd.Environ(), serverEnviron(t, settings...)...), hasty)
-	p.cmd.Stderr = &liner{to: p.log}
+	return p
+}
+
+// start starts it, and waits until it is ready.
+func (p *process) start(t *testing.T) {
+	t.Helper()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +58,7 @@ func startProcess(t *testing.T, settings ...string) *process {
 			}
 			p.url, p.admin = line.URL, line.Admin
 			p.ready(t)
-			return p
+			return
 		}
 		select {
 		case <-more:

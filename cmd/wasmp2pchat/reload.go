@@ -51,6 +51,9 @@ func (r *reloader) serve(ctx context.Context) error {
 		case <-r.world.renew:
 			r.front.certificate.Renew()
 			continue
+		case <-r.world.replace:
+			_, _ = upgrade(ctx, r.world, r.log) // the log has what has come of it
+			continue
 		case <-r.world.hangup:
 		}
 		if r.front.certificate != nil {

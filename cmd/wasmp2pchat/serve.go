@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/thrift"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/witness"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/wsconn"
@@ -26,21 +27,25 @@ func serveCommand(ctx context.Context, w world) error {
 	w.environ = environ()
 	cfg, _, err := loadConfig(w.environ)
 	if err != nil {
+		refuse(w, err)
 		return err
 	}
 	log, level := newLogger(cfg, w.stderr)
-	return serve(ctx, w, cfg, log, level)
+	return inLine(ctx, w, cfg, log, func(ctx context.Context, line *succession.Line) error {
+		w.line = line
+		return serve(ctx, w, cfg, log, level)
+	})
 }
 
 // serve is the whole server on one page, in the order in which things depend
 // on one another.
 func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *slog.LevelVar) error {
-	secrets, bans, node, err := openState(cfg, log)
+	secrets, bans, node, err := openState(cfg, w.line, log)
 	if err != nil {
 		return err
 	}
 	var relay *turnsvc.Server
-	front, err := openFront(ctx, cfg, w.manager.passed, toldTo(&relay, log.With("svc", "turn")), log)
+	front, err := openFront(ctx, cfg, w, toldTo(&relay, log.With("svc", "turn")), log)
 	if err != nil {
 		return err
 	}
@@ -49,25 +54,22 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	if relay, credentials, err = openRelay(ctx, cfg, node, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
 		return err
 	}
-
 	var lobby *match.Lobby
-	keys := roomkey.New(secrets.room)
+	keys, waits := roomkey.New(secrets.room), newWaitTimes()
 	rooms := signal.New(signal.Config{
 		Admit: keys.Verify, Fleet: node.trunks(), OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
 		Ended: func(room string) { node.endRoom(relay, roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
 		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
 		Happened: events.signaled, Verdict: func(room string) wire.Verdict { return events.Judge(roomkey.Name(room)) },
-		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL),
-		MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
+		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
-	waits := newWaitTimes()
 	lobby = match.New(node.lobby(match.Config{
 		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
 		ICEServers: credentials.forLobby, Warm: prepare(node, relay, credentials, events), Happened: events.matched,
 		Online: func() int { return lobby.Visitors() + rooms.Online() },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	}))
-	run := newOperator(cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
+	run := newOperator(w, cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
 	guard := wsconn.NewGuard(webSocketLimits(cfg, node, log.With("svc", "web")))
 	settings := &reloader{world: w, node: node, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload, node.reload}, log: log}
 	page, err := wasm.New()
@@ -75,14 +77,16 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		return fmt.Errorf("read the embedded page: %w", err)
 	}
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(cfg, guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), run.api, page)), log.With("svc", "web"))
-	registry := metrics(state, node, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store)
-	admin, err := run.listen(ctx, cfg, front.sockets, insights(registry, facts(cfg, state, front, relay), events), log.With("svc", "admin"))
+	admin, err := run.listen(ctx, cfg, front.sockets, insights(metrics(w.line, state, node, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store), facts(cfg, state, front, relay), events), log.With("svc", "admin"))
+	if err == nil {
+		err = takeOver(ctx, w, state, web, admin, log)
+	}
 	if err != nil {
 		return err
 	}
 	log.Info("serving", "url", front.url(), "admin", admin.url(), "version", buildVersion(), "client", page.Version())
 	return runStages(ctx, state, log, append([]stage{
-		{"manager", w.manager.serve(func() { _, _, _ = lobby.Stats(), rooms.Stats(), relay.Stats() })},
+		{"manager", w.manager.serve(w.line, func() { _, _, _ = lobby.Stats(), rooms.Stats(), relay.Stats() })},
 		{"matchmaking", lobby.Serve},
 		{"signaling", rooms.Serve},
 		{"web", web.serve},
@@ -91,7 +95,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		{"admin", admin.serve},
 		{"timeline", events.Serve},
 		{"reload", settings.serve},
-		{"secrets", run.keys.serve},
+		{"secrets", untilRetired(w.line, run.keys.serve)},
 		{"memory", thrift.Serve},
 	}, node.stages(rooms)...))
 }

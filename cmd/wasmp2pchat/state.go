@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/durable"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 )
 
@@ -56,8 +57,11 @@ func loadSecrets(cfg *config) (secrets, error) {
 
 // openState is what the server has kept, its secrets and who is banned, and what it
 // shares with the others of its fleet.
-func openState(cfg *config, log *slog.Logger) (s secrets, bans *match.Bans, node *member, err error) {
+func openState(cfg *config, line *succession.Line, log *slog.Logger) (s secrets, bans *match.Bans, node *member, err error) {
 	if s, err = loadSecrets(cfg); err != nil {
+		return s, nil, nil, err
+	}
+	if err = bequeathSecrets(line, s); err != nil {
 		return s, nil, nil, err
 	}
 	if node, err = joinFleet(cfg, log.With("svc", "fleet")); err != nil {

@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 	"github.com/wasmp2pchat/wasmp2pchat/wasm"
 )
 
@@ -28,6 +30,8 @@ const (
 type httpServer struct {
 	listener net.Listener
 	server   *http.Server
+	open     atomic.Int64 // connections that are not WebSockets
+	retired  atomic.Bool  // a newer process serves: connections end with the next answer
 }
 
 // openAdmin opens the listener of ADMIN_ADDR, if that is on. It is the last one of
@@ -44,14 +48,52 @@ func openAdmin(ctx context.Context, cfg *config, sockets *sockets, handler http.
 }
 
 func newHTTPServer(listener net.Listener, handler http.Handler, log *slog.Logger) *httpServer {
-	return &httpServer{listener: listener, server: &http.Server{
-		Handler:           handler,
+	s := &httpServer{listener: listener}
+	s.server = &http.Server{
+		Handler:           s.leaving(handler),
 		ReadHeaderTimeout: headerTimeout,
 		WriteTimeout:      requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers cause it
-	}}
+		ConnState:         s.count,
+	}
+	return s
+}
+
+// count counts connections, until they are WebSockets.
+func (s *httpServer) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.open.Add(1)
+	case http.StateHijacked, http.StateClosed:
+		s.open.Add(-1)
+	}
+}
+
+// leaving has clients of a retired process come back to the one that serves: their
+// connection ends with the answer.
+func (s *httpServer) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.retired.Load() {
+			w.Header().Set("Connection", "close") // of HTTP/2, net/http makes a GOAWAY of it
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// part is what becomes of it when there is a newer process. A connection that nobody
+// uses has a while to bring one more request, whose answer ends it.
+func (s *httpServer) part() succession.Part {
+	return succession.Part{
+		Retire: func() {
+			s.retired.Store(true)
+			if s.server != nil {
+				time.AfterFunc(webGrace, func() { s.server.SetKeepAlivesEnabled(false) })
+			}
+		},
+		Left: func() int { return int(s.open.Load()) },
+	}
 }
 
 // routes is what answers where on the public port, as far as it is the part of

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -49,6 +50,10 @@ type Config struct {
 
 	// Mint makes a TURN credential.
 	Mint func(user string, ttl time.Duration) (Credential, error)
+
+	// Upgrade starts the program anew and hands the server over to it. It takes 45 s
+	// at most; with an error nothing has changed.
+	Upgrade func(context.Context) (Upgraded, error)
 
 	Log *slog.Logger // the audit; nil: silent
 }
@@ -111,6 +116,7 @@ func New(cfg Config) *API {
 		"GET /api/turn/secrets":        a.listSecrets,
 		"POST /api/turn/secrets":       a.rotate,
 		"POST /api/credentials":        a.mint,
+		"POST /api/upgrade":            a.upgrade,
 	} {
 		a.Handle(pattern, answer)
 	}

@@ -32,6 +32,30 @@ type Credential struct {
 	URIs     []string `json:"uris"`
 }
 
+// Process is one process of a server.
+type Process struct {
+	Number  string         `json:"number"` // the how-manieth it is
+	PID     int            `json:"pid"`
+	Version string         `json:"version"`
+	Left    map[string]int `json:"left,omitempty"` // what a retired one still keeps, by part
+}
+
+// Upgraded is what has come of an upgrade.
+type Upgraded struct {
+	Serves  Process   `json:"serves"`
+	Retired []Process `json:"retired"` // those that keep chats, the oldest first
+}
+
+func (a *API) upgrade(w http.ResponseWriter, r *http.Request) {
+	a.note("upgrade", "server")
+	answer, err := a.cfg.Upgrade(r.Context())
+	if err != nil {
+		failWith(w, err)
+		return
+	}
+	Reply(w, http.StatusOK, answer)
+}
+
 func (a *API) showDrain(w http.ResponseWriter, _ *http.Request) {
 	Reply(w, http.StatusOK, DrainAnswer{a.cfg.Draining()})
 }

@@ -1,12 +1,10 @@
 package succession
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -44,6 +42,8 @@ type Config struct {
 	Version string
 	// Unfit is why this process cannot be upgraded; empty: it can.
 	Unfit string
+	// EndTimeout is how long Close waits for others that end with this process.
+	EndTimeout time.Duration
 	// RetireTimeout is how long this process stays when it is retired, and has
 	// somebody left; 0: as long as that.
 	RetireTimeout time.Duration
@@ -120,6 +120,8 @@ type Line struct {
 	kin     map[int]*kin   // the others, also those that do not serve yet
 	current int            // who accepts
 	over    bool           // Close was called
+	then    []func()       // are called when this process is retired
+	abort   func(error)    // ends the upgrade that is under way; nil: none is
 	running sync.WaitGroup // readers, writers, dispatch, the watch over a retired process
 
 	once  sync.Once  // starts dispatch
@@ -210,63 +212,6 @@ func (l *Line) Current() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strconv.Itoa(l.current)
-}
-
-// Kin are the other processes that live and serve or have served, the oldest first;
-// in a new one from Ready on.
-func (l *Line) Kin() []string {
-	var list []string
-	for _, k := range l.joined() {
-		list = append(list, k.process.Node)
-	}
-	return list
-}
-
-// Retired is closed when a newer process has taken over.
-func (l *Line) Retired() <-chan struct{} {
-	if l == nil {
-		return nil
-	}
-	return l.retired
-}
-
-// Stats is what an operator may know of a line.
-type Stats struct {
-	Upgrades int64     // that have been done since the first process
-	Failed   int64     // that have not
-	Retired  []Process // the older ones that live, the oldest first
-}
-
-// Stats counts.
-func (l *Line) Stats() Stats {
-	if l == nil {
-		return Stats{}
-	}
-	s := Stats{Upgrades: l.upgrades.Load(), Failed: l.failed.Load()}
-	for _, k := range l.joined() {
-		if k.node < l.node {
-			p := k.process
-			p.Left = k.keeps()
-			s.Retired = append(s.Retired, p)
-		}
-	}
-	return s
-}
-
-// joined are the others that serve or have served, by age.
-func (l *Line) joined() []*kin {
-	if l == nil {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var list []*kin
-	for _, node := range slices.Sorted(maps.Keys(l.kin)) {
-		if l.kin[node].joined {
-			list = append(list, l.kin[node])
-		}
-	}
-	return list
 }
 
 // Watch has a function called with what Kin is, each time that a process comes or
@@ -367,73 +312,6 @@ func (l *Line) take(from map[string]Bequest, part string) (Bequest, bool) {
 	b, there := from[part]
 	delete(from, part)
 	return b, there
-}
-
-// Attend says how this process is ended, which end must not wait for. Call it before
-// Ready. When ctx ends, so do all processes that this one is the current of.
-func (l *Line) Attend(ctx context.Context, end func(cause error)) {
-	if l == nil {
-		return
-	}
-	l.end = end
-	context.AfterFunc(ctx, l.endOthers)
-}
-
-// endOthers has all others end: the current process takes the retired ones along,
-// and the first one of a container everybody.
-func (l *Line) endOthers() {
-	if !l.leads() {
-		return
-	}
-	for _, k := range l.joined() {
-		k.send(packet{is: packetEnd})
-	}
-}
-
-// leads tells whether others end when this process does.
-func (l *Line) leads() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.current == l.node || l.cfg.Stays
-}
-
-// endTimeout is how long Close waits for processes that it has told to end. A relay
-// lets chats go on for 30 s.
-const endTimeout = 40 * time.Second
-
-// lastWords is how long Close waits until what was told is sent.
-const lastWords = time.Second
-
-// Close ends the line, when all parts have ended. Others that end with this process
-// are waited for; those that live on are told what is queued.
-func (l *Line) Close() {
-	if l == nil {
-		return
-	}
-	l.upgrading.Lock() // for good: an upgrade that was under way has ended
-	l.endOthers()      // also when nobody has ended ctx
-	if l.leads() {
-		late := time.After(endTimeout)
-		for _, k := range l.joined() {
-			select {
-			case <-k.gone:
-			case <-late:
-				l.log.Warn("a retired process has not ended in time", "pid", k.process.PID)
-			}
-		}
-	}
-	l.mu.Lock()
-	l.over = true
-	all := slices.Collect(maps.Values(l.kin))
-	l.mu.Unlock()
-	for _, k := range all {
-		k.finish(lastWords)
-	}
-	close(l.done)
-	l.running.Wait()
-	if l.elder != nil && !l.serving.Load() {
-		_ = l.elder.link.conn.Close() // this process has never served
-	}
 }
 
 // lost tells whether an error means that the other process has ended or cut us.

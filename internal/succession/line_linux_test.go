@@ -154,7 +154,7 @@ func first(t *testing.T, role string) *server {
 		t.Fatal(err)
 	}
 	l, err := Open(Config{
-		Program: []string{os.Args[0]}, Environ: append(os.Environ(), play+"="+role), Version: "v1", Stderr: os.Stderr,
+		Program: []string{os.Args[0]}, Environ: append(os.Environ(), play+"="+role), Version: "v1", Stderr: os.Stderr, EndTimeout: time.Minute,
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -52,6 +52,10 @@ func (l *Line) Upgrade(ctx context.Context) (Process, error) {
 		return Process{}, err
 	}
 	defer l.upgrading.Unlock()
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	l.setAbort(abort)
+	defer l.setAbort(nil)
 	heir, err := l.startHeir(ctx)
 	if err != nil {
 		l.failed.Add(1)
@@ -62,6 +66,12 @@ func (l *Line) Upgrade(ctx context.Context) (Process, error) {
 		return Process{}, err
 	}
 	return heir.process, nil
+}
+
+func (l *Line) setAbort(abort func(error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.abort = abort
 }
 
 // mayUpgrade locks upgrading, or says why there can be no upgrade.
@@ -281,8 +291,13 @@ func (l *Line) retire(h *heir) {
 	l.upgrades.Add(1)
 	l.mu.Lock()
 	l.current, h.joined, l.kin[h.node] = h.node, true, h.kin
+	then := l.then
+	l.then = nil
 	l.mu.Unlock()
 	close(l.retired)
+	for _, do := range then {
+		do()
+	}
 	for _, name := range l.names {
 		if retire := l.parts[name].Retire; retire != nil {
 			retire()
