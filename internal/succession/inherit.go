@@ -134,6 +134,13 @@ func (l *Line) Ready(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	close(l.willed)
+	for _, name := range l.names {
+		if inherit := l.parts[name].Inherit; inherit != nil {
+			if will, there := l.take(l.wills, name); there {
+				inherit(will)
+			}
+		}
+	}
 	return nil
 }
 

@@ -77,6 +77,9 @@ type Part struct {
 	Pause func()
 	// Will is who is here and what is this process's own, at that moment.
 	Will func() (Bequest, error)
+	// Inherit takes the will of the older process, if there is one, in the new one:
+	// Ready calls it, when Kin has the others, and nobody is served yet.
+	Inherit func(will Bequest)
 	// Resume takes Pause back: the new process has failed.
 	Resume func()
 	// Retire tells the part that the new process serves, after Retired is closed.
