@@ -137,7 +137,9 @@ func (l *Line) Ready(ctx context.Context) error {
 	for _, name := range l.names {
 		if inherit := l.parts[name].Inherit; inherit != nil {
 			if will, there := l.take(l.wills, name); there {
-				inherit(will)
+				if err := inherit(will); err != nil {
+					return fmt.Errorf("succeed the older process: %s: %w", name, err)
+				}
 			}
 		}
 	}

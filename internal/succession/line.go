@@ -78,8 +78,9 @@ type Part struct {
 	// Will is who is here and what is this process's own, at that moment.
 	Will func() (Bequest, error)
 	// Inherit takes the will of the older process, if there is one, in the new one:
-	// Ready calls it, when Kin has the others, and nobody is served yet.
-	Inherit func(will Bequest)
+	// Ready calls it, when Kin has the others, and nobody is served yet. An error, such
+	// as that of a version which does not know the format, has the older one go on.
+	Inherit func(will Bequest) error
 	// Resume takes Pause back: the new process has failed.
 	Resume func()
 	// Retire tells the part that the new process serves, after Retired is closed.
