@@ -139,6 +139,9 @@ func (l *Line) leave(e event) {
 	why := k.cause(e.err)
 	l.log.Debug("line ended", "pid", k.process.PID, "node", k.process.Node, "err", why)
 	close(k.gone)
+	if l.cfg.Stays {
+		reap(k.process.PID)
+	}
 	if joined {
 		if why != nil && !lost(why) {
 			l.log.Warn("a process of this server was cut", "pid", k.process.PID, "err", why.Error())

@@ -56,7 +56,11 @@ func (l *Line) Close() {
 		return
 	}
 	l.upgrading.Lock() // for good: an upgrade that was under way has ended
-	l.endOthers()      // also when nobody has ended ctx
+	if !l.serving.Load() {
+		l.withdraw()
+		return
+	}
+	l.endOthers() // also when nobody has ended ctx
 	if l.leads() {
 		late := time.After(l.cfg.EndTimeout)
 		for _, k := range l.joined() {
@@ -76,7 +80,12 @@ func (l *Line) Close() {
 	}
 	close(l.done)
 	l.running.Wait()
-	if l.elder != nil && !l.serving.Load() {
-		_ = l.elder.link.conn.Close() // this process has never served
+}
+
+// withdraw ends the line of a process that has never served: the older ones go on.
+func (l *Line) withdraw() {
+	close(l.done)
+	for _, k := range append(l.older, l.elder) {
+		_ = k.link.conn.Close() // they see it
 	}
 }

@@ -83,10 +83,11 @@ type server struct {
 	heard    chan string
 	kept     chan int // has a value: how much is kept
 	paused   chan string
+	others   chan struct{} // has room for one: Kin is another
 }
 
 func newServer(l *Line, listener net.Listener) *server {
-	s := &server{line: l, listener: listener, ended: make(chan error, 16), heard: make(chan string, 1<<16), kept: make(chan int, 1), paused: make(chan string, 16)}
+	s := &server{line: l, listener: listener, ended: make(chan error, 16), heard: make(chan string, 1<<16), kept: make(chan int, 1), paused: make(chan string, 16), others: make(chan struct{}, 1)}
 	s.kept <- 1
 	l.Attend(context.Background(), func(cause error) { s.ended <- cause })
 	l.Bequeath("socket", Part{
@@ -102,6 +103,12 @@ func newServer(l *Line, listener net.Listener) *server {
 	l.Bequeath("words", Part{Will: func() (Bequest, error) {
 		return Bequest{Body: bytes.Repeat([]byte("will "), 100_000)}, nil
 	}})
+	l.Watch(func([]string) {
+		select {
+		case s.others <- struct{}{}:
+		default: // that is known already
+		}
+	})
 	l.On("say", func(from string, body []byte) { s.heard <- from + " says " + string(body) })
 	l.On("ask", func(from string, body []byte) {
 		switch string(body) {
@@ -184,6 +191,21 @@ func (s *server) ask(t *testing.T) string {
 	return string(text)
 }
 
+// knows waits until these are the others.
+func (s *server) knows(t *testing.T, kin ...string) {
+	t.Helper()
+	for late := time.After(20 * time.Second); ; {
+		if slices.Equal(s.line.Kin(), kin) {
+			return
+		}
+		select {
+		case <-s.others:
+		case <-late:
+			t.Fatalf("Kin = %v, want %v", s.line.Kin(), kin)
+		}
+	}
+}
+
 // want waits until something was said.
 func (s *server) want(t *testing.T, want string) {
 	t.Helper()
@@ -239,6 +261,7 @@ func TestTwoUpgradesInARow(t *testing.T) {
 	}
 	s.line.Tell("2", "ask", []byte("upgrade"))
 	s.want(t, "2 says upgraded to 3 <nil>")
+	s.knows(t, "2", "3")
 	if got := s.ask(t); got != "3" {
 		t.Errorf("after two upgrades %q serves, want 3", got)
 	}
@@ -247,9 +270,7 @@ func TestTwoUpgradesInARow(t *testing.T) {
 	s.line.Tell("2", "ask", []byte("kin"))
 	s.want(t, "2 says 2 after 1 knows [1 3], current 3")
 	s.line.Tell("2", "ask", []byte("free"))
-	for len(s.line.Kin()) == 2 { // it has nobody, and ends
-		<-time.After(time.Millisecond)
-	}
+	s.knows(t, "3") // the other one has nobody, and ends
 	s.line.Tell("3", "ask", []byte("kin"))
 	s.want(t, "3 says 3 after 2 knows [1], current 3")
 	s.line.Tell("3", "ask", []byte("crash"))

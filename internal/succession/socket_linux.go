@@ -141,6 +141,12 @@ func start(cfg Config, theirs *os.File) (*os.Process, error) {
 	return cmd.Process, nil
 }
 
+// reap lets a process go for good whose parent this one has become, as the first one
+// of a container.
+func reap(pid int) {
+	go func() { _, _ = syscall.Wait4(pid, nil, 0, nil) }() // it ends with that process
+}
+
 // inherit is the file of a descriptor that this process was started with.
 func inherit(fd int) *os.File {
 	syscall.CloseOnExec(fd)

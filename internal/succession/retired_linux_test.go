@@ -1,0 +1,139 @@
+package succession
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// retiredLine is a line whose process is retired, without another one that could be
+// told: what waits for time does so on a fake clock.
+func retiredLine(cfg Config, left func() int) (l *Line, ended chan error) {
+	l = newLine(cfg, 1)
+	l.serving.Store(true)
+	l.current = 2
+	ended = make(chan error, 4)
+	l.end = func(cause error) { ended <- cause }
+	l.Bequeath("rooms", Part{Left: left})
+	l.running.Go(l.outlive)
+	<-l.inbox // watchers are told
+	return l, ended
+}
+
+func TestARetiredProcessEndsWhenNobodyIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start, leaves := time.Now(), 5*time.Hour
+		l, ended := retiredLine(Config{RetireTimeout: 12 * time.Hour}, func() int {
+			if time.Since(start) < leaves {
+				return 2
+			}
+			return 0
+		})
+		defer l.Close()
+		if cause := <-ended; cause.Error() != "retired, and nobody is left" || time.Since(start) < leaves || time.Since(start) > leaves+everyLeft {
+			t.Errorf("it ends after %v because %v, want %v and that nobody is left", time.Since(start), cause, leaves)
+		}
+	})
+}
+
+func TestARetiredProcessEndsAtTheLatestAfterItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		l, ended := retiredLine(Config{RetireTimeout: 12 * time.Hour}, func() int { return 1 })
+		defer l.Close()
+		if cause := <-ended; cause.Error() != "retired for too long" || time.Since(start) != 12*time.Hour {
+			t.Errorf("it ends after %v because %v, want 12h", time.Since(start), cause)
+		}
+	})
+}
+
+// TestARetiredProcessMayStay holds what a bound of 0 and the first process of a
+// container mean.
+func TestARetiredProcessMayStay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg  Config
+		left int
+	}{
+		"without a bound":      {Config{}, 1},
+		"first of a container": {Config{Stays: true}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l, ended := retiredLine(c.cfg, func() int { return c.left })
+				defer l.Close()
+				<-time.After(24 * time.Hour)
+				if len(ended) > 0 {
+					t.Errorf("after a day it ends because %v", <-ended)
+				}
+			})
+		})
+	}
+}
+
+// TestALineThatIsNilIsAlone holds that a server that cannot be upgraded needs no
+// second look anywhere.
+func TestALineThatIsNilIsAlone(t *testing.T) {
+	t.Parallel()
+	var l *Line
+	l.Attend(t.Context(), func(error) {})
+	l.On("kind", func(string, []byte) {})
+	l.Watch(func([]string) {})
+	l.Bequeath("part", Part{})
+	l.WhenRetired(func() { t.Error("it is retired") })
+	l.Tell("2", "kind", nil)
+	l.TellAll("kind", nil)
+	if err := l.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	l.Serving()
+	if _, there := l.Inherited("part"); there {
+		t.Error("it has inherited something")
+	}
+	if _, there := l.Will("part"); there {
+		t.Error("it knows a will")
+	}
+	if l.Node() != "1" || l.Current() != "1" || l.Elder() != "" || l.Kin() != nil || l.Retired() != nil || l.Left() != nil || l.Stats().Retired != nil {
+		t.Error("it is not alone")
+	}
+	if _, err := l.Upgrade(context.WithoutCancel(t.Context())); !errors.Is(err, ErrUnfit) {
+		t.Errorf("Upgrade = %v, want %v", err, ErrUnfit)
+	}
+	l.Close()
+}
+
+// TestWhoDoesNotReadIsCut holds that a process which hangs costs a bounded queue.
+func TestWhoDoesNotReadIsCut(t *testing.T) {
+	t.Parallel()
+	ours, theirs, err := socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = theirs.Close() }() // nobody has read from it
+	link, err := newLink(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLine(Config{}, 2)
+	l.serving.Store(true)
+	gone := make(chan []string, 1)
+	l.Watch(func(kin []string) { gone <- kin })
+	k := newKin(1, Process{Node: "1"}, link)
+	k.joined = true
+	l.add(k)
+	for range 3 * maxQueued {
+		l.Tell("1", "kind", make([]byte, 1000))
+	}
+	if kin := <-gone; len(kin) != 0 {
+		t.Errorf("Kin = %v, want nobody: it was cut", kin)
+	}
+	if err := k.cause(nil); !errors.Is(err, errFull) {
+		t.Errorf("it was cut because %v, want %v", err, errFull)
+	}
+	l.Close()
+}
