@@ -3,6 +3,7 @@ package turnsvc
 import (
 	"maps"
 	"net/netip"
+	"slices"
 )
 
 const (
@@ -34,18 +35,31 @@ func (s *Server) HeldBy(process string, h Holdings, whole bool) {
 	s.quota.heldBy(process, h, whole)
 }
 
-// HeldNoMore forgets a process that has ended.
-func (s *Server) HeldNoMore(process string) {
+// HeldOnlyBy forgets the processes that are not among those that live.
+func (s *Server) HeldOnlyBy(processes []string) {
 	q := s.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.others == nil {
 		return
 	}
-	delete(q.others.by, process)
+	maps.DeleteFunc(q.others.by, func(p string, _ *Holdings) bool { return !slices.Contains(processes, p) })
 	if len(q.others.by) == 0 {
 		q.others = nil
 	}
+}
+
+// held are the Holdings of all, those of this process by its name.
+func (q *quota) held(self string) map[string]Holdings {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := map[string]Holdings{self: {All: q.all, Users: maps.Clone(q.users), Sources: maps.Clone(q.sources)}}
+	if q.others != nil {
+		for process, h := range q.others.by {
+			all[process] = Holdings{All: h.All, Users: maps.Clone(h.Users), Sources: maps.Clone(h.Sources)}
+		}
+	}
+	return all
 }
 
 func (q *quota) heldBy(process string, h Holdings, whole bool) {

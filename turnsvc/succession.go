@@ -20,7 +20,8 @@ type willBody struct {
 	NonceAge time.Duration
 	URLs     []string
 	Budget   budgetWill
-	Sockets  [][]legacyWill // as they are in the estate, and for each the processes that keep clients of it
+	Held     map[string]Holdings // by process; that of the older one has no name
+	Sockets  [][]legacyWill      // as they are in the estate, and for each the processes that keep clients of it
 }
 
 // legacyWill is a gate.Legacy whose passage is the next one of the files.
@@ -53,7 +54,7 @@ func (s *Server) Will(ctx context.Context) (b Bequest, err error) {
 		}
 		body.Sockets = append(body.Sockets, its)
 	}
-	body.Budget = s.budget.yield()
+	body.Budget, body.Held = s.budget.yield(), s.quota.held("")
 	body.NonceAge = time.Since(s.nonces.start)
 	b.Body, err = json.Marshal(body)
 	return b, err
@@ -90,10 +91,10 @@ func (s *Server) Kept() (allocations, connections int) {
 	return s.quota.count(), s.crowd.Len() + s.crowdUDP.Len()
 }
 
-// Inherit takes over from the older process, whose Estate it has: its clients are handed
-// what they send. It comes before Serve. After an error the server is of no use, and its
+// Inherit takes over from the older process of that name, whose Estate it has: its
+// clients are handed what they send, and what it holds counts (HeldBy). It comes before Serve. After an error the server is of no use, and its
 // process should end: the older one is there.
-func (s *Server) Inherit(will Bequest) (err error) {
+func (s *Server) Inherit(process string, will Bequest) (err error) {
 	files := will.Files
 	defer func() { Bequest{Files: files}.Close() }()
 	var body willBody
@@ -118,6 +119,9 @@ func (s *Server) Inherit(will Bequest) (err error) {
 	}
 	s.nonces = noncesOf([sha256.Size]byte(body.NonceKey), body.NonceAge)
 	s.budget.inherit(body.Budget)
+	for name, held := range body.Held {
+		s.HeldBy(or(name, process), held, true)
+	}
 	s.inheritURLs(body.URLs)
 	return nil
 }

@@ -1,0 +1,371 @@
+package relays
+
+import (
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
+)
+
+const (
+	// maxKinRooms bounds of how many rooms it is known which other processes have
+	// members of them.
+	maxKinRooms = 1 << 16
+	// maxKin bounds the processes of one server.
+	maxKin = 16
+)
+
+// KinRelay is the part of a turnsvc.Server that Kin uses.
+type KinRelay interface {
+	RelayedAt() []netip.Addr
+	RelayedIn(room string) []turnsvc.Relayed
+	RelayedRooms() []string
+	Elsewhere(process, room string, list []turnsvc.Relayed) bool
+	SetKin(at map[string][]netip.Addr)
+	Holdings() turnsvc.Holdings
+	HeldBy(process string, h turnsvc.Holdings, whole bool)
+	HeldOnlyBy(processes []string)
+	Spent() (month string, bytes int64)
+	SpentSinceWill() (month string, bytes int64)
+	SpentBy(process, month string, bytes int64)
+	SpentElsewhere(month string, here, others int64)
+	Introduce(room, side string, partner netip.Addr)
+	Join(room, to string)
+	EndRoom(room string)
+	EndUser(owner string)
+}
+
+// KinConfig is what NewKin needs; all but Log is required.
+type KinConfig struct {
+	Relay KinRelay
+	// Tell and TellAll send a message to the Hear of one other process or of all, in
+	// order; they must not wait. What they cannot send is lost, with the other process.
+	Tell    func(process string, message []byte)
+	TellAll func(message []byte)
+	// Log receives what happens; nil: nobody does.
+	Log *slog.Logger
+}
+
+// Kin are the relays of the processes of one server, of which one has taken over from
+// the others: what a Fleet is for servers. The relays of all are one for limits, for the
+// budget, and for members of a room, some of whom came before the takeover and others
+// after. While there is no other process it does nothing. All methods may be called by
+// any number of goroutines.
+type Kin struct {
+	cfg   KinConfig
+	alone atomic.Bool // there is nobody to tell
+
+	telling sync.Mutex       // held from when something is asked until it is told: the latest counts
+	told    turnsvc.Holdings // by the others known; guarded by telling
+
+	mu      sync.Mutex // guards the fields below; never held while calling
+	at      map[string][]netip.Addr
+	rooms   map[string][]string // other processes that have members, by room
+	retired bool
+	renew   bool          // there is one that knows nothing yet
+	repeat  time.Time     // when rooms are told again
+	stop    chan struct{} // ends the goroutine; nil: there is none
+	closed  bool
+	running sync.WaitGroup
+}
+
+// NewKin returns a Kin of a process that is alone.
+func NewKin(cfg KinConfig) *Kin {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	k := &Kin{cfg: cfg, at: map[string][]netip.Addr{}, rooms: map[string][]string{}}
+	k.alone.Store(true)
+	return k
+}
+
+// Set says which other processes there are.
+func (k *Kin) Set(processes []string) {
+	processes = processes[:min(len(processes), maxKin)]
+	here := k.cfg.Relay.RelayedAt()
+	k.mu.Lock()
+	var gone []string
+	at := map[string][]netip.Addr{}
+	for _, p := range processes {
+		known, again := k.at[p]
+		if at[p] = known; !again {
+			at[p], k.renew = here, true // on the same machine, until it tells
+		}
+	}
+	for p := range k.at {
+		if _, lives := at[p]; !lives {
+			gone = append(gone, p)
+		}
+	}
+	k.at = at
+	for room, list := range k.rooms {
+		k.keep(room, slices.DeleteFunc(list, func(p string) bool { return slices.Contains(gone, p) }))
+	}
+	k.alone.Store(len(at) == 0)
+	switch {
+	case len(at) > 0 && k.stop == nil && !k.closed:
+		stop := make(chan struct{})
+		k.stop = stop
+		k.running.Go(func() { k.run(stop) }) // Close waits
+	case len(at) == 0 && k.stop != nil:
+		close(k.stop)
+		k.stop = nil
+	}
+	k.mu.Unlock()
+	k.cfg.Relay.HeldOnlyBy(processes)
+	k.cfg.Relay.SetKin(maps.Clone(at))
+	if len(at) > 0 {
+		k.tick(time.Now())
+	}
+}
+
+// keep notes who else has members of a room. k.mu is held.
+func (k *Kin) keep(room string, list []string) {
+	_, again := k.rooms[room]
+	switch {
+	case len(list) == 0:
+		delete(k.rooms, room)
+	case again || len(k.rooms) < maxKinRooms:
+		k.rooms[room] = list
+	}
+}
+
+// Retire says that another process has taken over from this one.
+func (k *Kin) Retire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.retired = true
+}
+
+// Close ends what Set has begun.
+func (k *Kin) Close() {
+	k.mu.Lock()
+	k.closed = true
+	if k.stop != nil {
+		close(k.stop)
+		k.stop = nil
+	}
+	k.mu.Unlock()
+	k.running.Wait()
+}
+
+func (k *Kin) run(stop <-chan struct{}) {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case now := <-tick.C:
+			k.tick(now)
+		}
+	}
+}
+
+// tick tells what has changed since the last one.
+func (k *Kin) tick(now time.Time) {
+	k.telling.Lock()
+	defer k.telling.Unlock()
+	k.mu.Lock()
+	whole, retired := k.renew, k.retired
+	rooms := retired && (whole || now.After(k.repeat))
+	k.renew = false
+	if rooms {
+		k.repeat = now.Add(repeatEvery)
+	}
+	k.mu.Unlock()
+	k.tellHoldings(whole)
+	k.tellSpent(retired)
+	if rooms {
+		for _, room := range k.cfg.Relay.RelayedRooms() {
+			k.tellRoom(room, false)
+		}
+	}
+}
+
+func (k *Kin) tellHoldings(whole bool) {
+	now := k.cfg.Relay.Holdings()
+	if !whole && now.All == k.told.All && maps.Equal(now.Users, k.told.Users) && maps.Equal(now.Sources, k.told.Sources) {
+		return
+	}
+	before := k.told
+	if whole {
+		before = turnsvc.Holdings{}
+	}
+	k.told = now
+	m := &kinMessage{Kind: kinHoldings, All: now.All, At: k.cfg.Relay.RelayedAt(), Whole: whole}
+	m.Users, m.Sources = changes(before.Users, now.Users), changes(before.Sources, now.Sources)
+	for _, part := range m.parts() {
+		k.cfg.TellAll(part.text())
+	}
+}
+
+// changes are what is not as before.
+func changes[K comparable](before, now map[K]int) map[K]int {
+	list := map[K]int{}
+	for key, n := range now {
+		if before[key] != n {
+			list[key] = n
+		}
+	}
+	for key := range before {
+		if _, still := now[key]; !still {
+			list[key] = 0
+		}
+	}
+	return list
+}
+
+// tellSpent tells the process that keeps the account what this one has spent, or the
+// others what is spent in all.
+func (k *Kin) tellSpent(retired bool) {
+	m := &kinMessage{Kind: kinTotal}
+	if m.Month, m.Bytes = k.cfg.Relay.Spent(); retired {
+		m.Kind = kinSpent
+		m.Month, m.Bytes = k.cfg.Relay.SpentSinceWill()
+	}
+	if m.Month != "" {
+		k.cfg.TellAll(m.text())
+	}
+}
+
+// tellRoom tells what the members of a room hold here: all of the others, or those that
+// have members, too. k.telling is held.
+func (k *Kin) tellRoom(room string, concerned bool) {
+	m := &kinMessage{Kind: kinRelays, Room: room, Relayed: asRelayed(room, k.cfg.Relay.RelayedIn(room))}
+	if !concerned {
+		k.cfg.TellAll(m.text())
+		return
+	}
+	k.mu.Lock()
+	list := slices.Clone(k.rooms[room])
+	k.mu.Unlock()
+	for _, p := range list {
+		k.cfg.Tell(p, m.text())
+	}
+}
+
+// Moved is for turnsvc.Config.Moved.
+func (k *Kin) Moved(room string) {
+	if k.alone.Load() {
+		return
+	}
+	k.telling.Lock()
+	defer k.telling.Unlock()
+	k.mu.Lock()
+	retired := k.retired
+	k.mu.Unlock()
+	k.tellRoom(room, !retired) // what was there before a takeover is hardly ever added to
+}
+
+// EndRoom is turnsvc.Server.EndRoom at all processes.
+func (k *Kin) EndRoom(room string) {
+	k.cfg.Relay.EndRoom(room)
+	k.tellAll(&kinMessage{Kind: kinEnd, Room: room})
+}
+
+// EndUser is turnsvc.Server.EndUser at all processes.
+func (k *Kin) EndUser(owner string) {
+	k.cfg.Relay.EndUser(owner)
+	k.tellAll(&kinMessage{Kind: kinEndUser, User: owner})
+}
+
+// Introduce is turnsvc.Server.Introduce at all processes.
+func (k *Kin) Introduce(room, side string, partner netip.Addr) {
+	k.cfg.Relay.Introduce(room, side, partner)
+	k.tellAll(&kinMessage{Kind: kinIntroduce, Room: room, Side: side, Addr: partner})
+}
+
+// Join is turnsvc.Server.Introduce and Join at all processes.
+func (k *Kin) Join(room, to, side string, partner netip.Addr) {
+	k.cfg.Relay.Introduce(room, side, partner)
+	k.cfg.Relay.Join(room, to)
+	k.tellAll(&kinMessage{Kind: kinJoin, Room: room, To: to, Side: side, Addr: partner})
+}
+
+func (k *Kin) tellAll(m *kinMessage) {
+	if !k.alone.Load() {
+		k.cfg.TellAll(m.text())
+	}
+}
+
+// Hear takes what another process has told. It does not wait.
+func (k *Kin) Hear(from string, text []byte) {
+	m, err := parseKin(text)
+	if err != nil {
+		k.cfg.Log.Debug("relays: message of another process refused", "process", from, "err", err.Error())
+		return
+	}
+	relay := k.cfg.Relay
+	switch m.Kind {
+	case kinHoldings:
+		k.hearHoldings(from, &m)
+	case kinRelays:
+		k.hearRoom(from, &m)
+	case kinSpent:
+		relay.SpentBy(from, m.Month, m.Bytes)
+	case kinTotal:
+		if month, here := relay.Spent(); month == m.Month && m.Bytes > here {
+			relay.SpentElsewhere(month, here, m.Bytes-here)
+		}
+	case kinIntroduce:
+		relay.Introduce(m.Room, m.Side, m.Addr)
+	case kinJoin:
+		relay.Introduce(m.Room, m.Side, m.Addr)
+		relay.Join(m.Room, m.To)
+	case kinEnd:
+		relay.EndRoom(m.Room)
+	case kinEndUser:
+		relay.EndUser(m.User)
+	}
+}
+
+func (k *Kin) hearHoldings(from string, m *kinMessage) {
+	k.mu.Lock()
+	known, lives := k.at[from]
+	moved := lives && !slices.Equal(known, m.At)
+	if moved {
+		k.at[from] = m.At
+	}
+	at := maps.Clone(k.at)
+	k.mu.Unlock()
+	if !lives {
+		return
+	}
+	k.cfg.Relay.HeldBy(from, turnsvc.Holdings{All: m.All, Users: m.Users, Sources: m.Sources}, m.Whole)
+	if moved {
+		k.cfg.Relay.SetKin(at)
+	}
+}
+
+// hearRoom takes what members of a room hold at another process, and tells it what they
+// hold here: it may not know.
+func (k *Kin) hearRoom(from string, m *kinMessage) {
+	k.telling.Lock()
+	defer k.telling.Unlock()
+	k.mu.Lock()
+	_, lives := k.at[from]
+	fresh := !slices.Contains(k.rooms[m.Room], from)
+	list := without(k.rooms[m.Room], from)
+	if lives && len(m.Relayed) > 0 {
+		list = append(list, from)
+	}
+	k.keep(m.Room, list)
+	answer := lives && len(m.Relayed) > 0 && (fresh || !k.retired) // who is retired tells it again and again by itself
+	k.mu.Unlock()
+	if !lives {
+		return
+	}
+	k.cfg.Relay.Elsewhere(from, m.Room, m.relayedOf())
+	if !answer {
+		return
+	}
+	if here := k.cfg.Relay.RelayedIn(m.Room); len(here) > 0 {
+		k.cfg.Tell(from, (&kinMessage{Kind: kinRelays, Room: m.Room, Relayed: asRelayed(m.Room, here)}).text())
+	}
+}
