@@ -99,6 +99,9 @@ type Config struct {
 	// Counts are how many allocations users and clients have at the other servers of a
 	// fleet: then MaxPerUser and MaxPerAddr bound the sum. Nil is allowed.
 	Counts Counts
+	// Kin are asked to do at the other processes of this server what EndRoom, EndUser,
+	// EndFrom, Introduce and Join do at this one. Nil is allowed.
+	Kin Kin
 	// Moved is told the name of a room of which the members hold other relayed
 	// transport addresses here than before: RelayedIn. It must not wait. Nil is
 	// allowed.
@@ -171,6 +174,9 @@ func (c Config) withDefaults() Config {
 	c.CredentialTTL = or(c.CredentialTTL, 10*time.Minute)
 	if c.Offered == nil {
 		c.Offered = func() {}
+	}
+	if c.Kin == nil {
+		c.Kin = noKin{}
 	}
 	if c.Moved == nil {
 		c.Moved = func(string) {}

@@ -27,6 +27,12 @@ type introductions map[string]netip.Addr
 // latest address counts. It does nothing for a room that has ended, and nothing
 // to other sides, other rooms and other policies than PeersRoom.
 func (s *Server) Introduce(room, side string, partner netip.Addr) {
+	s.Here().Introduce(room, side, partner)
+	s.cfg.Kin.Introduce(room, side, partner)
+}
+
+// Introduce is Server.Introduce in this process.
+func (s here) Introduce(room, side string, partner netip.Addr) {
 	if !partner.IsValid() {
 		return
 	}
@@ -67,6 +73,12 @@ func (r *rooms) introduce(room, side string, partner netip.Addr, now, until time
 // had prepared a room of his own and was asked into another one. It does nothing
 // if one of the two has ended, or has been joined before.
 func (s *Server) Join(room, to string) {
+	s.Here().Join(room, to)
+	s.cfg.Kin.Join(room, to)
+}
+
+// Join is Server.Join in this process.
+func (s here) Join(room, to string) {
 	now := s.cfg.now()
 	s.rooms.join(room, to, now, now.Add(s.cfg.CredentialTTL))
 	s.homes.epoch.Add(1)

@@ -71,9 +71,10 @@ func (s *Server) EndAllocation(number uint64) (found bool) {
 	return found
 }
 
-// EndFrom ends all that clients from a network hold, and their credentials. It
-// returns how many allocations that were.
-func (s *Server) EndFrom(network netip.Prefix) (ended int) {
+// EndFrom is Server.EndFrom in this process.
+func (s here) EndFrom(network netip.Prefix) { s.endFrom(network) }
+
+func (s here) endFrom(network netip.Prefix) (ended int) {
 	grants := s.rooms.grants(func(g *grant) bool { return g.source().Overlaps(network) })
 	for _, g := range grants {
 		s.EndUser(g.owner)

@@ -143,18 +143,16 @@ func (r *rooms) hasEnded(m *member, now time.Time) bool {
 	return room || owner
 }
 
-// EndRoom ends the relay of a room: its allocations are closed before EndRoom
-// returns, and its credentials open nothing any more.
-func (s *Server) EndRoom(room string) {
+// EndRoom is Server.EndRoom in this process.
+func (s here) EndRoom(room string) {
 	now := s.cfg.now()
 	for _, g := range s.rooms.revoke(room, room, now, now.Add(s.cfg.CredentialTTL)) {
 		g.close()
 	}
 }
 
-// EndUser does the same for one user: a side of a room as "<room>.<side>", or
-// the claims of a plain credential.
-func (s *Server) EndUser(owner string) {
+// EndUser is Server.EndUser in this process.
+func (s here) EndUser(owner string) {
 	now, m := s.cfg.now(), readMember(owner, "")
 	for _, g := range s.rooms.revoke(owner, s.rooms.householdOf(&m, now), now, now.Add(s.cfg.CredentialTTL)) {
 		if g.owner == owner {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
@@ -31,7 +32,8 @@ type Server struct {
 	batch     *batch    // nil: everything is carried by pion
 	kernel    *carriage // nil: everything is carried in user space
 	count     counters
-	estate    estate // of Config.Estate, until Listen returns
+	estate    estate                    // of Config.Estate, until Listen returns
+	retired   atomic.Pointer[time.Time] // when it was; nil: it is not
 	sockets
 
 	doors sync.WaitGroup // those that pion reads from

@@ -82,13 +82,9 @@ func (s *Server) Retire() {
 			_ = l.Listener.Close() // AcceptStream waits until Serve ends
 		}
 	}
+	now := time.Now()
+	s.retired.Store(&now)
 	s.log.Info("turn retires", "allocations", s.quota.count())
-}
-
-// Kept is what a retired server still has: allocations, and connections, which are
-// closed when they hold none and say nothing for a minute.
-func (s *Server) Kept() (allocations, connections int) {
-	return s.quota.count(), s.crowd.Len() + s.crowdUDP.Len()
 }
 
 // Inherit takes over from the older process of that name, whose Estate it has: its

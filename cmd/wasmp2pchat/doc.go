@@ -28,7 +28,8 @@
 //	  fleet.go       what is shared with other nodes: fleetlobby.go, fleetrelay.go,
 //	                 fleetmetrics.go; node.go: what a node is called
 //	  front.go       the public port, with tls.go, addresses.go, sockets.go and entrance.go
-//	  relay.go       STUN and TURN, with mint.go, warm.go and turnkeys.go; fleetrelay.go:
+//	  relay.go       STUN and TURN, with mint.go, warm.go and turnkeys.go; relayline.go:
+//	                 one with those of the processes before and after; fleetrelay.go:
 //	                 those of other nodes
 //	  timeline.go    what happens in rooms, in the words of timelines
 //	  fairuse.go     limits of visitors, and descriptors.go (_unix, _other): what they share

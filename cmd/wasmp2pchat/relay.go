@@ -56,10 +56,12 @@ func listenRelay(ctx context.Context, cfg *config, node *member, secrets []strin
 	if !cfg.plays(roleTURN) {
 		leaveRelaying(&settings)
 	}
+	line := lineRelay(f.line, &settings)
 	relay, err := turnsvc.Listen(ctx, settings)
 	if err != nil {
 		return nil, listenHint(err, relaySetting(cfg, err))
 	}
+	line.bequeath(ctx, relay, log)
 	return relay, nil
 }
 

@@ -34,15 +34,11 @@ type KinRelay interface {
 	SpentSinceWill() (month string, bytes int64)
 	SpentBy(process, month string, bytes int64)
 	SpentElsewhere(month string, here, others int64)
-	Introduce(room, side string, partner netip.Addr)
-	Join(room, to string)
-	EndRoom(room string)
-	EndUser(owner string)
+	Here() turnsvc.Kin
 }
 
 // KinConfig is what NewKin needs; all but Log is required.
 type KinConfig struct {
-	Relay KinRelay
 	// Tell and TellAll send a message to the Hear of one other process or of all, in
 	// order; they must not wait. What they cannot send is lost, with the other process.
 	Tell    func(process string, message []byte)
@@ -55,9 +51,10 @@ type KinConfig struct {
 // the others: what a Fleet is for servers. The relays of all are one for limits, for the
 // budget, and for members of a room, some of whom came before the takeover and others
 // after. While there is no other process it does nothing. All methods may be called by
-// any number of goroutines.
+// any number of goroutines. It is a turnsvc.Kin.
 type Kin struct {
 	cfg   KinConfig
+	relay KinRelay
 	alone atomic.Bool // there is nobody to tell
 
 	telling sync.Mutex       // held from when something is asked until it is told: the latest counts
@@ -84,10 +81,13 @@ func NewKin(cfg KinConfig) *Kin {
 	return k
 }
 
+// Keep says whose kin they are. It comes before Set and Hear.
+func (k *Kin) Keep(relay KinRelay) { k.relay = relay }
+
 // Set says which other processes there are.
 func (k *Kin) Set(processes []string) {
 	processes = processes[:min(len(processes), maxKin)]
-	here := k.cfg.Relay.RelayedAt()
+	here := k.relay.RelayedAt()
 	k.mu.Lock()
 	var gone []string
 	at := map[string][]netip.Addr{}
@@ -117,8 +117,8 @@ func (k *Kin) Set(processes []string) {
 		k.stop = nil
 	}
 	k.mu.Unlock()
-	k.cfg.Relay.HeldOnlyBy(processes)
-	k.cfg.Relay.SetKin(maps.Clone(at))
+	k.relay.HeldOnlyBy(processes)
+	k.relay.SetKin(maps.Clone(at))
 	if len(at) > 0 {
 		k.tick(time.Now())
 	}
@@ -182,14 +182,14 @@ func (k *Kin) tick(now time.Time) {
 	k.tellHoldings(whole)
 	k.tellSpent(retired)
 	if rooms {
-		for _, room := range k.cfg.Relay.RelayedRooms() {
+		for _, room := range k.relay.RelayedRooms() {
 			k.tellRoom(room, false)
 		}
 	}
 }
 
 func (k *Kin) tellHoldings(whole bool) {
-	now := k.cfg.Relay.Holdings()
+	now := k.relay.Holdings()
 	if !whole && now.All == k.told.All && maps.Equal(now.Users, k.told.Users) && maps.Equal(now.Sources, k.told.Sources) {
 		return
 	}
@@ -198,7 +198,7 @@ func (k *Kin) tellHoldings(whole bool) {
 		before = turnsvc.Holdings{}
 	}
 	k.told = now
-	m := &kinMessage{Kind: kinHoldings, All: now.All, At: k.cfg.Relay.RelayedAt(), Whole: whole}
+	m := &kinMessage{Kind: kinHoldings, All: now.All, At: k.relay.RelayedAt(), Whole: whole}
 	m.Users, m.Sources = changes(before.Users, now.Users), changes(before.Sources, now.Sources)
 	for _, part := range m.parts() {
 		k.cfg.TellAll(part.text())
@@ -225,9 +225,9 @@ func changes[K comparable](before, now map[K]int) map[K]int {
 // others what is spent in all.
 func (k *Kin) tellSpent(retired bool) {
 	m := &kinMessage{Kind: kinTotal}
-	if m.Month, m.Bytes = k.cfg.Relay.Spent(); retired {
+	if m.Month, m.Bytes = k.relay.Spent(); retired {
 		m.Kind = kinSpent
-		m.Month, m.Bytes = k.cfg.Relay.SpentSinceWill()
+		m.Month, m.Bytes = k.relay.SpentSinceWill()
 	}
 	if m.Month != "" {
 		k.cfg.TellAll(m.text())
@@ -237,7 +237,7 @@ func (k *Kin) tellSpent(retired bool) {
 // tellRoom tells what the members of a room hold here: all of the others, or those that
 // have members, too. k.telling is held.
 func (k *Kin) tellRoom(room string, concerned bool) {
-	m := &kinMessage{Kind: kinRelays, Room: room, Relayed: asRelayed(room, k.cfg.Relay.RelayedIn(room))}
+	m := &kinMessage{Kind: kinRelays, Room: room, Relayed: asRelayed(room, k.relay.RelayedIn(room))}
 	if !concerned {
 		k.cfg.TellAll(m.text())
 		return
@@ -263,29 +263,25 @@ func (k *Kin) Moved(room string) {
 	k.tellRoom(room, !retired) // what was there before a takeover is hardly ever added to
 }
 
-// EndRoom is turnsvc.Server.EndRoom at all processes.
-func (k *Kin) EndRoom(room string) {
-	k.cfg.Relay.EndRoom(room)
-	k.tellAll(&kinMessage{Kind: kinEnd, Room: room})
+// EndRoom asks the others.
+func (k *Kin) EndRoom(room string) { k.tellAll(&kinMessage{Kind: kinEnd, Room: room}) }
+
+// EndUser asks the others.
+func (k *Kin) EndUser(owner string) { k.tellAll(&kinMessage{Kind: kinEndUser, User: owner}) }
+
+// EndFrom asks the others.
+func (k *Kin) EndFrom(network netip.Prefix) {
+	k.tellAll(&kinMessage{Kind: kinEndFrom, Network: network})
 }
 
-// EndUser is turnsvc.Server.EndUser at all processes.
-func (k *Kin) EndUser(owner string) {
-	k.cfg.Relay.EndUser(owner)
-	k.tellAll(&kinMessage{Kind: kinEndUser, User: owner})
-}
-
-// Introduce is turnsvc.Server.Introduce at all processes.
+// Introduce asks the others.
 func (k *Kin) Introduce(room, side string, partner netip.Addr) {
-	k.cfg.Relay.Introduce(room, side, partner)
 	k.tellAll(&kinMessage{Kind: kinIntroduce, Room: room, Side: side, Addr: partner})
 }
 
-// Join is turnsvc.Server.Introduce and Join at all processes.
-func (k *Kin) Join(room, to, side string, partner netip.Addr) {
-	k.cfg.Relay.Introduce(room, side, partner)
-	k.cfg.Relay.Join(room, to)
-	k.tellAll(&kinMessage{Kind: kinJoin, Room: room, To: to, Side: side, Addr: partner})
+// Join asks the others.
+func (k *Kin) Join(room, to string) {
+	k.tellAll(&kinMessage{Kind: kinJoin, Room: room, To: to})
 }
 
 func (k *Kin) tellAll(m *kinMessage) {
@@ -301,7 +297,7 @@ func (k *Kin) Hear(from string, text []byte) {
 		k.cfg.Log.Debug("relays: message of another process refused", "process", from, "err", err.Error())
 		return
 	}
-	relay := k.cfg.Relay
+	relay := k.relay
 	switch m.Kind {
 	case kinHoldings:
 		k.hearHoldings(from, &m)
@@ -314,14 +310,15 @@ func (k *Kin) Hear(from string, text []byte) {
 			relay.SpentElsewhere(month, here, m.Bytes-here)
 		}
 	case kinIntroduce:
-		relay.Introduce(m.Room, m.Side, m.Addr)
+		relay.Here().Introduce(m.Room, m.Side, m.Addr)
 	case kinJoin:
-		relay.Introduce(m.Room, m.Side, m.Addr)
-		relay.Join(m.Room, m.To)
+		relay.Here().Join(m.Room, m.To)
 	case kinEnd:
-		relay.EndRoom(m.Room)
+		relay.Here().EndRoom(m.Room)
 	case kinEndUser:
-		relay.EndUser(m.User)
+		relay.Here().EndUser(m.User)
+	case kinEndFrom:
+		relay.Here().EndFrom(m.Network)
 	}
 }
 
@@ -337,9 +334,9 @@ func (k *Kin) hearHoldings(from string, m *kinMessage) {
 	if !lives {
 		return
 	}
-	k.cfg.Relay.HeldBy(from, turnsvc.Holdings{All: m.All, Users: m.Users, Sources: m.Sources}, m.Whole)
+	k.relay.HeldBy(from, turnsvc.Holdings{All: m.All, Users: m.Users, Sources: m.Sources}, m.Whole)
 	if moved {
-		k.cfg.Relay.SetKin(at)
+		k.relay.SetKin(at)
 	}
 }
 
@@ -361,11 +358,11 @@ func (k *Kin) hearRoom(from string, m *kinMessage) {
 	if !lives {
 		return
 	}
-	k.cfg.Relay.Elsewhere(from, m.Room, m.relayedOf())
+	k.relay.Elsewhere(from, m.Room, m.relayedOf())
 	if !answer {
 		return
 	}
-	if here := k.cfg.Relay.RelayedIn(m.Room); len(here) > 0 {
+	if here := k.relay.RelayedIn(m.Room); len(here) > 0 {
 		k.cfg.Tell(from, (&kinMessage{Kind: kinRelays, Room: m.Room, Relayed: asRelayed(m.Room, here)}).text())
 	}
 }

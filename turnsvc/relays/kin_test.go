@@ -74,10 +74,18 @@ func (p *process) SpentSinceWill() (string, int64) {
 
 func (p *process) SpentBy(from, _ string, bytes int64)         { p.accounts[from] = bytes }
 func (p *process) SpentElsewhere(_ string, here, others int64) { p.total = here + others }
-func (p *process) EndUser(owner string)                        { p.note("end user %s", owner) }
-func (p *process) Join(room, to string)                        { p.note("join %s to %s", room, to) }
-func (p *process) Introduce(room, side string, addr netip.Addr) {
-	p.note("introduce %s.%s to %v", room, side, addr)
+
+func (p *process) Here() turnsvc.Kin { return asked{p} }
+
+// asked is what the others ask a process for.
+type asked struct{ p *process }
+
+func (a asked) EndRoom(room string)          { a.p.memo.EndRoom(room) }
+func (a asked) EndUser(owner string)         { a.p.note("end user %s", owner) }
+func (a asked) EndFrom(network netip.Prefix) { a.p.note("end from %v", network) }
+func (a asked) Join(room, to string)         { a.p.note("join %s to %s", room, to) }
+func (a asked) Introduce(room, side string, addr netip.Addr) {
+	a.p.note("introduce %s.%s to %v", room, side, addr)
 }
 
 // line is the processes of one server: what one tells the others hear at once, but not
@@ -112,7 +120,8 @@ func (l *line) start(name string) *process {
 			}
 		}
 	}
-	p.kin = NewKin(KinConfig{Relay: p, Tell: tell, TellAll: func(message []byte) { tell("", message) }})
+	p.kin = NewKin(KinConfig{Tell: tell, TellAll: func(message []byte) { tell("", message) }})
+	p.kin.Keep(p)
 	l.t.Cleanup(p.kin.Close)
 	for _, older := range l.all {
 		older.kin.Retire()
@@ -275,27 +284,28 @@ func kinEndTogether(t *testing.T) {
 	first, second := l.start("1"), l.start("2")
 	ip := netip.MustParseAddr("192.0.2.9")
 	second.kin.Introduce("warm", "ma", ip)
-	second.kin.Join("warm", "room", "ma", ip)
+	second.kin.Join("warm", "room")
 	second.kin.EndRoom("room")
-	first.kin.EndUser("room.mb")
+	second.kin.EndUser("room.mb")
+	second.kin.EndFrom(netip.MustParsePrefix("192.0.2.0/24"))
 	l.settle()
-	for _, p := range []*process{first, second} {
-		for _, want := range []string{"introduce warm.ma to 192.0.2.9", "join warm to room", "end user room.mb"} {
-			if !slices.Contains(p.said, want) {
-				t.Errorf("process %s was told %v, want %q", p.name, p.said, want)
-			}
-		}
-		if !p.ended["room"] {
-			t.Errorf("the room has not ended in process %s", p.name)
-		}
+	want := []string{"introduce warm.ma to 192.0.2.9", "join warm to room", "end user room.mb", "end from 192.0.2.0/24"}
+	if said := slices.DeleteFunc(first.said, func(s string) bool { return !slices.Contains(want, s) }); !slices.Equal(said, want) {
+		t.Errorf("the other process was told %q, want %q", said, want)
+	}
+	if !first.ended["room"] {
+		t.Error("the room has not ended in the other process")
+	}
+	if slices.ContainsFunc(second.said, func(s string) bool { return slices.Contains(want, s) }) {
+		t.Errorf("a process asks itself for %q", second.said)
 	}
 }
 
 // FuzzHearKin holds that no message does more than a sane one: whatever comes, nothing
 // is told that the others would refuse.
 func FuzzHearKin(f *testing.F) {
-	for _, kind := range []string{kinHoldings, kinRelays, kinSpent, kinTotal, kinIntroduce, kinJoin, kinEnd, kinEndUser, "?"} {
-		f.Add([]byte(`{"k":"` + kind + `","r":"room","t":"to","s":"ma","a":"192.0.2.1","u":"user","l":[{"s":"mb","a":"192.0.2.1:5"}],"n":3,"p":["192.0.2.1"],"o":{"u":1},"c":{"192.0.2.0/24":2},"w":true,"m":"2026-11","b":9}`))
+	for _, kind := range []string{kinHoldings, kinRelays, kinSpent, kinTotal, kinIntroduce, kinJoin, kinEnd, kinEndUser, kinEndFrom, "?"} {
+		f.Add([]byte(`{"k":"` + kind + `","r":"room","t":"to","s":"ma","a":"192.0.2.1","u":"user","f":"192.0.2.0/24","l":[{"s":"mb","a":"192.0.2.1:5"}],"n":3,"p":["192.0.2.1"],"o":{"u":1},"c":{"192.0.2.0/24":2},"w":true,"m":"2026-11","b":9}`))
 	}
 	f.Add([]byte(`{"k":"relays","r":"` + string(make([]byte, 99)) + `"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -305,7 +315,8 @@ func FuzzHearKin(f *testing.F) {
 				t.Errorf("tells %q: %v", message, err)
 			}
 		}
-		p.kin = NewKin(KinConfig{Relay: p, Tell: func(_ string, message []byte) { check(message) }, TellAll: check})
+		p.kin = NewKin(KinConfig{Tell: func(_ string, message []byte) { check(message) }, TellAll: check})
+		p.kin.Keep(p)
 		defer p.kin.Close()
 		p.memo.holds["room"] = []turnsvc.Relayed{{Room: "room", Side: "ma", At: netip.MustParseAddrPort("192.0.2.1:7")}}
 		p.kin.Set([]string{"2"})

@@ -33,6 +33,7 @@ const (
 	kinJoin      = "join"
 	kinEnd       = "end"
 	kinEndUser   = "user"
+	kinEndFrom   = "from"
 )
 
 // A kinMessage is what one process tells another. Which fields count depends on the
@@ -41,9 +42,11 @@ type kinMessage struct {
 	Kind string     `json:"k"`
 	Room string     `json:"r,omitempty"`
 	To   string     `json:"t,omitempty"` // join: the room that it becomes part of
-	Side string     `json:"s,omitempty"` // introduce, join: of Room
-	Addr netip.Addr `json:"a,omitzero"`  // introduce, join: where the partner came from
+	Side string     `json:"s,omitempty"` // introduce: of Room
+	Addr netip.Addr `json:"a,omitzero"`  // introduce: where the partner came from
 	User string     `json:"u,omitempty"` // user: who has ended
+
+	Network netip.Prefix `json:"f,omitzero"` // from: whose clients have
 
 	Relayed []relayed `json:"l,omitempty"` // relays: all that members of Room hold at the sender
 
@@ -99,7 +102,7 @@ func parseKin(text []byte) (m kinMessage, err error) {
 		return kinMessage{}, fmt.Errorf("%w: %v", errKinMessage, err) //nolint:errorlint // nobody decides by it
 	}
 	names := &message{Room: m.Room, To: m.To, Side: m.Side, Relayed: m.Relayed}
-	if !names.sane() || len(m.User) > maxUser || len(m.At) > maxKinAt || len(m.Users) > maxKinEntries || len(m.Sources) > maxKinEntries {
+	if !names.sane() || len(m.User) > maxUser || m.Kind == kinEndFrom && !m.Network.IsValid() || len(m.At) > maxKinAt || len(m.Users) > maxKinEntries || len(m.Sources) > maxKinEntries {
 		return kinMessage{}, fmt.Errorf("%w: %q with something that cannot be", errKinMessage, m.Kind)
 	}
 	for user := range m.Users {
