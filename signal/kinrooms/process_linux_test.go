@@ -67,8 +67,9 @@ func serve() error {
 	})
 	kin.Join(rooms)
 	line.Bequeath("rooms", succession.Part{
-		Pause: kin.Pause, Will: func() (succession.Bequest, error) { return succession.Bequest{Body: kin.Will()}, nil },
-		Resume: kin.Resume, Retire: kin.Retire,
+		Pause: kin.Pause, Resume: kin.Resume, Retire: kin.Retire,
+		Will:    func() (succession.Bequest, error) { return succession.Bequest{Body: kin.Will()}, nil },
+		Inherit: func(will succession.Bequest) error { return kin.Inherit(will.Body) },
 		Left: func() int {
 			sockets, inside := rooms.Left()
 			return sockets + inside
@@ -76,11 +77,6 @@ func serve() error {
 	})
 	if err := line.Ready(ctx); err != nil {
 		return err
-	}
-	if will, heir := line.Will("rooms"); heir {
-		if err := kin.Inherit(will.Body); err != nil {
-			return err
-		}
 	}
 	server := &http.Server{Handler: rooms, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(l) }() // until the listener is closed
