@@ -59,8 +59,12 @@
 // members away when it wakes. Where the home is not to be learnt the room is kept
 // here.
 //
+// The processes of one server, of which a newer one has replaced an older one, are
+// nodes of such a fleet, too: package kinrooms. The older one keeps its rooms until
+// they are over, and makes no others; retire.go tells how.
+//
 // Read member.go first, then register.go, room.go and seat.go; standby.go,
 // hide.go, resume.go, rebuild.go, refresh.go and webhook.go are the stories of their names.
-// Of several nodes: socket.go, fleet.go, proxied.go, remote.go and moved.go, then
-// trunks.go, link.go and frame.go, on which they stand.
+// Of several nodes: socket.go, fleet.go, proxied.go, remote.go, moved.go and retire.go,
+// then trunks.go, link.go and frame.go, on which they stand.
 package signal

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/signal/kinrooms"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -412,5 +413,30 @@ func TestAnOldProcessSleeps(t *testing.T) {
 		talk(t, a, spare)
 		first.mustKeep(0, 0, 0)
 		stopAll(third, second, first)
+	})
+}
+
+// BenchmarkAlone is what a process that is alone pays for others that there might be,
+// with each registration and four times a second: nothing is allocated.
+func BenchmarkAlone(b *testing.B) {
+	kin := kinrooms.New(new(relative))
+	r := New(Config{Admit: func(string) (time.Time, error) { return time.Time{}, errForged }, Fleet: kin})
+	reg := registration{Register: wire.Register{RoomID: "room1"}}
+	b.Run("register", func(b *testing.B) {
+		m := &member{rooms: r}
+		b.ReportAllocs()
+		for b.Loop() {
+			if m.elsewhere(&reg, nil) {
+				b.Fatal("somebody else keeps a room")
+			}
+		}
+	})
+	b.Run("tick", func(b *testing.B) {
+		now := time.Now()
+		b.ReportAllocs()
+		for b.Loop() {
+			now = now.Add(tickEvery)
+			r.trunks.tick(now)
+		}
 	})
 }
