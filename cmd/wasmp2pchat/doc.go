@@ -24,6 +24,8 @@
 //	serve.go         the server on one page; beside it, in that order
 //	  upgrade.go     the process before this one, and the one after it; signals_unix.go,
 //	                 signals_other.go
+//	  kin.go         rooms of the other processes of this server; kinadmin.go: the operator's
+//	                 view of them
 //	  state.go       secrets and bans that are kept
 //	  fleet.go       what is shared with other nodes: fleetlobby.go, fleetrelay.go,
 //	                 fleetmetrics.go; node.go: what a node is called

@@ -17,7 +17,6 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
-	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // operator is what the one who runs the server can see and do. Rooms go by their
@@ -26,6 +25,7 @@ type operator struct {
 	world       world
 	log         *slog.Logger
 	node        *member // nil: it is alone
+	elders      *elders // nil: there can be none
 	lobby       *match.Lobby
 	bans        *match.Bans
 	rooms       *signal.Rooms
@@ -60,6 +60,9 @@ func newOperator(w world, cfg *config, node *member, lobby *match.Lobby, bans *m
 	state.changed = node.changed
 	node.announce(o.describeSelf, relay.URLs)
 	node.onBan(o.endThose)
+	if w.line != nil {
+		o.elders = newElders(w.line, o.answerKin)
+	}
 	return o
 }
 
@@ -90,10 +93,15 @@ func (o *operator) config(cfg *config, log *slog.Logger) admin.Config {
 }
 
 func (o *operator) listRooms(after string, limit int) (list []admin.Room, more bool) {
-	ids := slices.DeleteFunc(o.rooms.Names(), func(id string) bool { return roomkey.Name(id) <= after })
+	ids, more := o.roomsAfter(after, limit)
+	return o.elders.list(o.describe(ids), more, after, limit)
+}
+
+// roomsAfter are the first ids of rooms of this process whose names follow one.
+func (o *operator) roomsAfter(after string, limit int) (ids []string, more bool) {
+	ids = slices.DeleteFunc(o.rooms.Names(), func(id string) bool { return roomkey.Name(id) <= after })
 	slices.Sort(ids) // an id begins with the name
-	more = len(ids) > limit
-	return o.describe(ids[:min(len(ids), limit)]), more
+	return ids[:min(len(ids), limit)], len(ids) > limit
 }
 
 // describe tells of rooms; those that are over by now are left out.
@@ -118,7 +126,7 @@ func (o *operator) describe(ids []string) []admin.Room {
 	return list
 }
 
-// find is the id of a room, empty if there is none of that name.
+// find is the id of a room of this process, empty if there is none of that name.
 func (o *operator) find(name string) (id string) {
 	ids := o.rooms.Names()
 	if i := slices.IndexFunc(ids, func(id string) bool { return roomkey.Name(id) == name }); i >= 0 {
@@ -128,22 +136,25 @@ func (o *operator) find(name string) (id string) {
 }
 
 func (o *operator) room(name string) (admin.Room, bool) {
-	list := o.describe([]string{o.find(name)})
-	if len(list) == 0 {
-		return admin.Room{}, false
+	if list := o.describe([]string{o.find(name)}); len(list) > 0 {
+		return list[0], true
 	}
-	return list[0], true
+	old, found := o.elders.find(name)
+	return old.Room, found
 }
 
 // endRoom ends a room, and what the relay has of it: there may be more of it there
 // than in signaling, whose members need it no longer.
 func (o *operator) endRoom(name string) bool {
 	id, relayed := o.find(name), o.relay.InRooms([]string{name})[name] > 0
-	if id == "" && !relayed {
-		return false
-	}
 	if id != "" {
 		o.rooms.End(id)
+	} else if old, found := o.elders.find(name); found {
+		id = old.ID
+		o.elders.end([]string{id}, netip.Prefix{})
+	}
+	if id == "" && !relayed {
+		return false
 	}
 	o.node.kick(o.relay, name)
 	return true
@@ -168,12 +179,12 @@ func (o *operator) ban(s admin.Sentence) (admin.Banned, error) {
 	if s.Room == "" {
 		found, err = o.lobby.BanAddr(addr, sentence)
 	} else {
-		var m signal.Occupant
-		if id, m, err = o.member(s.Room, wire.Side(s.Side)); err != nil {
+		var m admin.Member
+		if id, m, err = o.member(s.Room, s.Side); err != nil {
 			return admin.Banned{}, err
 		}
 		addr = m.Addr
-		found, err = o.lobby.BanMember(id, m.ClientID, addr, s.Kind, sentence)
+		found, err = o.lobby.BanMember(id, m.Client, addr, s.Kind, sentence)
 	}
 	switch {
 	case errors.Is(err, match.ErrBanLength), errors.Is(err, match.ErrBanReason):
@@ -188,19 +199,34 @@ func (o *operator) ban(s admin.Sentence) (admin.Banned, error) {
 }
 
 // member is who sits on a side of a room.
-func (o *operator) member(room string, side wire.Side) (id string, m signal.Occupant, err error) {
-	id = o.find(room)
-	members := o.rooms.Describe([]string{id})[id].Members
-	at := slices.IndexFunc(members, func(m signal.Occupant) bool { return m.Side == side })
+func (o *operator) member(name, side string) (id string, m admin.Member, err error) {
+	id = o.find(name)
+	room, found := o.room(name)
+	if id == "" && found {
+		old, _ := o.elders.find(name)
+		id = old.ID
+	}
+	at := slices.IndexFunc(room.Members, func(m admin.Member) bool { return m.Side == side })
 	if at < 0 {
 		return "", m, admin.Refuse(http.StatusNotFound, "nobody sits there: the room may be over")
 	}
-	return id, members[at], nil
+	return id, room.Members[at], nil
 }
 
 // endThose ends rooms and, if it is an address that was banned, what else comes
 // from it.
 func (o *operator) endThose(ids []string, addr netip.Addr, byAddr bool) (rooms, allocations int) {
+	var from netip.Prefix
+	if byAddr {
+		from = arrivals.Source(addr)
+	}
+	rooms, allocations = o.endHere(ids, from)
+	moreRooms, moreAllocations := o.elders.end(ids, from)
+	return rooms + moreRooms, allocations + moreAllocations
+}
+
+// endHere does that in this process.
+func (o *operator) endHere(ids []string, from netip.Prefix) (rooms, allocations int) {
 	for _, id := range ids {
 		if id == "" {
 			continue
@@ -210,10 +236,9 @@ func (o *operator) endThose(ids []string, addr netip.Addr, byAddr bool) (rooms, 
 		}
 		o.node.endRoom(o.relay, roomkey.Name(id)) // which signaling may have forgotten
 	}
-	if byAddr {
-		network := arrivals.Source(addr)
-		rooms += len(o.rooms.EndFrom(network))
-		allocations = o.relay.EndFrom(network)
+	if from.IsValid() {
+		rooms += len(o.rooms.EndFrom(from))
+		allocations = o.relay.EndFrom(from)
 	}
 	return rooms, allocations
 }

@@ -56,8 +56,8 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	}
 	var lobby *match.Lobby
 	keys, waits := roomkey.New(secrets.room), newWaitTimes()
-	rooms := signal.New(signal.Config{
-		Admit: keys.Verify, Fleet: node.trunks(), OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
+	rooms := joinRooms(w.line, node, signal.Config{
+		Admit: keys.Verify, OpenRoom: openRooms(cfg, keys), ICEServers: credentials.iceServers(roomSide),
 		Ended: func(room string) { node.endRoom(relay, roomkey.Name(room)) }, Seal: roomkey.Seal(secrets.room, "resume token 1"),
 		Absent:   func(room, clientID string, from netip.Addr) { lobby.Absent(room, clientID, from) },
 		Happened: events.signaled, Verdict: func(room string) wire.Verdict { return events.Judge(roomkey.Name(room)) },
@@ -66,7 +66,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	lobby = match.New(node.lobby(match.Config{
 		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
 		ICEServers: credentials.forLobby, Warm: prepare(node, relay, credentials, events), Happened: events.matched,
-		Online: func() int { return lobby.Visitors() + rooms.Online() },
+		Online: func() int { return lobby.Visitors() + rooms.Online() + w.line.LeftInOlder(roomsPart) },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
 	}))
 	run := newOperator(w, cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))

@@ -72,6 +72,24 @@ func (l *Line) Stats() Stats {
 	return s
 }
 
+// LeftInOlder is how much of one part older processes keep, as of a second ago. It
+// allocates nothing.
+func (l *Line) LeftInOlder(part string) (n int) {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range l.kin {
+		if k.joined && k.node < l.node {
+			k.mu.Lock()
+			n += k.left[part]
+			k.mu.Unlock()
+		}
+	}
+	return n
+}
+
 // joined are the others that serve or have served, by age.
 func (l *Line) joined() []*kin {
 	if l == nil {
