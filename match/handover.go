@@ -254,7 +254,7 @@ func (v *visitor) pack(h *handed) (done, gone bool) {
 // packTicket is what there is to tell of the visitor's request.
 func (v *visitor) packTicket(s seniority) *handedTicket {
 	t := &handedTicket{
-		Request: v.request, Since: v.ticket.Since, NotBefore: v.ticket.NotBefore, Standing: s,
+		Request: wire.MatchRequest{UserID: v.ticket.User, Device: v.ticket.Device, Tags: v.ticket.Tags, Ext: v.ext}, Since: v.ticket.Since, NotBefore: v.ticket.NotBefore, Standing: s,
 		Told: v.told.Load(), Waits: v.waits.Load(), Through: v.through.Load(),
 	}
 	if v.warm != nil {
@@ -320,7 +320,7 @@ func (l *Lobby) adopt(v *visitor, h *handed) {
 	if t == nil || !ours {
 		return
 	}
-	v.request = t.Request
+	v.ext = t.Request.Ext
 	v.ticket = &Ticket{
 		Party: Party{User: t.Request.UserID, Device: t.Request.Device, Addr: h.Addr, Hides: slices.Contains(t.Request.Ext, wire.ExtRelayOnly)},
 		Tags:  t.Request.Tags, Since: t.Since, NotBefore: t.NotBefore, Visitor: v, RoomName: t.Room,

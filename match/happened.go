@@ -44,6 +44,6 @@ func (v *visitor) met(both Meeting) {
 		l.cfg.Waited(waited)
 	}
 	l.happened(both.RoomName, Event{
-		Kind: EventMatched, At: both.At, Side: both.Side, User: v.request.UserID, From: v.ticket.Addr, Shared: len(both.Tags) > 0, Waited: waited,
+		Kind: EventMatched, At: both.At, Side: both.Side, User: v.ticket.User, From: v.ticket.Addr, Shared: len(both.Tags) > 0, Waited: waited,
 	})
 }

@@ -124,7 +124,7 @@ func (s *meetings) absent(a *absence) (v *visitor, g guest, known bool) {
 		g = *who
 		g.node = who.visitor.pipe.Load().destination()
 		return nil, g, true
-	case who.visitor != nil && who.visitor.request.WantsWaiting():
+	case who.visitor != nil && who.visitor.wantsWaiting():
 		who.visitor.alone.Store(true)
 		return who.visitor, *who, true
 	case who.node == "":

@@ -11,8 +11,8 @@ import (
 // someone is a visitor without a connection.
 func someone(user string) *visitor {
 	return &visitor{
-		request: wire.MatchRequest{UserID: user, Ext: []string{wire.ExtWaiting}},
-		ticket:  &Ticket{Party: Party{User: user, Addr: netip.MustParseAddr("192.0.2.1")}},
+		ext:    []string{wire.ExtWaiting},
+		ticket: &Ticket{Party: Party{User: user, Addr: netip.MustParseAddr("192.0.2.1")}},
 	}
 }
 

@@ -27,9 +27,9 @@ type visitor struct {
 	ended bool   // his connection has
 
 	// Written by the reader before the ticket is offered, read-only after.
-	request wire.MatchRequest
-	ticket  *Ticket   // nil until the request came
-	warm    *prepared // nil: he does not prepare
+	ext    []string  // of his request
+	ticket *Ticket   // nil until the request came
+	warm   *prepared // nil: he does not prepare
 
 	waits      atomic.Bool   // he counts as one who waits
 	through    atomic.Bool   // his request counts as a skip
@@ -117,7 +117,7 @@ func (v *visitor) ask(request wire.MatchRequest) {
 		return
 	}
 	v.conn.Keep()
-	v.request = request
+	v.ext = request.Ext
 	v.ticket = ticket
 	if slices.Contains(request.Ext, wire.ExtWarm) {
 		v.warm = new(prepared)
@@ -284,7 +284,7 @@ func (v *visitor) Meet(both Meeting) error {
 	v.skip()
 	l.meetings.note(v, both)
 	m := wire.MatchMessage{
-		Type: wire.MatchFound, RoomID: both.RoomID, UserID: v.request.UserID, CreatedAt: both.At.UTC(),
+		Type: wire.MatchFound, RoomID: both.RoomID, UserID: v.ticket.User, CreatedAt: both.At.UTC(),
 		Tags: both.Tags, SignalingURL: l.signalingURL(both), Role: role(both),
 	}
 	if l.cfg.ICEServers != nil {
@@ -308,6 +308,12 @@ func (v *visitor) Meet(both Meeting) error {
 	return nil
 }
 
+// wantsWaiting tells whether the client understands WAITING messages.
+func (v *visitor) wantsWaiting() bool {
+	request := wire.MatchRequest{Tags: v.ticket.Tags, Ext: v.ext}
+	return request.WantsWaiting()
+}
+
 // coolingBit marks, among the numbers of a WAITING message, that there was a
 // cool-down.
 const coolingBit = 1 << 63
@@ -317,7 +323,7 @@ const coolingBit = 1 << 63
 // and when it is over; the seconds between the client can count, and those until
 // tags matter no more. Who prepares his connection is given what he needs for it.
 func (v *visitor) News(waiting int) {
-	if !v.request.WantsWaiting() {
+	if !v.wantsWaiting() {
 		return
 	}
 	m := wire.MatchMessage{Type: wire.MatchWaiting, Waiting: max(1, waiting)}
@@ -327,7 +333,7 @@ func (v *visitor) News(waiting int) {
 		m.Wait = seconds(rest)
 		numbers |= coolingBit
 	}
-	if len(v.ticket.Tags) > 0 && slices.Contains(v.request.Ext, wire.ExtWaiting) {
+	if len(v.ticket.Tags) > 0 && slices.Contains(v.ext, wire.ExtWaiting) {
 		m.Relax = seconds(max(0, time.Until(v.ticket.Since.Add(time.Duration(v.lobby.tagWait.Load())))))
 	}
 	m.ICEServers, m.ExpiresAt = v.warmUp()
