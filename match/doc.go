@@ -22,6 +22,26 @@
 // nodes would spend more on counting than on pairing. Whoever is spread over n nodes
 // may take n times as much, until one of them has had enough of him.
 //
+// # Several processes of one server
+//
+// When a new process takes over a server (Line), the lobby of the old one gives it its
+// visitors, one after the other, once it serves: until then nothing has happened. The
+// old one keeps their connections, which become pipes.
+//
+//	client ══ WebSocket ══ old process              new process
+//	                       visitor  ── handed ────▶ visitor, in the place that he had
+//	                       pipe     ◀─ adopted ──── remote
+//	  says something ────▶          ── text ──────▶ is heard
+//	                                ◀─ match ────── has a partner
+//	  is told ◀─ if it is there ──  ── met ───────▶ so the partner is told, too
+//
+// What a client says on the way is kept until the visitor is adopted. Whoever goes on
+// to a third process has his pipe go there directly: the one between may end. When the
+// process ends that keeps a connection, its visitor has left; when the one ends that
+// has the visitor, the client is told that the server is going away, and comes again.
+// What is known of the last hour goes along (Lobby.Estate): who has met whom, what
+// everybody has taken of what FairUse gives, who was reported and who is banned.
+//
 // # Who fits whom
 //
 // Two fit if they are two users, share a tag or are both open (without tags,

@@ -34,6 +34,7 @@
 //	                 one with those of the processes before and after; fleetrelay.go:
 //	                 those of other nodes
 //	  timeline.go    what happens in rooms, in the words of timelines
+//	  lobbyline.go   the lobby among those of older and newer processes
 //	  fairuse.go     limits of visitors, and descriptors.go (_unix, _other): what they share
 //	  web.go         what answers on the public port, by roles.go: check.go, probes.go, turnapi.go, version.go
 //	  operator.go    what answers on ADMIN_ADDR: admin.go, facts.go, metrics.go,

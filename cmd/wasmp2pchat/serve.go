@@ -63,12 +63,12 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 		Happened: events.signaled, Verdict: func(room string) wire.Verdict { return events.Judge(roomkey.Name(room)) },
 		AuthnURL: string(cfg.Signal.AuthnWebhookURL), DisconnectURL: string(cfg.Signal.DisconnectWebhookURL), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "signal"),
 	})
-	lobby = match.New(node.lobby(match.Config{
+	lobby = openLobby(w.line, node, match.Config{
 		PoolConfig: poolConfig(cfg, keys), FairUse: fairUse(cfg), Bans: bans,
 		ICEServers: credentials.forLobby, Warm: prepare(node, relay, credentials, events), Happened: events.matched,
 		Online: func() int { return lobby.Visitors() + rooms.Online() + w.line.LeftInOlder(roomsPart) },
 		Waited: waits.observe, MaxStandby: mostStandby(cfg), MaxMessage: int(cfg.WS.MaxMessage), Log: log.With("svc", "match"),
-	}))
+	})
 	run := newOperator(w, cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
 	guard := wsconn.NewGuard(webSocketLimits(cfg, node, log.With("svc", "web")))
 	settings := &reloader{world: w, node: node, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload, node.reload}, log: log}
