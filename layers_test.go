@@ -38,6 +38,7 @@ func TestLayers(t *testing.T) {
 		"internal/kept":          {},
 		"internal/witness":       {},
 		"internal/doctor":        {"wire", "internal/turnclient", "internal/witness"},
+		"internal/lab":           {"internal/natlab", "peer"}, // the peers that meet there; the server is the program itself
 		"internal/timeline":      {"wire"},
 		"internal/redisdb":       {},
 		"internal/succession":    {},
@@ -109,6 +110,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/pires/go-proxyproto": {"turnsvc/gate", "internal/edge"},
 		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address", "internal/turnclient", "internal/doctor", "e2e/relaybench"}, // address: an agent of its own, one binding request, no TURN; turnclient: a client for what diagnoses, doctor: names its requests; relaybench: a client that owns its sockets, for any server
 		"github.com/pion/webrtc/":        {"peer", "e2e/bench/seedpage"},
+		"github.com/pion/transport/":     {"peer"}, // the network as ICE sees it
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
 		"github.com/oklog/ulid/":         {"signal"},
 		"github.com/coder/websocket":     {"peer", "internal/doctor", "e2e", "e2e/ayame", "e2e/bench/seedlike", "e2e/bench/seedpage"}, // clients, and a server beside ours: not the library that ours is made with

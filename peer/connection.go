@@ -92,16 +92,16 @@ func newConnection(cfg Config, search Search, servers []wire.ICEServer, how open
 	if pool {
 		config.ICECandidatePoolSize = poolSize
 	}
-	pc, err := newPeerConnection(cfg.URL, cfg.tuning, config)
-	if err != nil {
-		return nil, err
-	}
 	c := &connection{
-		pc: pc, opening: how, wake: wake,
+		opening: how, wake: wake,
 		local:    make(chan wire.ICECandidate, maxLocal),
 		channels: make(chan *webrtc.DataChannel, 1),
 		seen:     newPartnerAddress(),
 		outer:    map[string]bool{},
+	}
+	var err error
+	if c.pc, err = newPeerConnection(cfg.URL, cfg.tuning, config, &c.events); err != nil {
+		return nil, err
 	}
 	c.listen()
 	if how == openTheirs {

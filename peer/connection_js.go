@@ -19,11 +19,15 @@ const measuresAtOnce = false
 // blanksHelp tells that it takes time to make a connection.
 const blanksHelp = true
 
+// ranksByCheck tells that ICE learns from a check how good its sender thinks the
+// address that it came from (RFC 8445 §7.3.1.3).
+const ranksByCheck = true
+
 // tuning is nothing here: the network is the browser's.
 type tuning struct{}
 
 // newPeerConnection makes an RTCPeerConnection of the browser.
-func newPeerConnection(_ string, _ tuning, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
+func newPeerConnection(_ string, _ tuning, config webrtc.Configuration, _ *listeners) (*webrtc.PeerConnection, error) {
 	return webrtc.NewPeerConnection(config)
 }
 

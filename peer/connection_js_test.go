@@ -24,7 +24,7 @@ globalThis.RTCPeerConnection = class extends EventTarget {
 func browserConnected(t *testing.T) *connection {
 	t.Helper()
 	js.Global().Call("eval", browserConnection)
-	pc, err := newPeerConnection("", tuning{}, webrtc.Configuration{})
+	pc, err := newPeerConnection("", tuning{}, webrtc.Configuration{}, new(listeners))
 	if err != nil {
 		t.Fatal(err)
 	}

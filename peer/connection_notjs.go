@@ -42,12 +42,24 @@ const measuresAtOnce = true
 // blanksHelp tells that it takes no time to make a connection.
 const blanksHelp = false
 
-// listeners is what callbacks need beside what pion gives them.
+// ranksByCheck tells that ICE learns from a check how good its sender thinks the
+// address that it came from (RFC 8445 §7.3.1.3). pion does not: a relay that it has
+// not been told of before looks better than a direct address.
+const ranksByCheck = false
+
+// listeners is what callbacks need beside what pion gives them, and what pion calls.
 type listeners struct {
+	network *underlay // nil: that of the machine
+
 	ufrag atomic.Value // of our description, as a string; to ask pion within a callback may wait for its Close, which waits for the callback
 }
 
-func (*listeners) release() {}
+// release ends what pion would wait for when it closes.
+func (l *listeners) release() {
+	if l.network != nil {
+		l.network.giveUp()
+	}
+}
 
 // setLocal makes a description ours.
 func (c *connection) setLocal(d webrtc.SessionDescription) error {
@@ -62,11 +74,17 @@ type tuning struct {
 
 // newPeerConnection starts no goroutine and opens no socket, unless config asks
 // for a pool.
-func newPeerConnection(base string, t tuning, config webrtc.Configuration) (*webrtc.PeerConnection, error) {
+func newPeerConnection(base string, t tuning, config webrtc.Configuration, events *listeners) (*webrtc.PeerConnection, error) {
 	var settings webrtc.SettingEngine
 	settings.SetPrflxAcceptanceMinWait(prflxWait)
 	settings.SetSCTPRTOMax(maxRTO)
 	settings.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
+	network, err := newUnderlay(config.ICEServers)
+	if err != nil {
+		return nil, err
+	}
+	events.network = network
+	settings.SetNet(network)
 	if isLoopback(base) {
 		settings.SetIncludeLoopbackCandidate(true)
 		settings.SetIPFilter(gathersHere)

@@ -40,7 +40,7 @@ func TestLoopbackIsForWhoHasNothingElse(t *testing.T) {
 // TestLoopbackCandidates gathers on this machine, where there may be a network or
 // none: loopback candidates are all, or there are none.
 func TestLoopbackCandidates(t *testing.T) {
-	pc, err := newPeerConnection(local().URL, tuning{}, configuration(Search{}, nil))
+	pc, err := newPeerConnection(local().URL, tuning{}, configuration(Search{}, nil), new(listeners))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -602,7 +602,7 @@ func TestRelaysAreToldInTurn(t *testing.T) {
 		{[]string{tls, tcp, udp}, []string{tls, tcp, udp}},
 		{[]string{udp, udp}, []string{udp}},
 	} {
-		pc, err := newPeerConnection(local().URL, tuning{}, configuration(Search{}, nil))
+		pc, err := newPeerConnection(local().URL, tuning{}, configuration(Search{}, nil), new(listeners))
 		if err != nil {
 			t.Fatal(err)
 		}

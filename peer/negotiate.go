@@ -192,7 +192,7 @@ func (l *link) respond(c *connection, d *wire.Description) error {
 	if err != nil {
 		return err
 	}
-	if trip > 0 {
+	if trip > 0 && ranksByCheck {
 		c.aside.admitted = time.Now().Add(trip + admitDelay)
 	}
 	l.answered = d.Offer

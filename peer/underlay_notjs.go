@@ -1,0 +1,270 @@
+//go:build !js
+
+package peer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pion "github.com/pion/transport/v4"
+	"github.com/pion/transport/v4/stdnet"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
+)
+
+// relayHeadStart is how long a relay has to answer by UDP before we go to one by TCP,
+// and by TCP before we go to one by TLS; as those do who have IPv6 beside IPv4
+// (RFC 8305 §5). What is not needed is not asked for: all of our relays would check
+// at once, and whoever of them is heard first is what pion's answerer settles for, as
+// it does not read which one we like better (PRIORITY, RFC 8445 §7.1.1). One in three
+// chats through a relay went by TCP though UDP works, where a lost packet holds up all
+// that come after it.
+const relayHeadStart = 250 * time.Millisecond
+
+// heardOf is how long before we look a relay may have answered: names are looked up
+// meanwhile. It is less than ICE takes to notice that nothing comes any more.
+const heardOf = time.Second
+
+// errNotNeeded ends an attempt that has a better one before it.
+var errNotNeeded = errors.New("a better transport reaches the relay")
+
+// underlay is the network as ICE shall see it. pion goes to relays over IPv4 alone,
+// and writes addresses of IPv6 without brackets: who has IPv6 alone had neither
+// STUN nor a relay.
+type underlay struct {
+	*stdnet.Net
+
+	onlyIPv6 func() bool
+	tls      map[int]bool // ports of relays by TLS
+	udp, tcp lastHeard    // relays
+
+	done chan struct{} // closed by giveUp
+
+	mu     sync.Mutex             // guards the fields below
+	over   bool                   // giveUp was called
+	asking map[*heardPackets]bool // sockets to relays that have not answered
+}
+
+// newUnderlay is the network of this machine, with these STUN and TURN servers.
+func newUnderlay(servers []webrtc.ICEServer) (*underlay, error) {
+	system, err := stdnet.NewNet()
+	u := &underlay{
+		Net: system, onlyIPv6: func() bool { return onlyIPv6(addressesUp()) }, tls: map[int]bool{},
+		done: make(chan struct{}), asking: map[*heardPackets]bool{},
+	}
+	for _, server := range servers {
+		for _, url := range server.URLs {
+			if fault := faultOf(url, 0); fault.Via == wire.ViaTLS {
+				u.tls[fault.Port] = true
+			}
+		}
+	}
+	return u, err
+}
+
+// lastHeard is when somebody was heard, in Unix nanoseconds.
+type lastHeard struct{ at atomic.Int64 }
+
+func (l *lastHeard) now() { l.at.Store(time.Now().UnixNano()) }
+
+func (l *lastHeard) since(then time.Time) bool { return l.at.Load() >= then.UnixNano() }
+
+// onlyIPv6 tells whether our addresses that lead anywhere are of IPv6 alone.
+func onlyIPv6(addrs []net.Addr) bool {
+	six := false
+	for _, addr := range addrs {
+		prefix, err := netip.ParsePrefix(addr.String())
+		if err != nil || prefix.Addr().IsLoopback() || prefix.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		if prefix.Addr().Unmap().Is4() {
+			return false
+		}
+		six = true
+	}
+	return six
+}
+
+// family is network, of IPv6 where we have that alone.
+func (u *underlay) family(network string) string {
+	if base, isIPv4 := strings.CutSuffix(network, "4"); isIPv4 && u.onlyIPv6() {
+		return base + "6"
+	}
+	return network
+}
+
+// bracketed is an address and port as others write it.
+func bracketed(address string) string {
+	colon := strings.LastIndexByte(address, ':')
+	if colon < 0 || strings.HasPrefix(address, "[") || !strings.Contains(address[:colon], ":") {
+		return address
+	}
+	return net.JoinHostPort(address[:colon], address[colon+1:])
+}
+
+// ResolveUDPAddr looks up a STUN or TURN server.
+func (u *underlay) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
+	return u.Net.ResolveUDPAddr(u.family(network), bracketed(address))
+}
+
+// ResolveTCPAddr looks up a TURN server.
+func (u *underlay) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
+	return u.Net.ResolveTCPAddr(u.family(network), bracketed(address))
+}
+
+// ListenPacket opens the socket for a relay.
+func (u *underlay) ListenPacket(network, address string) (net.PacketConn, error) {
+	if family := u.family(network); family != network {
+		network, address = family, "[::]:0" // pion wants any address and port
+	}
+	conn, err := u.Net.ListenPacket(network, address)
+	if err != nil {
+		return nil, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.over {
+		_ = conn.Close()
+		return nil, net.ErrClosed
+	}
+	socket := &heardPackets{PacketConn: conn, of: u}
+	u.asking[socket] = true
+	return socket, nil
+}
+
+// giveUp ends all attempts to reach relays. pion does not: its Close waits until the
+// last has failed, for 8 s where UDP is blocked, and for two minutes where a firewall
+// drops what belongs to TCP. Relays that have answered are left: they are told.
+func (u *underlay) giveUp() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.over {
+		return
+	}
+	u.over = true
+	close(u.done)
+	for socket := range u.asking {
+		_ = socket.PacketConn.Close() // the next retransmission fails
+	}
+}
+
+// heardPackets is a socket to a relay.
+type heardPackets struct {
+	net.PacketConn
+
+	of *underlay
+}
+
+// ReadFrom takes note.
+func (h *heardPackets) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, from, err := h.PacketConn.ReadFrom(p)
+	if err == nil {
+		h.of.udp.now()
+		h.settled()
+	}
+	return n, from, err
+}
+
+// Close closes the socket.
+func (h *heardPackets) Close() error {
+	h.settled()
+	return h.PacketConn.Close()
+}
+
+// settled takes a socket from those that have not answered.
+func (h *heardPackets) settled() {
+	h.of.mu.Lock()
+	defer h.of.mu.Unlock()
+	delete(h.of.asking, h)
+}
+
+// DialTCP opens the connection to a relay, if nothing better leads there. Nothing else
+// is dialled: frames go by UDP.
+func (u *underlay) DialTCP(network string, _, to *net.TCPAddr) (pion.TCPConn, error) {
+	recently := time.Now().Add(-heardOf)
+	if !u.pause() {
+		return nil, net.ErrClosed
+	}
+	if u.tls[to.Port] && !u.udp.since(recently) {
+		if !u.pause() {
+			return nil, net.ErrClosed
+		}
+		if u.tcp.since(recently) {
+			return nil, errNotNeeded
+		}
+	}
+	if u.udp.since(recently) {
+		return nil, errNotNeeded
+	}
+	conn, err := u.dial(u.family(network), to)
+	if err != nil {
+		return nil, err
+	}
+	if u.tls[to.Port] {
+		return conn, nil
+	}
+	return &heardStream{conn, &u.tcp}, nil
+}
+
+// pause lets a better transport have its head start; false if all is over.
+func (u *underlay) pause() bool {
+	start := time.NewTimer(relayHeadStart)
+	defer start.Stop()
+	select {
+	case <-start.C:
+		return true
+	case <-u.done:
+		return false
+	}
+}
+
+// dial opens a connection, until all is over.
+func (u *underlay) dial(network string, to *net.TCPAddr) (*net.TCPConn, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends with the dialling
+		select {
+		case <-u.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	conn, err := new(net.Dialer).DialContext(ctx, network, to.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil
+}
+
+// heardStream is a connection to a relay.
+type heardStream struct {
+	pion.TCPConn
+
+	heard *lastHeard
+}
+
+// Read takes note.
+func (h *heardStream) Read(p []byte) (int, error) {
+	n, err := h.TCPConn.Read(p)
+	if err == nil {
+		h.heard.now()
+	}
+	return n, err
+}
+
+// Interfaces are those that there are now. pion looks again when it gathers, but only
+// in what it knows to keep a list.
+func (*underlay) Interfaces() ([]*pion.Interface, error) {
+	now, err := stdnet.NewNet()
+	if err != nil {
+		return nil, err
+	}
+	return now.Interfaces()
+}
