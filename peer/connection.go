@@ -324,6 +324,7 @@ func (c *connection) add(candidate wire.ICECandidate) {
 
 // note keeps what a candidate of the partner tells, for the path.
 func (c *connection) note(candidate string) {
+	c.events.told(candidate)
 	relay := relayAddress(candidate)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -136,6 +136,9 @@ func (l *listeners) on(target js.Value, name string, do func(event js.Value)) {
 	})
 }
 
+// told does nothing: browsers ask nobody how good an address is.
+func (*listeners) told(string) {}
+
 // release takes every callback back.
 func (l *listeners) release() {
 	for _, undo := range l.undo {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/pion/webrtc/v4"
@@ -165,6 +166,82 @@ func TestGiveUpEndsWhatHasNotAnswered(t *testing.T) {
 	if _, err := u.ListenPacket("udp4", "127.0.0.1:0"); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("ListenPacket() = %v after all is over", err)
 	}
+}
+
+// TestRelaysThatWereNotToldAreNotHeard sends checks, and what is none, from the
+// address of a relay.
+func TestRelaysThatWereNotToldAreNotHeard(t *testing.T) {
+	t.Parallel()
+	u := underlayWith(t, true)
+	ours, err := u.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ours.Close() }()
+	relay, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = relay.Close() }()
+	check := "\x00\x01\x00\x00\x21\x12\xa4\x42 transaction"
+	hears := func(want string, packets ...string) {
+		t.Helper()
+		for _, packet := range packets {
+			if _, err := relay.WriteTo([]byte(packet), ours.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		buf := make([]byte, 64)
+		n, from, err := ours.ReadFrom(buf)
+		if err != nil || string(buf[:n]) != want || from.String() != relay.LocalAddr().String() {
+			t.Errorf("%q came from %v, %v, want %q", buf[:n], from, err, want)
+		}
+	}
+	hears(check, check) // of anybody
+	if _, err := u.ResolveUDPAddr("udp4", "127.0.0.1:3478"); err != nil {
+		t.Fatal(err)
+	}
+	hears("anything else", check, "anything else")
+	hears(check[:8], check[:8])
+	u.told(fmt.Sprintf("candidate:1 1 udp 511 127.0.0.1 %d typ relay raddr 0.0.0.0 rport 0", relay.LocalAddr().(*net.UDPAddr).Port))
+	hears(check, check)
+}
+
+// TestPeerOf reads the Data indication of RFC 8656, and what is none.
+func TestPeerOf(t *testing.T) {
+	t.Parallel()
+	header := "\x00\x17\x00\x14\x21\x12\xa4\x42transaction1"
+	data := "\x00\x13\x00\x03abc\x00"
+	peer := "\x00\x12\x00\x08\x00\x01\xe1\xba\x5e\x12\xa4\x43" // 127.0.0.1:49320
+	want := netip.AddrPortFrom(netip.AddrFrom4([4]byte{0x7f, 0, 0, 1}), 0xc0a8)
+	for name, c := range map[string]struct {
+		packet string
+		is     bool
+	}{
+		"peer first":        {header + peer + data, true},
+		"data first":        {header + data + peer, true},
+		"a response":        {"\x01\x01" + header[2:] + peer, false},
+		"another cookie":    {header[:4] + "abcd" + header[8:] + peer, false},
+		"cut":               {header + peer[:10], false},
+		"a length too long": {header + "\x00\x13\xff\xff" + peer, false},
+		"IPv6":              {header + "\x00\x12\x00\x14\x00\x02\xe1\xba0123456789abcdef", false},
+		"nothing":           {"", false},
+	} {
+		got, is := peerOf([]byte(c.packet))
+		if is != c.is || is && got != want {
+			t.Errorf("%s: peerOf() = %v, %t, want %v, %t", name, got, is, want, c.is)
+		}
+	}
+}
+
+// FuzzPeerOf is about a server that sends anything.
+func FuzzPeerOf(f *testing.F) {
+	f.Add([]byte("\x00\x17\x00\x0c\x21\x12\xa4\x42transaction1\x00\x12\x00\x08\x00\x01\xe1\xba\x5e\x12\xa4\x43"))
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		if peer, is := peerOf(packet); is && !peer.Addr().Is4() {
+			t.Errorf("peerOf() = %v", peer)
+		}
+	})
 }
 
 func TestOnlyIPv6(t *testing.T) {

@@ -98,14 +98,7 @@ func TestShare(t *testing.T) {
 			if err := lab.Share(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			echo(t, lab.Client(natlab.SideA), "10.1.0.2:7000")
-			echo(t, lab.Client(natlab.SideB), "10.1.0.3:7000")
-			if got, want := sees(t, bind(t, lab.Client(natlab.SideB), ":7001"), "10.1.0.2:7000"), "10.1.0.3:7001"; got != want {
-				t.Errorf("A sees B at %q, want %q", got, want)
-			}
-			if got, want := sees(t, bind(t, lab.Client(natlab.SideA), ":7001"), "10.1.0.3:7000"), "10.1.0.2:7001"; got != want {
-				t.Errorf("B sees A at %q, want %q", got, want)
-			}
+			seeOneAnother(t, lab)
 			seen := map[netip.AddrPort]bool{}
 			for _, side := range []natlab.Side{natlab.SideA, natlab.SideB} {
 				from, ok := newAsker(t, lab.Client(side), reflectors).ask(0, 0)
@@ -126,6 +119,29 @@ func TestShare(t *testing.T) {
 		if err := newLab(t, nat, natlab.NoNAT).Share(t.Context()); err == nil {
 			t.Errorf("Share() of a router that is %s = nil", nat)
 		}
+	}
+}
+
+// TestBehindOneNATNothingIsBlocked is about two in one home whose router lets no UDP
+// pass: what they send one another does not come to it.
+func TestBehindOneNATNothingIsBlocked(t *testing.T) {
+	lab := newLab(t, natlab.UDPBlocked, natlab.UDPBlocked)
+	if err := lab.Share(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seeOneAnother(t, lab)
+}
+
+// seeOneAnother lets each of two behind one router ask the other one.
+func seeOneAnother(t *testing.T, lab *natlab.Lab) {
+	t.Helper()
+	echo(t, lab.Client(natlab.SideA), "10.1.0.2:7000")
+	echo(t, lab.Client(natlab.SideB), "10.1.0.3:7000")
+	if got, want := sees(t, bind(t, lab.Client(natlab.SideB), ":7001"), "10.1.0.2:7000"), "10.1.0.3:7001"; got != want {
+		t.Errorf("A sees B at %q, want %q", got, want)
+	}
+	if got, want := sees(t, bind(t, lab.Client(natlab.SideA), ":7001"), "10.1.0.3:7000"), "10.1.0.2:7001"; got != want {
+		t.Errorf("B sees A at %q, want %q", got, want)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 )
@@ -61,6 +62,9 @@ func (l *Lab) share(ctx context.Context) error {
 		}
 	}
 	client.addrs = []netip.Addr{beside}
+	if err := router.Do(switchDirectly); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, carrierTimeout)
 	defer cancel()
 	for _, port := range []string{"port0", "port1"} {
@@ -69,6 +73,19 @@ func (l *Lab) share(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// switchDirectly keeps what passes a switch from the rules of the router, where the
+// kernel has br_netfilter.
+func switchDirectly() error {
+	var errs []error
+	for _, table := range []string{"ip", "ip6", "arp"} {
+		err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-"+table+"tables", []byte("0"), 0o600)
+		if !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // carrierTimeout bounds how long a link may take to notice its cable again. The
