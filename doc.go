@@ -13,6 +13,7 @@
 // The rooms of the house, from the leaves up:
 //
 //	wire              every message and close code that two processes exchange
+//	internal/daytime  the time of day, for what is good until then, whoever sets the clock
 //	internal/roomkey  room ids: unguessable, signed, short-lived
 //	internal/wsconn   the server-side WebSocket and its limits
 //	internal/arrivals who counts as one of those who come, and how many are here

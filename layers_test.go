@@ -18,7 +18,8 @@ func TestLayers(t *testing.T) {
 	table := map[string][]string{
 		"":                       {},
 		"wire":                   {},
-		"internal/roomkey":       {},
+		"internal/daytime":       {},
+		"internal/roomkey":       {"internal/daytime"},
 		"internal/arrivals":      {},
 		"internal/wsconn":        {"wire", "internal/arrivals"},
 		"internal/pipenet":       {},
@@ -47,10 +48,10 @@ func TestLayers(t *testing.T) {
 		"match/pooltest":         {"match", "wire"},
 		"match/redisbans":        {"internal/redisdb"},
 		"match/redispool":        {"match", "wire", "internal/redisdb", "internal/arrivals"},
-		"signal":                 {"wire", "internal/wsconn", "internal/arrivals"},
+		"signal":                 {"wire", "internal/daytime", "internal/wsconn", "internal/arrivals"},
 		"signal/redisrooms":      {"internal/redisdb"}, // it knows rooms by what they can do
 		"signal/kinrooms":        {},                   // the same; and the line by what it can do
-		"turnsvc":                {"wire", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable", "internal/kept"},
+		"turnsvc":                {"wire", "internal/daytime", "turnsvc/gate", "turnsvc/dataplane", "turnsvc/dataplane/ebpf", "internal/arrivals", "internal/mmsg", "internal/durable", "internal/kept"},
 		"turnsvc/gate":           {"internal/arrivals", "internal/mmsg"},
 		"turnsvc/dataplane":      {},
 		"turnsvc/dataplane/ebpf": {"turnsvc/dataplane"},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/daytime"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -62,13 +63,17 @@ type notary struct {
 	boot [bootBytes]byte
 	born int64        // when this process started
 	last atomic.Int64 // when the last token was issued: no two are alike
+	// clock is not the wall clock: that may be set back, and what was issued before is
+	// to be earlier than what is issued after.
+	clock *daytime.Clock
 
 	fleet bool // other processes that live seal tokens for our rooms
 }
 
 // newNotary takes the seal of Config. Without one, tokens do not outlive us.
 func newNotary(seal func([]byte) [sealBytes]byte, fleet bool) *notary {
-	n := &notary{seal: seal, born: time.Now().UnixNano(), fleet: fleet && seal != nil}
+	n := &notary{seal: seal, clock: daytime.New(), fleet: fleet && seal != nil}
+	n.born = n.clock.Counted().UnixNano()
 	rand.Read(n.boot[:]) // never fails
 	if seal == nil {
 		key := []byte(rand.Text())
@@ -98,7 +103,7 @@ func (n *notary) token(s *seat) string {
 func (n *notary) issue() int64 {
 	for {
 		last := n.last.Load()
-		now := max(time.Now().UnixNano(), last+1)
+		now := max(n.clock.Counted().UnixNano(), last+1)
 		if n.last.CompareAndSwap(last, now) {
 			return now
 		}
@@ -106,7 +111,10 @@ func (n *notary) issue() int64 {
 }
 
 // read is what the token of a registration says; nil if no process before this
-// one has sealed it for that room and that client, or if it was too long ago.
+// one has sealed it for that room and that client, or if it was too long ago. What was
+// issued since this process started is of a server that is still there. One from the
+// future is good as one from the past is: the clock was set back since, or was wrong
+// when the process before started.
 func (n *notary) read(reg *registration) *past {
 	raw, err := encoding().DecodeString(reg.ResumeToken)
 	if err != nil || len(raw) < tokenBytes {
@@ -118,7 +126,9 @@ func (n *notary) read(reg *registration) *past {
 	}
 	issued := int64(binary.BigEndian.Uint64(text[bootBytes:]))
 	own := [bootBytes]byte(text) == n.boot
-	if !n.fleet && (own || issued >= n.born) || time.Since(time.Unix(0, issued)) > tokenLife {
+	age := n.clock.Counted().Sub(time.Unix(0, issued))
+	there := own || issued >= n.born && age >= 0
+	if there && !n.fleet || age > tokenLife || age < -tokenLife {
 		return nil
 	}
 	flags, alias := text[bootBytes+issuedBytes], text[bootBytes+issuedBytes+1:]

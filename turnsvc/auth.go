@@ -74,7 +74,7 @@ func (d *door) identify(r *request, username, realm string) (*user, error) {
 		return nil, errRealm
 	}
 	secrets, now := d.srv.secrets.now.Load(), d.srv.cfg.now()
-	credential, err := Verifier{Secrets: secrets.list, Now: d.srv.cfg.now}.Check(username)
+	credential, err := Verifier{Secrets: secrets.list, Now: d.srv.cfg.asOf}.Check(username)
 	expired := errors.Is(err, ErrExpired)
 	if err != nil && !expired {
 		return nil, err

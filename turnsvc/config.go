@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/daytime"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/dataplane"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
@@ -125,6 +126,7 @@ type Config struct {
 	outletAfter uint64           // datagrams in a second; 0: outletDatagrams
 
 	now   func() time.Time // the time that credentials see; nil: time.Now
+	asOf  func() time.Time // the time by which they expire; nil: now, or, with that nil, what setting the clock forward does not change
 	cores int              // how many UDP sockets share the clients; zero: GOMAXPROCS
 	roots *x509.CertPool   // what browsers trust; nil: what this machine does
 	blind bool             // Serve does not look whether clients can come: a test counts them
@@ -189,7 +191,10 @@ func (c Config) withDefaults() Config {
 	}
 	c.reopenAfter = or(c.reopenAfter, reopenAfter)
 	if c.now == nil {
-		c.now = time.Now
+		c.now, c.asOf = time.Now, daytime.New().Earlier
+	}
+	if c.asOf == nil {
+		c.asOf = c.now
 	}
 	c.PublicIPs = unmapped(c.PublicIPs)
 	return c

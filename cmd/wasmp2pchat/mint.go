@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/daytime"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
@@ -20,13 +21,17 @@ type mint struct {
 	minter atomic.Pointer[turnsvc.Minter]
 	fleet  *relays.Fleet   // nil: this process is alone
 	others *relays.Minters // in a fleet
+	now    func() time.Time
 
 	mu     sync.Mutex // guards issuer
 	issuer turnsvc.Issuer
 }
 
 func newMint(issuer turnsvc.Issuer) *mint {
-	m := &mint{issuer: issuer}
+	if issuer.Now == nil {
+		issuer.Now = daytime.New().Later
+	}
+	m := &mint{issuer: issuer, now: issuer.Now}
 	m.minter.Store(issuer.Minter())
 	return m
 }
@@ -103,9 +108,23 @@ func (m *mint) at(c turnsvc.Claims, relay, spare relays.Node) ([]wire.ICEServer,
 func (m *mint) iceServers(service string) func(string, wire.Side, bool, netip.Addr) ([]wire.ICEServer, time.Time) {
 	return func(room string, side wire.Side, hides bool, partner netip.Addr) ([]wire.ICEServer, time.Time) {
 		c := turnsvc.Claims{Room: roomkey.Name(room), Side: service + string(side), Hidden: hides, Partner: []netip.Addr{partner}}
+		var servers []wire.ICEServer
+		var expires time.Time
 		if m.fleet == nil {
-			return m.minter.Load().RoomServers(c)
+			servers, expires = m.minter.Load().RoomServers(c)
+		} else {
+			servers, expires = m.inFleet(c, relays.Seat{Room: c.Room, Home: service == roomSide})
 		}
-		return m.inFleet(c, relays.Seat{Room: c.Room, Home: service == roomSide})
+		return servers, m.onWall(expires)
 	}
+}
+
+// onWall is when a credential that was minted just now expires, by the wall clock of
+// who waits for that. Credentials go by one that nobody sets back.
+func (m *mint) onWall(expires time.Time) time.Time {
+	if expires.IsZero() {
+		return expires
+	}
+	life := expires.Sub(m.now())
+	return time.Now().Add(life).Truncate(time.Second)
 }

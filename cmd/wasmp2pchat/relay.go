@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/daytime"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/witness"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
@@ -17,7 +18,7 @@ import (
 // openRelay opens the relay, and mints for the URLs by which clients can come to
 // it.
 func openRelay(ctx context.Context, cfg *config, node *member, secrets []string, f *front, state *readiness, seen *witness.Witness, events chronicle, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
-	issuer := turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL}
+	issuer := turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL, Now: daytime.New().Later}
 	credentials = newMint(issuer)
 	relay, err = listenRelay(ctx, cfg, node, secrets, f, events, func() {
 		credentials.setURLs(relay.URLs())

@@ -22,6 +22,8 @@ import (
 	"hash"
 	"sync"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/daytime"
 )
 
 // Lifetime is how long a room id admits: the time from MATCH to the second
@@ -53,7 +55,8 @@ var (
 // Keys mints and verifies the room ids of one secret. It is safe for
 // concurrent use.
 type Keys struct {
-	macs sync.Pool // of hash.Hash: an HMAC that has taken in its key
+	macs  sync.Pool // of hash.Hash: an HMAC that has taken in its key
+	clock *daytime.Clock
 }
 
 // New returns the keys of a secret. The same secret may serve other purposes
@@ -62,7 +65,7 @@ func New(secret string) *Keys {
 	derive := hmac.New(sha256.New, []byte(secret))
 	derive.Write([]byte("wasmp2pchat room id 2"))
 	key := derive.Sum(nil)
-	return &Keys{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	return &Keys{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}, clock: daytime.New()}
 }
 
 // NewName draws the name of a room: URL-safe characters without dots. The first one
@@ -102,7 +105,7 @@ func (k *Keys) Mint(name string) string {
 		panic("roomkey: not the name of a room")
 	}
 	signed := raw[:randomBytes+expiryBytes]
-	binary.BigEndian.PutUint64(signed[randomBytes:], uint64(time.Now().Add(Lifetime).Unix()))
+	binary.BigEndian.PutUint64(signed[randomBytes:], uint64(k.clock.Later().Add(Lifetime).Unix()))
 	mac := k.mac(signed)
 	copy(raw[randomBytes+expiryBytes:], mac[:])
 	var id [Length]byte
@@ -123,7 +126,7 @@ func (k *Keys) Verify(id string) (expires time.Time, err error) {
 		return time.Time{}, ErrForged
 	}
 	expires = time.Unix(int64(binary.BigEndian.Uint64(signed[randomBytes:])), 0).Add(Skew)
-	if time.Now().After(expires) {
+	if k.clock.Earlier().After(expires) {
 		return time.Time{}, ErrExpired
 	}
 	return expires, nil
