@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 	flag.Int("kills", 1, "how often TestFleetSurvives lets each fault befall a fleet")
 	flag.Duration("soak", 3*time.Minute, "how long TestSoak lasts, of what befalls the server")
 	flag.Uint64("seed", 0, "of what befalls the server of TestSoak, and who comes when; 0: a new one, which is printed")
+	flag.String("faults", "", "regular expression of the faults of TestSoak; empty means all")
 	flag.Int("coldstarts", 0, "how often TestColdStart starts each page; 0 means not at all")
 	flag.Parse()
 	if *binary == "" {

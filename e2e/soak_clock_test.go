@@ -41,7 +41,7 @@ var vdsoMap = regexp.MustCompile(`(?m)^([0-9a-f]+)-([0-9a-f]+) .*\[vdso\]$`)
 //	jnz  over
 //	add  qword [rsi], …     ; tv_sec
 //	over: ret
-var stepped = []byte{0xb8, 0xe4, 0, 0, 0, 0x0f, 0x05, 0x85, 0xff, 0x75, 0x07, 0x48, 0x81, 0x06}
+const stepped = "\xb8\xe4\x00\x00\x00\x0f\x05\x85\xff\x75\x07\x48\x81\x06"
 
 const (
 	steppedBytes = 19 // with the seconds, and ret
@@ -101,7 +101,7 @@ func (c *clock) read(at int64, n int) ([]byte, error) {
 func (c *clock) step(by time.Duration) error {
 	code := c.original
 	if by != 0 {
-		code = append([]byte(nil), stepped...)
+		code = []byte(stepped)
 		code = binary.LittleEndian.AppendUint32(code, uint32(int32(by/time.Second)))
 		code = append(code, ret)
 	}

@@ -153,16 +153,18 @@ func fillDisk(s *soak, _ window) (func(), error) {
 }
 
 // reload is what an operator does who has changed a setting. A server that is not
-// ready yet would take it as the end.
+// ready yet would take it as the end; and one that has few descriptors for a moment
+// would make its limits fit those, until it is told to look again.
 func reload(s *soak, _ window) (func(), error) {
-	if !s.server.runs() || !s.ready.now() {
+	if s.under["no descriptors are left"] != nil || !s.server.runs() || !s.ready.now() {
 		return nil, errSkipped
 	}
 	return nothing, s.server.cmd.Process.Signal(syscall.SIGHUP)
 }
 
-// errSkipped is why a fault has not befallen a server that was away.
-var errSkipped = errors.New("the server is away")
+// errSkipped is why a fault has not befallen a server: it was away, or in the midst of
+// another one.
+var errSkipped = errors.New("not just now")
 
 // flood lets something come until it is healed.
 func flood(send func(ctx context.Context, s *soak)) func(*soak, window) (func(), error) {

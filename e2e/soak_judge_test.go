@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// farewell is how long somebody takes who leaves: what he says then is not said again.
+const farewell = 3 * time.Second
+
 // bill is what a ledger says in the end.
 type bill struct {
 	Dialogues, Met    int
@@ -74,10 +77,14 @@ func (l *ledger) judgeMeeting(v *bill, d *dialogue) {
 	default:
 		met = l.now()
 	}
-	took := calmOf(l.troublesOf(anywhere), max(a.first, b.first), met)
+	all, asked := l.troublesOf(anywhere), max(a.first, b.first)
+	took, bound := calmOf(all, asked, met), resumesWithin
+	if took < met-asked {
+		bound += spoiledWithin
+	}
 	v.Meets = max(v.Meets, took)
-	if took > resumesWithin {
-		v.breaks("nobody waits while a fitting partner waits", "the friends %s, %s, have met after %v of calm (asked at %v, %d and %d attempts failed)", d.id, d.kind, took, max(a.first, b.first), a.failures, b.failures)
+	if took > bound {
+		v.breaks("nobody waits while a fitting partner waits", "the friends %s, %s, have met after %v of calm (asked at %v, %d and %d attempts failed)", d.id, d.kind, took, asked, a.failures, b.failures)
 	}
 }
 
@@ -118,7 +125,7 @@ func (l *ledger) judgeMessages(v *bill, d *dialogue, from, to *speaker) {
 			v.breaks("messages arrive soon, and direct ones without the server", "message %d of %s, %s (direct: %t), said at %v: %v (heard: %t)", i+1, from.id, d.kind, u.direct, u.at, took, arrived)
 		}
 	}
-	if d.hushed && d.leaves > 0 && len(to.heard) < len(from.said) && to.ended == 0 {
+	if d.hushed && d.leaves > 0 && to.met > 0 && len(to.heard) < len(from.said) {
 		v.breaks("messages arrive in order, and none is lost", "%s has said %d and %s heard %d before they left, %s", from.id, len(from.said), to.id, len(to.heard), d.kind)
 	}
 }
@@ -134,7 +141,11 @@ func (l *ledger) judgeEnd(v *bill, d *dialogue) {
 		if s.ended > 0 || s.parted > 0 {
 			until = max(s.ended, s.parted)
 		}
-		if alone := calmOf(l.troublesOf(anywhere), d.leaves, until); alone > ghostWithin {
+		bound, all := ghostWithin, l.troublesOf(anywhere)
+		if calmOf(all, d.leaves-farewell, d.leaves+farewell) < 2*farewell { // what he said when he left may have been lost
+			bound = heldWithin
+		}
+		if alone := calmOf(all, d.leaves, until); alone > bound {
 			v.breaks("ghosts are noticed", "%s, %s, was alone for %v from %v", s.id, d.kind, alone, d.leaves)
 		}
 	}

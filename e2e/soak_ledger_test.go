@@ -19,6 +19,9 @@ const (
 	// resumesWithin is how long a chat may take to go on after a fault is over, and
 	// two friends to meet.
 	resumesWithin = 15 * time.Second
+	// spoiledWithin is how long an attempt to talk takes to be given up that a fault has
+	// spoiled after the two were matched and before their chat had begun.
+	spoiledWithin = 30 * time.Second
 )
 
 // place is what a fault troubles, and what a chat depends on.
@@ -106,8 +109,8 @@ func (l *ledger) opens(id string, k kind) *dialogue {
 	return d
 }
 
-// note changes a dialogue under the ledger's lock.
-func (l *ledger) note(d *dialogue, f func(now time.Duration)) {
+// note changes something under the ledger's lock.
+func (l *ledger) note(f func(now time.Duration)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f(l.now())

@@ -59,7 +59,7 @@ type people struct {
 }
 
 func newPeople(s *soak, seed uint64) *people {
-	return &people{s: s, rng: mathrand.New(mathrand.NewPCG(seed, 2))} //nolint:gosec // it is to be replayed
+	return &people{s: s, rng: mathrand.New(mathrand.NewPCG(seed, 2))}
 }
 
 // exponential draws a time of that mean, bounded.
@@ -144,14 +144,14 @@ func (p *people) chat(ctx context.Context, k kind, lasts time.Duration) {
 		for i, c := range crews {
 			c.tell(line.Order{Do: line.Hush, ID: d.sides[i].id})
 		}
-		p.hears(d)
+		p.hears(ctx, d)
 	}
-	s.ledger.note(d, func(now time.Duration) { d.leaves, d.hushed = now, polite })
+	s.ledger.note(func(now time.Duration) { d.leaves, d.hushed = now, polite })
 	crews[0].tell(line.Order{Do: line.Leave, ID: d.sides[0].id})
 	if d.sides[1].met == 0 { // nobody will tell him
 		crews[1].tell(line.Order{Do: line.Leave, ID: d.sides[1].id})
 	}
-	p.parts(d, crews)
+	p.parts(ctx, d, crews)
 }
 
 // bothers lets one of two be deaf for a while, or complain about the other one.
@@ -161,15 +161,15 @@ func (p *people) bothers(d *dialogue, crews [2]*crew) {
 		return
 	}
 	lasts := p.exponential(deafMost/2, deafMost)
-	p.s.ledger.note(d, func(now time.Duration) {
+	p.s.ledger.note(func(now time.Duration) {
 		d.sides[1].deaf = append(d.sides[1].deaf, trouble{now, now + lasts + carriesWithin})
 	})
 	crews[1].tell(line.Order{Do: line.Deaf, ID: d.sides[1].id, For: line.Duration(lasts)})
 }
 
 // hears waits until all has arrived.
-func (p *people) hears(d *dialogue) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.s.t.Context()), politeWait)
+func (p *people) hears(ctx context.Context, d *dialogue) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), politeWait)
 	defer cancel()
 	for p.rests(ctx, saysEvery) && !p.s.ledger.isQuiet(d) {
 		continue
@@ -178,11 +178,11 @@ func (p *people) hears(d *dialogue) {
 
 // parts waits until both have gone, and sends the second one away whom nobody tells
 // that he is alone: the ledger knows since when he was.
-func (p *people) parts(d *dialogue, crews [2]*crew) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.s.t.Context()), politeWait)
+func (p *people) parts(ctx context.Context, d *dialogue, crews [2]*crew) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), politeWait)
 	defer cancel()
 	gone := func() (gone bool) {
-		p.s.ledger.note(d, func(time.Duration) { gone = d.sides[0].parted > 0 && d.sides[1].parted > 0 })
+		p.s.ledger.note(func(time.Duration) { gone = d.sides[0].parted > 0 && d.sides[1].parted > 0 })
 		return gone
 	}
 	for !gone() && p.rests(ctx, saysEvery) {

@@ -27,7 +27,7 @@ func (s *soak) reports() {
 	for _, f := range soakFaults() {
 		row(f.name, "%d times", s.befell[f.name])
 	}
-	row("faults skipped while the server was away", "%d", s.skipped)
+	row("faults that were out of place just then", "%d", s.skipped)
 	row("chats", "%d, of which %d met; friends met after %v at most", talk.Dialogues, talk.Met, round(talk.Meets))
 	row("messages", "%d said, %d heard, %d of them direct", talk.Said, talk.Heard, talk.Direct)
 	row("a message took at most", "%v while nothing befell its way, %v of calm after a fault", round(talk.Slowest), round(talk.Recovers))

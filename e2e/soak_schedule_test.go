@@ -83,7 +83,7 @@ func (s *schedule) deal(rng *rand.Rand, faults []mishap, from, to time.Duration,
 // dealDeck deals a deck, in which each comes once, until the time is over, one after
 // the other with a pause after each.
 func (s *schedule) dealDeck(rng *rand.Rand, deck []mishap, from, to, pause time.Duration) {
-	for at := from; ; {
+	for at := from; len(deck) > 0; {
 		rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		for _, f := range deck {
 			w := window{fault: f.name, at: at + pause*time.Duration(rng.IntN(20))/100, strength: rng.IntN(100)}

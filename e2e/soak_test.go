@@ -8,6 +8,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,7 +44,7 @@ func TestSoak(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64N(1 << 32)
 	}
-	plan := newSchedule(seed, length, soakFaults())
+	plan := newSchedule(seed, length, chosenFaults(t))
 	t.Logf("replay with make soak SOAK=%v SEED=%d", length, seed)
 	s := newSoak(t, plan)
 	t.Cleanup(func() {
@@ -53,6 +55,16 @@ func TestSoak(t *testing.T) {
 	s.runs()
 	s.ends()
 	s.reports()
+}
+
+// chosenFaults are all, or those that a flag has chosen: to find out which one it was.
+func chosenFaults(t *testing.T) []mishap {
+	t.Helper()
+	chosen, err := regexp.Compile(flagged[string]("faults"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(soakFaults(), func(f mishap) bool { return !chosen.MatchString(f.name) })
 }
 
 // flagged is the value of a flag.
