@@ -25,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet soak test fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet soak test model fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -125,6 +125,11 @@ soak: client system/lab ## one server, people who talk, and everything that may 
 	$(GO) test -count=1 -tags soak -timeout 0 -run '^(TestSoak|TestOracle)' -v ./e2e -soak $(SOAK) -seed $(SEED)
 
 # ---- by hand ----
+
+model: ## the protocol of several nodes, in every order: what is found in it, and in it without its parts
+	@said=$$(mktemp); $(GO) test -count=1 -tags redis -timeout 5m -parallel 1 -run '^Test(Planted|Search|SearchWhole)$$' -v ./match/redispool >$$said; holds=$$?; \
+	sed -n 's/^ok.*/the protocol holds/p; s/^FAIL.*/THE PROTOCOL DOES NOT HOLD/p; /^=== \|^ *---\|^PASS/d; s/^ *[a-z]*_test.go:[0-9]*: //p; s/^          /  /p' $$said; \
+	rm $$said; exit $$holds
 
 fuzz: ## every fuzz target, FUZZTIME each (30s)
 	@for pkg in $$($(GO) list ./...); do \

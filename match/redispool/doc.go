@@ -26,7 +26,7 @@
 // Letters travel by a stream for each node and epoch. N, R and silence lead both
 // back to the pool, before all others, under a new generation: B after askTime, A
 // after promiseTime. The states are in commit.go, with their drawing; model_test.go
-// and its kin try all orders of what can happen. Two of one node go through the same
+// and its kin try all orders of what can happen (make model; docs/why/model.md). Two of one node go through the same
 // states under one lock, and the one who has waited is told first.
 //
 // The end of a commit, C or R, is kept for as long as A's promise, and is said again

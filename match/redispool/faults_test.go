@@ -41,7 +41,7 @@ func (k *walk) visitorSteps(w *world, v int8) {
 		k.take(w, step{what: "was heard", who: v, calm: true}, func(n *world) { n.people[v].busy = false })
 	}
 	if here && !p.busy && p.stage == arriving {
-		k.take(w, step{what: "rests", who: v, calm: true}, func(n *world) { k.happen(n, v, offered, emptyMessage()) })
+		k.take(w, step{what: "asks for a stranger", who: v, calm: true}, func(n *world) { k.happen(n, v, offered, emptyMessage()) })
 	}
 	if p.closed && p.stage != gone {
 		k.take(w, step{what: "has left", who: v, calm: true}, func(n *world) {
@@ -82,7 +82,7 @@ func (k *walk) timerSteps(w *world, v int8) {
 		timer("has no answer", slices.ContainsFunc(bag, about), func(n *world) { k.unlink(n, homeOf(v)) })
 	case p.stage == waiting && !slices.Contains(w.line[:], me) && node.link == linked && node.lease == leased && !k.laws.noLacking:
 		timer("is not in Redis", slices.ContainsFunc(bag, about), runs(lacking))
-	case p.stage == told && p.in && !w.settled(v) && !p.closed:
+	case p.stage == told && p.in && !w.settled(v) && !p.closed && !k.laws.noRoomTimer:
 		if both := p.room; both.a.visitor == v || !w.stands(both.a.visitor, both) {
 			timer("is alone in his room", false, func(n *world) { n.people[v].in = false; k.happen(n, v, returned, emptyMessage()) })
 		}
@@ -227,7 +227,7 @@ func (k *walk) cutOff(w *world, i int) {
 func (k *walk) redisFaults(w *world) {
 	if w.left.lose > 0 {
 		for i, m := range w.bag[:w.messages] {
-			k.take(w, step{what: "is lost:", who: m.to.visitor, m: m}, func(n *world) { n.left.lose--; n.left.any--; n.take(i) })
+			k.take(w, step{what: "lost on its way:", who: m.to.visitor, m: m}, func(n *world) { n.left.lose--; n.left.any--; n.take(i) })
 		}
 	}
 	if w.left.empty > 0 {

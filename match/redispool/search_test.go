@@ -23,7 +23,9 @@ type search struct {
 
 	calm   []uint32 // where calm steps lead, state after state
 	ends   []uint32 // of each state, where its calm steps end in calm
+	others []hop    // the other steps, and the calm ones that make ghosts
 	loose  []bool   // two who fit still hope
+	ghosty []bool   // somebody is alone in a room
 	ghosts map[string]int
 
 	at     uint32
@@ -75,6 +77,7 @@ func (s *search) add(w world, from uint32, how uint16) uint32 {
 	s.from, s.how = append(s.from, from), append(s.how, how)
 	s.frontier = append(s.frontier, w)
 	s.loose = append(s.loose, s.isLoose(&w))
+	s.ghosty = append(s.ghosty, ghost(&w, 0) || ghost(&w, 1) || ghost(&w, 2))
 	return id
 }
 
@@ -102,11 +105,14 @@ func (s *search) look(w *world) {
 			s.broken, s.last = broken, how
 			return
 		}
-		s.countGhosts(w, &next)
+		made := s.countGhosts(w, &next)
 		one, _ := next.canonical(s.laws)
 		id := s.add(one, s.at, how)
 		if st.calm {
 			s.calm = append(s.calm, id)
+		}
+		if !st.calm || made > 0 {
+			s.others = append(s.others, hop{s.at, id, made})
 		}
 		how++
 	}
@@ -115,8 +121,8 @@ func (s *search) look(w *world) {
 }
 
 // countGhosts notes what has made a ghost: somebody was told of a room to which
-// the other one does not come.
-func (s *search) countGhosts(was, is *world) {
+// the other one does not come. It returns how many there are more.
+func (s *search) countGhosts(was, is *world) (made uint8) {
 	for v := range int8(visitors) {
 		p := &is.people[v]
 		if !ghost(is, v) || p.closed || ghost(was, v) && was.people[v].room == p.room {
@@ -135,7 +141,9 @@ func (s *search) countGhosts(was, is *world) {
 			side += " had to take it back"
 		}
 		s.ghosts[side]++
+		made++
 	}
+	return made
 }
 
 // ghost tells whether v sits in a room to which the other one does not come.
@@ -164,8 +172,11 @@ func (s *search) lost() (id uint32, why string, found bool) {
 	for id := range n {
 		to := s.calmSteps(id)
 		left[id] = uint32(len(to))
-		if len(to) == 0 && s.loose[id] {
+		switch {
+		case len(to) == 0 && s.loose[id]:
 			return id, stuck, true
+		case len(to) == 0 && s.ghosty[id]:
+			return id, forsaken, true
 		}
 		for _, t := range to {
 			count[t+1]++
@@ -250,7 +261,8 @@ const maxHow = 1<<16 - 1
 
 // String is what the search has seen.
 func (s *search) String() string {
-	text := fmt.Sprintf("%d states, %d calm steps, depth %d", len(s.from), len(s.calm), s.depth)
+	text := fmt.Sprintf("%d states, %d calm steps, depth %d; at most %d ghosts on one way, for %d causes",
+		len(s.from), len(s.calm), s.depth, s.mostGhosts(), s.root.left.causes())
 	for _, what := range slices.Sorted(maps.Keys(s.ghosts)) {
 		text += fmt.Sprintf("; ghosts because %s: %d", what, s.ghosts[what])
 	}

@@ -1,9 +1,6 @@
 package redispool
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // laws is what the searched world is like: which visitors are one user, and which
 // part of the protocol is left out, for the search to show what it is there for.
@@ -16,6 +13,7 @@ type laws struct {
 	lateCommit    bool // C is honoured whenever it comes
 	noLacking     bool // nobody asks whether those who wait are in Redis
 	noLook        bool // nobody looks at a connection before he says something for it
+	noRoomTimer   bool // whoever is alone in a room is never offered again
 }
 
 func (l laws) fit(v, u int8) bool { return v != u && (!l.oneUser || v+u != 1) }
@@ -28,25 +26,6 @@ type step struct {
 	m    message
 	calm bool // it needs neither a fault nor a visitor's will: it happens in the end
 }
-
-// String is the step in words: 0 and 1 are the visitors of the first node, and
-// 2.0.1 is the first offer of the visitor of the second.
-func (s step) String() string {
-	switch {
-	case s.m.kind != none && s.m.from != nobody():
-		return fmt.Sprintf("%s %v of %v to %v", s.what, s.m.kind, s.m.from, s.m.to)
-	case s.m.kind != none:
-		return fmt.Sprintf("%s %v %v", s.what, s.m.kind, s.m.to)
-	default:
-		return fmt.Sprintf("%s %d", s.what, s.who)
-	}
-}
-
-func (k kind) String() string {
-	return [...]string{"", "the offer", "the look", "the cancelling", "the answer that it waits,", "the answer paired", "M", "Y", "N", "C", "R"}[k]
-}
-
-func (a alias) String() string { return fmt.Sprintf("%d.%d.%d", a.visitor, a.epoch, a.generation) }
 
 // swapped is s with the visitors 0 and 1 exchanged.
 func (s step) swapped() step {
@@ -308,6 +287,8 @@ const (
 	unseen        = "somebody has left, and his node says yes, or tells him"
 	toldAlone     = "told of a room that the other one was never told of"
 	stuck         = "two who fit hope, and nothing happens any more"
+	forsaken      = "somebody is alone in a room, and nothing ends that"
+	tooManyGhosts = "somebody was alone in a room for less than a fault, an early timer or one who left"
 	round         = "calm steps lead round in a circle"
 )
 
