@@ -13,6 +13,7 @@ type constants struct {
 	redisMany   time.Duration // of the same when many come, whose two are at different nodes; every rule on
 	redisTags   time.Duration // of the same when each has four tags
 	relayCPU    time.Duration // of a node, for a relayed packet
+	kernelCPU   time.Duration // of the machine, for one that the kernel relays, beyond routing it
 	chatPackets float64       // a second, that a relay sends for a relayed chat
 	chatBytes   float64       // a second, in them, without the headers of UDP and IP
 	turnMemory  float64       // kB of a node for an allocation that says nothing
@@ -29,6 +30,7 @@ func measured() constants {
 		redisMany:   18600 * time.Nanosecond,
 		redisTags:   83 * time.Microsecond,
 		relayCPU:    4640 * time.Nanosecond,
+		kernelCPU:   390 * time.Nanosecond,
 		chatPackets: 7.2,
 		chatBytes:   649,
 		turnMemory:  8.5,

@@ -1,8 +1,9 @@
 // Command plan makes the tables of docs/scaling.md: what a fleet for so many
-// visitors is made of, and what it costs.
+// visitors is made of, and what it costs; and those of docs/capacity.md: what one
+// server carries, and what ends first.
 //
 //	go run ./docs/plan            prints the tables
-//	go run ./docs/plan -write     puts them into docs/scaling.md
+//	go run ./docs/plan -write     puts them into both
 //
 // Who waits how long comes from a simulation of the pools, event by event: people
 // come, name tags, wait, are paired by the rules of package match, talk, and look

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -155,7 +156,7 @@ func TestConstantsAreMeasured(t *testing.T) {
 	us := func(d time.Duration) float64 { return float64(d) / 1e3 }
 	want := []float64{
 		us(c.pairCPU), us(c.fleetCPU), c.connMemory, c.tlsMemory, us(c.redisAlone), us(c.redisMany), us(c.redisTags),
-		us(c.relayCPU), c.turnMemory, c.allocations, c.chatPackets, c.chatBytes,
+		us(c.relayCPU), us(c.kernelCPU), c.turnMemory, c.allocations, c.chatPackets, c.chatBytes,
 	}
 	if len(rows) != len(want) {
 		t.Fatalf("docs/benchmarks.md has %d constants, want %d", len(rows), len(want))
@@ -167,7 +168,7 @@ func TestConstantsAreMeasured(t *testing.T) {
 	}
 }
 
-// TestTablesAreThePlans holds docs/scaling.md to what the program prints. What a
+// TestTablesAreThePlans holds the documents to what the program prints. What a
 // simulation comes to depends on the last digit of a float, which is not the same
 // on every processor.
 func TestTablesAreThePlans(t *testing.T) {
@@ -175,12 +176,54 @@ func TestTablesAreThePlans(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the tables were made on amd64")
 	}
-	text := read(t, "../scaling.md")
-	filled, err := fill(text, tables(1))
-	if err != nil {
-		t.Fatal(err)
+	for _, d := range documents(1) {
+		text := read(t, "../../"+d.name)
+		filled, err := fill(text, d.tables)
+		if err != nil {
+			t.Fatalf("%s: %v", d.name, err)
+		}
+		if filled != text {
+			t.Errorf("%s is not what the plan says: go run ./docs/plan -write", d.name)
+		}
 	}
-	if filled != text {
-		t.Error("docs/scaling.md is not what the plan says: go run ./docs/plan -write")
+}
+
+// TestDefaultsAreThoseOfTheProgram holds the plan's idea of the settings to those
+// that there are.
+func TestDefaultsAreThoseOfTheProgram(t *testing.T) {
+	t.Parallel()
+	for file, lines := range map[string][]string{
+		"../settings.md": {
+			fmt.Sprintf("| TURN_MAX_ALLOCATIONS | `%d` |", maxAllocations), fmt.Sprintf("| TURN_RELAY_PORTS | `%d-65535` |", 65536-relayPorts),
+		},
+		"../../configs/wasmp2pchat.service": {fmt.Sprintf("\nLimitNOFILE=%d\n", unitDescriptors)},
+	} {
+		text := read(t, file)
+		for _, line := range lines {
+			if !strings.Contains(text, line) {
+				t.Errorf("%s has no %q", file, line)
+			}
+		}
+	}
+}
+
+// TestTheSettingsCarryTheirVisitors holds what docs/capacity.md says to write to the
+// limits that the same document knows.
+func TestTheSettingsCarryTheirVisitors(t *testing.T) {
+	t.Parallel()
+	c := measured()
+	for _, row := range bySetting(c, assumed()).rows {
+		var n [3]float64
+		for i, at := range [...]int{0, 1, 3} {
+			x, err := strconv.ParseFloat(strings.ReplaceAll(row[at], ",", ""), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n[i] = x
+		}
+		visitors, allocations, descriptors := n[0], n[1], n[2]
+		if visitors*c.allocations > min(allocations, quarter(descriptors)) || visitors*streams > quarter(descriptors) {
+			t.Errorf("%v does not do for %v visitors", row, visitors)
+		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// table is one table of docs/scaling.md. It stands there between two comments
+// table is one table of a document. It stands there between two comments
 // with its name.
 type table struct {
 	name string
@@ -32,7 +32,7 @@ const (
 	counted = 3 * time.Minute
 )
 
-// tables are all tables of the document.
+// tables are those of docs/scaling.md.
 func tables(seed uint64) []table {
 	c, a := measured(), assumed()
 	million, shardTable := bySharding(c, a, seed)
