@@ -270,7 +270,7 @@ func TestTwoUpgradesInARow(t *testing.T) {
 	s.line.Tell("2", "ask", []byte("kin"))
 	s.want(t, "2 says 2 after 1 knows [1 3], current 3")
 	s.line.Tell("2", "ask", []byte("free"))
-	s.knows(t, "3") // the other one has nobody, and ends
+	s.knows(t, "3")                                                                     // the other one has nobody, and ends
 	for said := ""; said != "3 says 3 after 2 knows [1], current 3"; said = <-s.heard { // it hears of the end by itself
 		s.line.Tell("3", "ask", []byte("kin"))
 	}

@@ -30,6 +30,7 @@ func (p *process) RelayedRooms() []string { return slices.Sorted(maps.Keys(p.mem
 func (p *process) SetKin(at map[string][]netip.Addr) {
 	p.SetNeighbours(at)
 }
+
 func (p *process) Holdings() turnsvc.Holdings {
 	p.mu.Lock()
 	defer p.mu.Unlock()
