@@ -44,7 +44,7 @@ func TestSystemdFindsTheUnitSafe(t *testing.T) {
 
 // TestSystemdRunsTheServer boots a systemd of its own in a container, and has an
 // operator's commands run in it (testdata/systemd.sh): init --install on a machine
-// that has nothing, again, a reload, a restart under connections that wait, and
+// that has nothing, again, a reload, upgrades, a restart under connections that wait, and
 // a certificate whose key a group may read.
 func TestSystemdRunsTheServer(t *testing.T) {
 	t.Parallel()

@@ -53,6 +53,41 @@ until journalctl -u wasmp2pchat -o cat | grep -q 'WS_MAX_PER_IP.*77'; do test "$
 test "$(stat -c %a /run/wasmp2pchat /etc/wasmp2pchat/.env | xargs)" = "700 600"
 sed -i '$d' /etc/wasmp2pchat/.env
 
+nft delete table inet filter
+
+# A new version takes over, and systemd goes along: it has another main process, which
+# is its child, and the old one ends when it has nobody left.
+before=$(state MainPID)
+cp /wasmp2pchat /usr/local/bin/next
+mv /usr/local/bin/next /usr/local/bin/wasmp2pchat
+wasmp2pchat admin upgrade
+page version
+after=$(state MainPID)
+test "$after" != "$before"
+test "$(state ActiveState)$(state SubState)$(state NRestarts)" = activerunning0
+test "$(sed -n 's/^PPid:\t//p' "/proc/$after/status")" = 1
+while test -d "/proc/$before"; do page version; done
+test "$(state MainPID)$(state ActiveState)" = "${after}active"
+systemctl kill --kill-whom=main --signal=SIGUSR2 $service
+until test "$(state MainPID)" != "$after"; do page version; done
+after=$(state MainPID)
+until wasmp2pchat health; do test "$(state MainPID)" = "$after"; done
+
+# One that cannot serve changes nothing.
+printf '#!/bin/sh\nexit 1\n' >/usr/local/bin/next
+chmod 0755 /usr/local/bin/next
+mv /usr/local/bin/next /usr/local/bin/wasmp2pchat
+if /wasmp2pchat admin upgrade; then exit 1; fi
+page version
+test "$(state MainPID)$(state ActiveState)$(state SubState)" = "${after}activerunning"
+cp /wasmp2pchat /usr/local/bin/next
+mv /usr/local/bin/next /usr/local/bin/wasmp2pchat
+
+# If the new one is killed, systemd hears of it at once, and starts the server again.
+kill -9 "$after"
+until test "$(state NRestarts)$(state ActiveState)" = 1active; do page version || true; done
+page version
+
 # Systemd has the sockets, and who comes while nobody serves waits.
 cp /root/wasmp2pchat.socket /etc/systemd/system/
 systemctl daemon-reload
