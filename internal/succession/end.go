@@ -64,6 +64,9 @@ func (l *Line) Close() {
 	if l.leads() {
 		late := time.After(l.cfg.EndTimeout)
 		for _, k := range l.joined() {
+			if k.process.Stays {
+				continue // it waits for this one
+			}
 			select {
 			case <-k.gone:
 			case <-late:

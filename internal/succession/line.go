@@ -55,6 +55,7 @@ type Process struct {
 	Node    string         `json:"node"` // the how-manieth it is: "1", "2", …
 	PID     int            `json:"pid"`
 	Version string         `json:"version"`
+	Stays   bool           `json:"stays,omitempty"` // it ends last, as the first one of a container
 	Left    map[string]int `json:"left,omitempty"` // what it still keeps, by part; of retired ones
 }
 
@@ -151,7 +152,7 @@ func newLine(cfg Config, node int) *Line {
 	return &Line{
 		cfg: cfg, log: cfg.Log, node: node, current: node, youngest: node,
 		startTimeout: startTimeout,
-		self:         Process{Node: strconv.Itoa(node), PID: os.Getpid(), Version: cfg.Version},
+		self:         Process{Node: strconv.Itoa(node), PID: os.Getpid(), Version: cfg.Version, Stays: cfg.Stays},
 		parts:        map[string]Part{}, handlers: map[string]func(string, []byte){},
 		estate: map[string]Bequest{}, wills: map[string]Bequest{}, willed: make(chan struct{}),
 		retired: make(chan struct{}), kin: map[int]*kin{},

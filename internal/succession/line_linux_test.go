@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -44,7 +45,7 @@ func playProcess(role string, environ []string, from *os.File) {
 		<-ctx.Done()
 		return
 	}
-	l, err := Open(Config{Program: []string{os.Args[0]}, Environ: environ, Version: "v" + role, Stderr: os.Stderr}, from)
+	l, err := Open(Config{Program: []string{os.Args[0]}, Environ: environ, Version: "v" + role, Stderr: os.Stderr, EndTimeout: time.Minute}, from)
 	if err != nil {
 		return
 	}
@@ -170,7 +171,9 @@ func first(t *testing.T, role string) *server {
 	s.serve()
 	t.Cleanup(func() {
 		l.TellAll("ask", []byte("crash"))
-		l.Close()
+		if len(l.Kin()) > 0 || !l.cfg.Stays {
+			l.Close()
+		}
 		_ = listener.Close()
 	})
 	return s
@@ -281,6 +284,27 @@ func TestTwoUpgradesInARow(t *testing.T) {
 			t.Errorf("the retired process ends because of %v", err)
 		}
 	case <-t.Context().Done():
+	}
+}
+
+// TestTheFirstOfAContainerEndsLast holds that the process with which a container ends
+// takes all others along, and that none of them waits for it.
+func TestTheFirstOfAContainerEndsLast(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := first(t, "serves")
+	s.line.cfg.Stays, s.line.self.Stays, s.line.log = true, true, slog.New(slog.NewTextHandler(&log, nil))
+	<-s.kept
+	s.kept <- 0 // nobody is left in it
+	if _, err := s.line.Upgrade(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.line.Tell("2", "ask", []byte("upgrade"))
+	s.want(t, "2 says upgraded to 3 <nil>")
+	s.knows(t, "2", "3")
+	s.line.Close()
+	if len(s.line.Kin()) != 0 || log.Len() > 0 {
+		t.Errorf("it ends before %v, and says %s", s.line.Kin(), log.String())
 	}
 }
 

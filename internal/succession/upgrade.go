@@ -234,9 +234,6 @@ func (l *Line) introduce(h *heir) error {
 func (h *heir) await(is packetType, what any) error {
 	p, err := h.hear()
 	if err != nil {
-		if lost(err) {
-			return errSilent
-		}
 		return err
 	}
 	closeFiles(p.files) // it has none to give
@@ -279,7 +276,10 @@ func (l *Line) whyFailed(ctx context.Context, err error) error {
 	if failed, ok := errors.AsType[*TakeoverError](err); ok {
 		return failed
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case lost(err): // while it was told something
+		err = errSilent
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = fmt.Errorf("it was not ready within %v, or did not serve within %v then", startTimeout, pauseTimeout)
 	}
 	return &TakeoverError{Why: err}
