@@ -56,7 +56,7 @@ type Process struct {
 	PID     int            `json:"pid"`
 	Version string         `json:"version"`
 	Stays   bool           `json:"stays,omitempty"` // it ends last, as the first one of a container
-	Left    map[string]int `json:"left,omitempty"` // what it still keeps, by part; of retired ones
+	Left    map[string]int `json:"left,omitempty"`  // what it still keeps, by part; of retired ones
 }
 
 // Bequest is what one part of a process leaves to the same part of the next one.
