@@ -98,11 +98,18 @@ page version
 test "$(state ActiveState)" = active
 systemctl restart $service
 page version
+wasmp2pchat admin upgrade
+page version
 
 # With two more capabilities the kernel relays.
 /wasmp2pchat init --domain chat.example.org --cert /etc/ssl/chat/cert.pem --key /etc/ssl/chat/key.pem --install --ebpf
 test "$(status CapBnd)" = 0000008000001400
 journalctl -u wasmp2pchat -o cat | tail -30 | grep 'turn data plane chosen' | tail -1 | grep -q plane=ebpf
+page version
+wasmp2pchat admin upgrade
+until wasmp2pchat health; do test "$(state ActiveState)" = active; done
+journalctl -u wasmp2pchat -o cat | grep 'turn data plane chosen' | tail -1 | grep -q plane=ebpf
+test "$(status CapBnd)" = 0000008000001400
 page version
 
 # What cannot be is said where an operator looks.
