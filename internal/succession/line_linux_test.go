@@ -62,7 +62,12 @@ func playProcess(role string, environ []string, from *os.File) {
 		}
 		_ = b.Files[0].Close()
 	}
+	if role == "misreads" {
+		l.Bequeath("words of old", Part{Inherit: func(Bequest) error { return nil }}) // there are none
+		l.parts["words"] = Part{Inherit: func(Bequest) error { return errors.New("of another version") }}
+	}
 	if err := l.Ready(context.Background()); err != nil {
+		l.Fail(err, "")
 		return
 	}
 	if role == "dies" {
@@ -311,10 +316,11 @@ func TestTheFirstOfAContainerEndsLast(t *testing.T) {
 func TestAFailedUpgradeCostsNothing(t *testing.T) {
 	t.Parallel()
 	for role, want := range map[string]string{
-		"exits": "the new process could not take over: " + errSilent.Error(),
-		"fails": "the new process could not take over: wrong settings",
-		"dies":  "the new process could not take over: " + errSilent.Error(),
-		"hangs": "the new process could not take over: it was not ready within 30s, or did not serve within 10s then",
+		"exits":    "the new process could not take over: " + errSilent.Error(),
+		"fails":    "the new process could not take over: wrong settings",
+		"dies":     "the new process could not take over: " + errSilent.Error(),
+		"misreads": "the new process could not take over: succeed the older process: words: of another version",
+		"hangs":    "the new process could not take over: it was not ready within 30s, or did not serve within 10s then",
 	} {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
@@ -337,7 +343,7 @@ func TestAFailedUpgradeCostsNothing(t *testing.T) {
 			for len(s.paused) > 0 {
 				paused = append(paused, <-s.paused)
 			}
-			if role == "dies" && !slices.Equal(paused, []string{"pause", "resume"}) || role != "dies" && paused != nil {
+			if late := role == "dies" || role == "misreads"; late && !slices.Equal(paused, []string{"pause", "resume"}) || !late && paused != nil {
 				t.Errorf("the parts did %v", paused)
 			}
 			if got := s.line.Stats(); got.Failed != 1 || got.Upgrades != 0 || len(s.line.Kin()) != 0 {
