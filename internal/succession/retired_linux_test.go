@@ -3,6 +3,8 @@ package succession
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,4 +138,52 @@ func TestWhoDoesNotReadIsCut(t *testing.T) {
 		t.Errorf("it was cut because %v, want %v", err, errFull)
 	}
 	l.Close()
+}
+
+// TestUpgradesThatAreRefused holds that nothing is started when there can be no
+// upgrade, and that the operator is told why.
+func TestUpgradesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	program := []string{"/no/such/program"}
+	for name, c := range map[string]struct {
+		line func(l *Line)
+		cfg  Config
+		want error
+	}{
+		"of a process that knows no program": {func(*Line) {}, Config{}, ErrUnfit},
+		"of one of a fleet":                  {func(*Line) {}, Config{Program: program, Unfit: "it is one of a fleet"}, ErrUnfit},
+		"before it serves":                   {func(l *Line) { l.serving.Store(false) }, Config{Program: program}, ErrUnderWay},
+		"while there is one":                 {func(l *Line) { l.upgrading.Lock() }, Config{Program: program}, ErrUnderWay},
+		"of a retired process":               {func(l *Line) { l.current = 2 }, Config{Program: program}, ErrRetired},
+		"with too many retired ones": {func(l *Line) {
+			for node := range MaxRetired {
+				l.kin[node+1] = newKin(node+1, Process{}, nil)
+			}
+		}, Config{Program: program}, ErrTooMany},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLine(c.cfg, MaxRetired+1)
+			l.serving.Store(true)
+			c.line(l)
+			_, err := l.Upgrade(t.Context())
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.cfg.Unfit) || l.Stats().Failed != 0 {
+				t.Errorf("Upgrade = %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// TestAProgramThatIsNotThere holds that the server goes on when its file has gone.
+func TestAProgramThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	l, err := Open(Config{Program: []string{"/no/such/program"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = l.Upgrade(t.Context())
+	if failed, is := errors.AsType[*TakeoverError](err); !is || !errors.Is(failed.Why, fs.ErrNotExist) {
+		t.Errorf("Upgrade = %v, want that there is no such file", err)
+	}
 }
