@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"github.com/wasmp2pchat/wasmp2pchat/turnsvc/gate"
 )
 
 // handedListeners opens duplicates of listeners, one after the other, as another
@@ -440,5 +442,39 @@ func TestTheBudgetHasOneAccount(t *testing.T) {
 	second.budget.look()
 	if _, err := os.Stat(file); err == nil {
 		t.Error("a retired server has written down what it has spent")
+	}
+}
+
+// BenchmarkHandedOn is BenchmarkService for a client whom an older server keeps: what he
+// sends goes through both.
+func BenchmarkHandedOn(b *testing.B) {
+	for _, plane := range userSpacePlanes() {
+		b.Run(plane.String(), func(b *testing.B) {
+			change := func(c *Config) { c.DataPlane, c.MaxBitrate = plane, NoLimit }
+			s := serve(b, change)
+			ann := s.dial(b, "udp", "ann")
+			relayed := ann.mustAllocate()
+			conn, peer := newPeer(b)
+			if !ann.bind(peer) {
+				b.Fatal("ChannelBind was refused")
+			}
+			s.takeOver(b, change)
+			message, p := onChannel(0, make([]byte, 160), 0), make([]byte, gate.MaxFrameBytes)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ann.conn.Write(message); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := conn.Read(p); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := conn.WriteToUDPAddrPort(p[:160], relayed); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := ann.conn.Read(p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

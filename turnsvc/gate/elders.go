@@ -25,6 +25,7 @@ type elders struct {
 	list   []*elder
 	left   bool // nobody listens to them
 	buf    [maxPassageBytes]byte
+	out    *mmsg.Sender // of what is in buf
 }
 
 // tally counts what is handed on: Handed.
@@ -55,7 +56,7 @@ func (s *socket) Adopt(l Legacy) error {
 	}
 	k := s.elders.Load()
 	if k == nil {
-		k = &elders{sock: s, keeper: map[ends]*elder{}}
+		k = &elders{sock: s, keeper: map[ends]*elder{}, out: mmsg.NewSender(1)}
 		s.elders.Store(k)
 	}
 	e := &elder{conn: conn, sock: sock, told: mmsg.NewReceiver(noticesAtOnce, passageHead+1, 0, 0)}
@@ -155,12 +156,12 @@ func (k *elders) handOn(client, e ends, datagram []byte) bool {
 	if k.hear(keeper); keeper.gone || k.keeper[client] == nil {
 		return false
 	}
+	var nowhere mmsg.Name // a passage leads to one place
 	putHead(k.buf[:], frameDatagram, e)
 	n := copy(k.buf[passageHead:], datagram)
 	k.sock.tally.handed.Add(1)
-	if keeper.sock.Send(k.buf[:passageHead+n]) != nil {
-		k.sock.tally.lost.Add(1)
-	}
+	k.out.Add(keeper.sock, &nowhere, nil, k.buf[:passageHead+n])
+	k.out.Flush() // the Socket counts what is lost
 	return true
 }
 
@@ -198,7 +199,7 @@ func (k *elders) leave() (list []Legacy, err error) {
 	k.mu.Lock()
 	k.left = true
 	for _, e := range k.list {
-		err = errors.Join(err, e.conn.SetReadDeadline(longAgo))
+		err = errors.Join(err, e.conn.SetReadDeadline(longAgo()))
 	}
 	k.mu.Unlock()
 	k.reading.Wait()

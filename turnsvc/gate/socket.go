@@ -73,7 +73,7 @@ func (s *socket) receive(p []byte) (n int, from netip.AddrPort, local netip.Addr
 
 // shut closes the socket, upon which who reads it ends.
 func (s *socket) shut() error {
-	err := s.UDPConn.Close()
+	err := s.Close()
 	if f := s.heir.Load(); f != nil {
 		closeEnds(f.near, f.far)
 	}

@@ -101,7 +101,7 @@ func (d *Datagrams) Keep(serves func(client netip.AddrPort) bool, all func() []n
 }
 
 // longAgo is a deadline that interrupts who reads.
-var longAgo = time.Unix(1, 0)
+func longAgo() time.Time { return time.Unix(1, 0) }
 
 // Yield stops reading the socket, so that another process may, and serves the clients
 // that it keeps by what is handed on from now on. When it returns nothing is read any
@@ -117,7 +117,7 @@ func (s *socket) Yield(ctx context.Context) ([]Legacy, error) {
 		closeEnds(f.near, f.far)
 		return nil, errYielded
 	}
-	if err := s.SetReadDeadline(longAgo); err != nil {
+	if err := s.SetReadDeadline(longAgo()); err != nil {
 		return nil, errors.Join(err, s.Resume())
 	}
 	select {

@@ -26,10 +26,8 @@ type process struct {
 	total    int64
 }
 
-func (p *process) RelayedRooms() []string { return slices.Sorted(maps.Keys(p.memo.holds)) }
-func (p *process) SetKin(at map[string][]netip.Addr) {
-	p.SetNeighbours(at)
-}
+func (p *process) RelayedRooms() []string            { return slices.Sorted(maps.Keys(p.memo.holds)) }
+func (p *process) SetKin(at map[string][]netip.Addr) { p.SetNeighbours(at) }
 
 func (p *process) Holdings() turnsvc.Holdings {
 	p.mu.Lock()
@@ -81,7 +79,7 @@ func (p *process) Here() turnsvc.Kin { return asked{p} }
 // asked is what the others ask a process for.
 type asked struct{ p *process }
 
-func (a asked) EndRoom(room string)          { a.p.memo.EndRoom(room) }
+func (a asked) EndRoom(room string)          { a.p.EndRoom(room) }
 func (a asked) EndUser(owner string)         { a.p.note("end user %s", owner) }
 func (a asked) EndFrom(network netip.Prefix) { a.p.note("end from %v", network) }
 func (a asked) Join(room, to string)         { a.p.note("join %s to %s", room, to) }
