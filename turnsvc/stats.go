@@ -33,6 +33,9 @@ type Stats struct {
 	RefusedPeer   uint64 // permissions and datagrams for peers that are out of bounds
 	Silenced      uint64 // requests of strangers that were over their budget, and not answered
 	RefusedFrames uint64 // datagrams and connections that were not STUN or TURN, or connections over a limit
+	// HandedOn counts the datagrams of clients whom older processes of this server keep,
+	// and HandedOnLost those of them for which such a process had no time.
+	HandedOn, HandedOnLost uint64
 	// Refused counts the error answers by code (RFC 8656 §19, RFC 8489 §14.8): 401
 	// and 438 belong to the ordinary course of things. Every code that we answer
 	// with is there from the start.
@@ -132,6 +135,7 @@ func (s *Server) Stats() Stats {
 		bySecret[i] = c.secrets[i].Load()
 	}
 	all, _ := s.Capacity()
+	handedOn, lost := s.handed()
 	return Stats{
 		Allocations:      s.quota.count(),
 		AllocationsLimit: all,
@@ -147,6 +151,8 @@ func (s *Server) Stats() Stats {
 		RefusedPeer:   c.peers.Load(),
 		Silenced:      c.silenced.Load(),
 		RefusedFrames: c.frames.Load(),
+		HandedOn:      handedOn,
+		HandedOnLost:  lost,
 		Refused:       c.refused.snapshot(),
 
 		PortsIPv4:    s.homes.ports(family4),

@@ -134,9 +134,8 @@ func (s *Server) inheritURLs(urls []string) {
 	s.cfg.Offered()
 }
 
-// Handed counts datagrams of clients that older processes keep, and those of them that
-// could not be handed on.
-func (s *Server) Handed() (all, lost uint64) {
+// handed is for Stats.
+func (s *Server) handed() (all, lost uint64) {
 	for _, socket := range s.shared() {
 		a, l := socket.Handed()
 		all, lost = all+a, lost+l

@@ -1,12 +1,15 @@
 package turnsvc
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -197,8 +200,8 @@ func TestTakeOver(t *testing.T) {
 	if n := first.Stats().Allocations; n != kinds {
 		t.Errorf("the first server keeps %d allocations, want %d", n, kinds)
 	}
-	if handed, lost := third.Handed(); lost != 0 || handed == 0 {
-		t.Errorf("%d of %d datagrams that were handed on are lost", lost, handed)
+	if s := third.Stats(); s.HandedOnLost != 0 || s.HandedOn == 0 {
+		t.Errorf("%d of %d datagrams that were handed on are lost", s.HandedOnLost, s.HandedOn)
 	}
 }
 
@@ -477,4 +480,40 @@ func BenchmarkHandedOn(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestInheritRefusesWhatIsNoWill holds that a server does not take over by something
+// else than a will, and keeps nothing open of what it was given.
+func TestInheritRefusesWhatIsNoWill(t *testing.T) {
+	t.Parallel()
+	older := serve(t, nil)
+	for name, spoil := range map[string]func(b *Bequest){
+		"nothing":         func(b *Bequest) { b.Body = nil },
+		"another version": func(b *Bequest) { b.Body = bytes.Replace(b.Body, []byte(`"Version":1`), []byte(`"Version":2`), 1) },
+		"a short key": func(b *Bequest) {
+			b.Body = bytes.Replace(b.Body, []byte(`"NonceKey":"`), []byte(`"NonceKey":"AAAA`), 1)
+		},
+		"other sockets":      func(b *Bequest) { b.Body = bytes.Replace(b.Body, []byte(`"Sockets":[`), []byte(`"Sockets":[[],`), 1) },
+		"no passages":        func(b *Bequest) { b.Files = nil },
+		"clients cut short":  func(b *Bequest) { b.Body = bytes.Replace(b.Body, []byte(`"Clients":"`), []byte(`"Clients":"AAAA`), 1) },
+		"something for them": func(b *Bequest) { b.Files[0], _ = os.Open(os.DevNull) },
+	} {
+		heir := older.heir(t, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		will, err := older.Will(ctx)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := slices.Clone(will.Files)
+		spoil(&will)
+		if err := heir.Inherit("older", will); err == nil {
+			t.Errorf("%s: Inherit = nil", name)
+		}
+		Bequest{Files: files}.Close() // those that spoil has taken out
+		if err := errors.Join(heir.closeSockets(), older.Resume()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	older.dial(t, "udp", "after all").mustAllocate()
 }

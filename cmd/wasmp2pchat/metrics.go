@@ -130,10 +130,10 @@ func relayMetrics(relay *turnsvc.Server) prometheus.Collector {
 		return by
 	})
 	t.counter("turn_auth_failures_total", "TURN requests with a bad credential.", func(s turnsvc.Stats) uint64 { return s.AuthFailures })
-	t.counters("turn_refused_total", "What the relay refused.", "reason", func(s turnsvc.Stats) map[string]uint64 {
+	t.counters("turn_refused_total", "What the relay refused; passage: a datagram for which an older process had no time.", "reason", func(s turnsvc.Stats) map[string]uint64 {
 		return map[string]uint64{
 			"quota": s.RefusedQuota, "ports": s.RefusedPorts, "peer": s.RefusedPeer, "frame": s.RefusedFrames,
-			"budget": s.RefusedBudget, "stranger": s.Silenced, "bitrate": s.DroppedBitrate,
+			"budget": s.RefusedBudget, "stranger": s.Silenced, "bitrate": s.DroppedBitrate, "passage": s.HandedOnLost,
 		}
 	})
 	t.counters("turn_errors_total", "Error answers by code; 401 and 438 are in the ordinary course of things.", "code", func(s turnsvc.Stats) map[string]uint64 {
