@@ -67,6 +67,7 @@ type Kin struct {
 	renew   bool          // there is one that knows nothing yet
 	repeat  time.Time     // when rooms are told again
 	stop    chan struct{} // ends the goroutine; nil: there is none
+	wake    chan struct{} // has a value when it is to tell at once
 	closed  bool
 	running sync.WaitGroup
 }
@@ -76,7 +77,7 @@ func NewKin(cfg KinConfig) *Kin {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	k := &Kin{cfg: cfg, at: map[string][]netip.Addr{}, rooms: map[string][]string{}}
+	k := &Kin{cfg: cfg, at: map[string][]netip.Addr{}, rooms: map[string][]string{}, wake: make(chan struct{}, 1)}
 	k.alone.Store(true)
 	return k
 }
@@ -112,6 +113,11 @@ func (k *Kin) Set(processes []string) {
 		stop := make(chan struct{})
 		k.stop = stop
 		k.running.Go(func() { k.run(stop) }) // Close waits
+	case len(at) > 0 && k.renew:
+		select {
+		case k.wake <- struct{}{}:
+		default: // it is about to
+		}
 	case len(at) == 0 && k.stop != nil:
 		close(k.stop)
 		k.stop = nil
@@ -119,9 +125,6 @@ func (k *Kin) Set(processes []string) {
 	k.mu.Unlock()
 	k.relay.HeldOnlyBy(processes)
 	k.relay.SetKin(maps.Clone(at))
-	if len(at) > 0 {
-		k.tick(time.Now())
-	}
 }
 
 // keep notes who else has members of a room. k.mu is held.
@@ -158,11 +161,12 @@ func (k *Kin) run(stop <-chan struct{}) {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
+		k.tick(time.Now())
 		select {
 		case <-stop:
 			return
-		case now := <-tick.C:
-			k.tick(now)
+		case <-k.wake:
+		case <-tick.C:
 		}
 	}
 }
@@ -182,10 +186,19 @@ func (k *Kin) tick(now time.Time) {
 	k.tellHoldings(whole)
 	k.tellSpent(retired)
 	if rooms {
-		for _, room := range k.relay.RelayedRooms() {
-			k.tellRoom(room, false)
+		for part := range slices.Chunk(k.relay.RelayedRooms(), maxKinRelays) {
+			k.cfg.TellAll(k.relayedIn(part...).text())
 		}
 	}
+}
+
+// relayedIn tells what the members of some rooms hold here.
+func (k *Kin) relayedIn(rooms ...string) *kinMessage {
+	m := &kinMessage{Kind: kinRelays}
+	for _, room := range rooms {
+		m.Rooms = append(m.Rooms, roomRelays{Room: room, Relayed: asRelayed(room, k.relay.RelayedIn(room))})
+	}
+	return m
 }
 
 func (k *Kin) tellHoldings(whole bool) {
@@ -234,22 +247,6 @@ func (k *Kin) tellSpent(retired bool) {
 	}
 }
 
-// tellRoom tells what the members of a room hold here: all of the others, or those that
-// have members, too. k.telling is held.
-func (k *Kin) tellRoom(room string, concerned bool) {
-	m := &kinMessage{Kind: kinRelays, Room: room, Relayed: asRelayed(room, k.relay.RelayedIn(room))}
-	if !concerned {
-		k.cfg.TellAll(m.text())
-		return
-	}
-	k.mu.Lock()
-	list := slices.Clone(k.rooms[room])
-	k.mu.Unlock()
-	for _, p := range list {
-		k.cfg.Tell(p, m.text())
-	}
-}
-
 // Moved is for turnsvc.Config.Moved.
 func (k *Kin) Moved(room string) {
 	if k.alone.Load() {
@@ -258,9 +255,17 @@ func (k *Kin) Moved(room string) {
 	k.telling.Lock()
 	defer k.telling.Unlock()
 	k.mu.Lock()
-	retired := k.retired
+	retired, concerned := k.retired, slices.Clone(k.rooms[room])
 	k.mu.Unlock()
-	k.tellRoom(room, !retired) // what was there before a takeover is hardly ever added to
+	switch {
+	case retired: // to what was there before a takeover hardly anything is added
+		k.cfg.TellAll(k.relayedIn(room).text())
+	case len(concerned) > 0:
+		text := k.relayedIn(room).text()
+		for _, p := range concerned {
+			k.cfg.Tell(p, text)
+		}
+	}
 }
 
 // EndRoom asks the others.
@@ -302,7 +307,7 @@ func (k *Kin) Hear(from string, text []byte) {
 	case kinHoldings:
 		k.hearHoldings(from, &m)
 	case kinRelays:
-		k.hearRoom(from, &m)
+		k.hearRooms(from, &m)
 	case kinSpent:
 		relay.SpentBy(from, m.Month, m.Bytes)
 	case kinTotal:
@@ -340,29 +345,36 @@ func (k *Kin) hearHoldings(from string, m *kinMessage) {
 	}
 }
 
-// hearRoom takes what members of a room hold at another process, and tells it what they
+// hearRooms takes what members of rooms hold at another process, and tells it what they
 // hold here: it may not know.
-func (k *Kin) hearRoom(from string, m *kinMessage) {
+func (k *Kin) hearRooms(from string, m *kinMessage) {
 	k.telling.Lock()
 	defer k.telling.Unlock()
+	var answer []string
+	for _, r := range m.Rooms {
+		if k.hearRoom(from, r) && len(k.relay.RelayedIn(r.Room)) > 0 {
+			answer = append(answer, r.Room)
+		}
+	}
+	if len(answer) > 0 {
+		k.cfg.Tell(from, k.relayedIn(answer...).text())
+	}
+}
+
+// hearRoom reports whether it is to be told what members of the room hold here.
+func (k *Kin) hearRoom(from string, r roomRelays) (answer bool) {
 	k.mu.Lock()
 	_, lives := k.at[from]
-	fresh := !slices.Contains(k.rooms[m.Room], from)
-	list := without(k.rooms[m.Room], from)
-	if lives && len(m.Relayed) > 0 {
+	fresh := !slices.Contains(k.rooms[r.Room], from)
+	list := without(k.rooms[r.Room], from)
+	if lives && len(r.Relayed) > 0 {
 		list = append(list, from)
 	}
-	k.keep(m.Room, list)
-	answer := lives && len(m.Relayed) > 0 && (fresh || !k.retired) // who is retired tells it again and again by itself
+	k.keep(r.Room, list)
+	answer = lives && len(r.Relayed) > 0 && (fresh || !k.retired) // who is retired tells it again and again by itself
 	k.mu.Unlock()
-	if !lives {
-		return
+	if lives {
+		k.relay.Elsewhere(from, r.Room, (&message{Room: r.Room, Relayed: r.Relayed}).relayedOf())
 	}
-	k.relay.Elsewhere(from, m.Room, m.relayedOf())
-	if !answer {
-		return
-	}
-	if here := k.relay.RelayedIn(m.Room); len(here) > 0 {
-		k.cfg.Tell(from, (&kinMessage{Kind: kinRelays, Room: m.Room, Relayed: asRelayed(m.Room, here)}).text())
-	}
+	return answer
 }

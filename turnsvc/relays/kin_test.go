@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -153,6 +154,7 @@ func (l *line) without(p *process) map[string]*process {
 // settle delivers until nobody has anything to say.
 func (l *line) settle() {
 	for {
+		synctest.Wait()
 		l.mu.Lock()
 		mail := l.mail
 		l.mail = nil
@@ -222,6 +224,20 @@ func kinKnowWhatMembersOfARoomHold(t *testing.T) {
 	if got := second.knowsOf("new", third); len(got) != 1 {
 		t.Errorf("the second process knows %v of the room at the third", got)
 	}
+	for i := range 1000 {
+		second.set(func() {
+			second.memo.holds[fmt.Sprint("room", i)] = []turnsvc.Relayed{{Room: fmt.Sprint("room", i), Side: "ma", At: netip.AddrPortFrom(second.at(), 9)}}
+		})
+	}
+	told := l.sentOf(kinRelays)
+	fourth := l.start("4")
+	if n := l.sentOf(kinRelays) - told; n > 40 {
+		t.Errorf("a thousand rooms are told of in %d messages", n)
+	}
+	if got := fourth.knowsOf("room999", second); len(got) != 1 {
+		t.Errorf("the fourth process knows %v of one of many rooms", got)
+	}
+	l.end(fourth)
 	l.end(first)
 	moves(third, "room", "mb", 5)
 	if got := second.knowsOf("room", third); len(got) != 1 {
@@ -304,9 +320,9 @@ func kinEndTogether(t *testing.T) {
 // is told that the others would refuse.
 func FuzzHearKin(f *testing.F) {
 	for _, kind := range []string{kinHoldings, kinRelays, kinSpent, kinTotal, kinIntroduce, kinJoin, kinEnd, kinEndUser, kinEndFrom, "?"} {
-		f.Add([]byte(`{"k":"` + kind + `","r":"room","t":"to","s":"ma","a":"192.0.2.1","u":"user","f":"192.0.2.0/24","l":[{"s":"mb","a":"192.0.2.1:5"}],"n":3,"p":["192.0.2.1"],"o":{"u":1},"c":{"192.0.2.0/24":2},"w":true,"m":"2026-11","b":9}`))
+		f.Add([]byte(`{"k":"` + kind + `","r":"room","t":"to","s":"ma","a":"192.0.2.1","u":"user","f":"192.0.2.0/24","l":[{"r":"room","l":[{"s":"mb","a":"192.0.2.1:5"}]}],"n":3,"p":["192.0.2.1"],"o":{"u":1},"c":{"192.0.2.0/24":2},"w":true,"m":"2026-11","b":9}`))
 	}
-	f.Add([]byte(`{"k":"relays","r":"` + string(make([]byte, 99)) + `"}`))
+	f.Add([]byte(`{"k":"relays","l":[{"r":"` + strings.Repeat("x", 99) + `"}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p := &process{memo: newMemo("n1"), name: "1", held: map[string]turnsvc.Holdings{}, accounts: map[string]int64{}}
 		check := func(message []byte) {

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-
-	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
 // MaxKinMessage bounds a message between processes of one server, in bytes.
@@ -17,6 +15,8 @@ const MaxKinMessage = 1 << 20
 const (
 	// maxKinEntries bounds the users, and the sources, in one message.
 	maxKinEntries = 1024
+	// maxKinRelays bounds the rooms of which one message says what their members hold.
+	maxKinRelays = 128
 	// maxUser bounds the name of a user, in bytes: that of a USERNAME, RFC 8489 §14.3.
 	maxUser = 508
 	// maxKinAt bounds the addresses that a process relays at.
@@ -48,7 +48,7 @@ type kinMessage struct {
 
 	Network netip.Prefix `json:"f,omitzero"` // from: whose clients have
 
-	Relayed []relayed `json:"l,omitempty"` // relays: all that members of Room hold at the sender
+	Rooms []roomRelays `json:"l,omitempty"` // relays
 
 	All     int                  `json:"n,omitempty"` // held: allocations
 	At      []netip.Addr         `json:"p,omitempty"` // held: what the sender relays at
@@ -58,6 +58,12 @@ type kinMessage struct {
 
 	Month string `json:"m,omitempty"` // spent, total
 	Bytes int64  `json:"b,omitempty"` // the same
+}
+
+// roomRelays is all that the members of a room hold at the sender.
+type roomRelays struct {
+	Room    string    `json:"r"`
+	Relayed []relayed `json:"l,omitempty"`
 }
 
 // parts are messages that tell the same and fit.
@@ -101,9 +107,14 @@ func parseKin(text []byte) (m kinMessage, err error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return kinMessage{}, fmt.Errorf("%w: %v", errKinMessage, err) //nolint:errorlint // nobody decides by it
 	}
-	names := &message{Room: m.Room, To: m.To, Side: m.Side, Relayed: m.Relayed}
-	if !names.sane() || len(m.User) > maxUser || m.Kind == kinEndFrom && !m.Network.IsValid() || len(m.At) > maxKinAt || len(m.Users) > maxKinEntries || len(m.Sources) > maxKinEntries {
+	names := &message{Room: m.Room, To: m.To, Side: m.Side}
+	if !names.sane() || len(m.Rooms) > maxKinRelays || len(m.User) > maxUser || m.Kind == kinEndFrom && !m.Network.IsValid() || len(m.At) > maxKinAt || len(m.Users) > maxKinEntries || len(m.Sources) > maxKinEntries {
 		return kinMessage{}, fmt.Errorf("%w: %q with something that cannot be", errKinMessage, m.Kind)
+	}
+	for _, r := range m.Rooms {
+		if r.Room == "" || !(&message{Room: r.Room, Relayed: r.Relayed}).sane() {
+			return kinMessage{}, fmt.Errorf("%w: relays that cannot be", errKinMessage)
+		}
 	}
 	for user := range m.Users {
 		if len(user) > maxUser {
@@ -111,10 +122,6 @@ func parseKin(text []byte) (m kinMessage, err error) {
 		}
 	}
 	return m, nil
-}
-
-func (m *kinMessage) relayedOf() []turnsvc.Relayed {
-	return (&message{Room: m.Room, Relayed: m.Relayed}).relayedOf()
 }
 
 // text is the message as it is sent.
