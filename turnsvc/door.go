@@ -2,10 +2,8 @@ package turnsvc
 
 import (
 	"errors"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -151,11 +149,6 @@ func (d *door) admit(message []byte, from net.Addr) (pass bool) {
 		d.srv.refuseFrame() // unknown methods are met with silence: RFC 8489 §6.3
 	}
 	return false
-}
-
-// handOn hands a message on if an older process keeps its client.
-func (d *door) handOn(message []byte, from net.Addr) bool {
-	return d.udp != nil && d.udp.HandOn(message, from)
 }
 
 // take answers a request, or makes it the next order.
@@ -316,20 +309,6 @@ func (d *door) deleted(from, _ net.Addr, _, id, _ string) {
 	if gone {
 		d.freed(client)
 	}
-}
-
-// freed is when a client holds nothing more here: another process may serve it.
-func (d *door) freed(client netip.AddrPort) {
-	if d.udp != nil {
-		d.udp.Freed(client)
-	}
-}
-
-// clients are those that hold an allocation.
-func (d *door) clients() []netip.AddrPort {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Collect(maps.Keys(d.held))
 }
 
 // unbound is told when pion has forgotten a channel, whatever the reason.
