@@ -77,6 +77,8 @@ func disasters() []disaster {
 			o.isCut()
 			o.must(o.lab.Move(o.t.Context(), natlab.SideA))
 		}},
+		{"two upgrades", direct, "direct", backAgain, (*ordeal).upgrades},
+		{"two upgrades while relayed", symmetric, "relay-udp", backAgain, (*ordeal).upgrades},
 		{"a new relay", symmetric, "relay-udp", relayedAgain, func(o *ordeal) {
 			o.server.stop()
 			o.lasts(awayFor)

@@ -16,9 +16,11 @@
   const offered = []; // ICE servers, with a MATCH or for the room to come
   const matches = [];
   const times = {}; // of the newest MATCH, and of the partner's first line after it
+  let opened = 0; // WebSockets
   window.WebSocket = class extends window.WebSocket {
     constructor(...args) {
       super(...args);
+      opened++;
       if (new URL(this.url).pathname !== "/matchmaking") return;
       this.addEventListener("message", ({ data }) => {
         const message = JSON.parse(data);
@@ -142,5 +144,7 @@
       + `sent ${p.bytesSent} received ${p.bytesReceived}`)).join("\n");
   };
 
-  window.witness = { connection, pairs, matches, offered, times, said, greets, babble, hush, forbidden, delays };
+  const sockets = () => opened;
+
+  window.witness = { connection, sockets, pairs, matches, offered, times, said, greets, babble, hush, forbidden, delays };
 })();
