@@ -191,3 +191,99 @@ func TestTheEndOfAProcessEndsItsConnections(t *testing.T) {
 		stays.mustClose(wire.CloseGoingAway)
 	})
 }
+
+// TestWhoLeavesOnTheWayCostsNobodyHisPlace lets one leave after he was handed over and
+// before anybody there knows, where another one already waits who fits.
+func TestWhoLeavesOnTheWayCostsNobodyHisPlace(t *testing.T) {
+	dynastyOf(t, Config{}, func(t *testing.T, d *dynasty) {
+		leaves := d.asks("leaves")
+		synctest.Wait()
+		old := d.newest()
+		heir := d.start(old.lobby.Estate())
+		waits := d.asks("waits")
+		synctest.Wait()
+		d.line.keep(heir.node)
+		old.lobby.Retire(heir.node)
+		synctest.Wait()
+		_ = leaves.ws.NetConn().Close()
+		synctest.Wait()
+		d.line.keep("")
+		<-time.After(time.Second)
+		if s := heir.lobby.Stats(); s.Matches != 0 || s.Waiting != 1 {
+			t.Errorf("%+v, want one who waits", s)
+		}
+		comes := d.asks("comes")
+		if a, b := waits.must(wire.MatchFound), comes.must(wire.MatchFound); a.RoomID != b.RoomID {
+			t.Errorf("rooms %q and %q", a.RoomID, b.RoomID)
+		}
+	})
+}
+
+// TestWhatIsSaidOnTheWayIsHeardOnce has a client say something while nobody has adopted
+// its visitor, and once too much.
+func TestWhatIsSaidOnTheWayIsHeardOnce(t *testing.T) {
+	dynastyOf(t, Config{}, func(t *testing.T, d *dynasty) {
+		says := d.newest().from("192.0.2.1").connect(t, `{"type":"STANDBY"}`)
+		floods := d.newest().from("192.0.2.2").connect(t, `{"type":"STANDBY"}`)
+		synctest.Wait()
+		old := d.newest()
+		heir := d.start(old.lobby.Estate())
+		d.line.keep(heir.node)
+		old.lobby.Retire(heir.node)
+		synctest.Wait()
+		says.say(asks("says"))
+		for range maxKeptFrames + 1 {
+			floods.say(reports("room", "floods", wire.ReportSpam))
+		}
+		floods.mustClose(wire.ClosePolicy)
+		d.line.keep("")
+		<-time.After(time.Second)
+		if s := heir.lobby.Stats(); s.Waiting != 1 || s.Connected != 1 || s.Unread != 0 {
+			t.Errorf("%+v, want one who waits", s)
+		}
+		comes := d.asks("comes")
+		d.newest().pair(t, says, comes)
+	})
+}
+
+// TestWhomNobodyAdoptsIsSentAway holds that a connection whose visitor got lost on the
+// way does not stay for ever.
+func TestWhomNobodyAdoptsIsSentAway(t *testing.T) {
+	dynastyOf(t, Config{}, func(t *testing.T, d *dynasty) {
+		a := d.asks("a")
+		synctest.Wait()
+		old := d.newest()
+		heir := d.start(old.lobby.Estate())
+		d.line.keep(heir.node)
+		old.lobby.Retire(heir.node)
+		a.mustClose(wire.CloseGoingAway)
+		d.line.keep("")
+		<-time.After(time.Second)
+		if s := heir.lobby.Stats(); s.Connected != 0 || s.Visitors != 0 {
+			t.Errorf("%+v, want nobody", s)
+		}
+	})
+}
+
+// TestAMatchIsToldAsTheProcessHandsOver lets two meet in the old process at the moment
+// at which it retires, and their partners report them in the new one.
+func TestAMatchIsToldAsTheProcessHandsOver(t *testing.T) {
+	dynastyOf(t, Config{}, func(t *testing.T, d *dynasty) {
+		old := d.newest()
+		a := d.asks("a")
+		synctest.Wait()
+		heir := d.start(old.lobby.Estate())
+		b := old.from("192.0.2.2").connect(t, asks("b"))
+		old.lobby.Retire(heir.node)
+		room := old.pair(t, a, b)
+		<-time.After(time.Second)
+		b.say(reports(room, "b", wire.ReportSpam))
+		b.must(wire.MatchReported)
+		if s := heir.lobby.Stats(); s.Reports != 1 || s.Waiting != 0 {
+			t.Errorf("%+v, want a report, and nobody who waits", s)
+		}
+		<-time.After(partTime)
+		a.mustClose(wire.CloseNormal)
+		b.mustClose(wire.CloseNormal)
+	})
+}

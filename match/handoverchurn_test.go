@@ -149,3 +149,57 @@ func judge(t *testing.T, people []*passerby) (waiting int) {
 	}
 	return waiting
 }
+
+// TestWhoHasLeftIsMetByNobodyOnTheWay is for real sockets, of which the kernel knows at
+// once that they have ended: a hundred of five hundred who wait leave while they are
+// handed over, and at once as many come as have stayed. Each of these is to meet one who
+// has stayed.
+func TestWhoHasLeftIsMetByNobodyOnTheWay(t *testing.T) {
+	t.Parallel()
+	const waiting, every = 500, 5
+	line := newStrands()
+	open := func(node string) *site {
+		return openRealSite(t, Config{Line: line.open(node)})
+	}
+	old := open("1")
+	defer old.stop()
+
+	var stay, leave []*client
+	for i := range waiting {
+		c := old.from("127.0.0.1").connect(t, request("waits"))
+		if i%every == 0 {
+			leave = append(leave, c)
+		} else {
+			stay = append(stay, c)
+		}
+	}
+	w := &world{lobby: old.lobby}
+	w.await(t, func(s Stats) bool { return s.Waiting == waiting })
+	heir := open("2")
+	defer heir.stop()
+	old.lobby.Retire("2")
+	for i, c := range leave {
+		c.gone(i)
+	}
+	met := map[string]int{}
+	var come []*client
+	for range stay {
+		come = append(come, heir.from("127.0.0.2").connect(t, request("comes")))
+	}
+	for _, c := range append(come, stay...) {
+		met[c.must(wire.MatchFound).RoomID]++
+	}
+	for i, c := range leave {
+		if m, ok := c.next(wire.MatchFound); ok {
+			t.Errorf("client %d has left and was matched: %+v", i, m)
+		}
+	}
+	for room, members := range met {
+		if members != 2 {
+			t.Errorf("%d of those who are here met in %s, want 2", members, room)
+		}
+	}
+	if len(met) != len(stay) {
+		t.Errorf("%d rooms for %d pairs", len(met), len(stay))
+	}
+}

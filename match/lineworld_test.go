@@ -17,6 +17,8 @@ import (
 type strands struct {
 	mu   sync.Mutex
 	ends map[string]*strand
+	slow string   // what this one tells is kept
+	kept []func() // until it is released
 }
 
 // strand is the end of one process.
@@ -121,14 +123,29 @@ func (s *strand) Tell(node, kind string, body []byte) {
 	if to == nil || s.ends[s.node] != s || to == s {
 		return
 	}
-	to.call(func() {
+	hear := func() {
 		s.mu.Lock()
 		heard := to.heard[kind]
 		s.mu.Unlock()
 		if heard != nil {
 			heard(s.node, body)
 		}
-	})
+	}
+	if s.node == s.slow {
+		s.kept = append(s.kept, func() { to.call(hear) })
+		return
+	}
+	to.call(hear)
+}
+
+// keep lets nobody hear what a process tells, until it is called for another one.
+func (s *strands) keep(node string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, release := range s.kept {
+		release()
+	}
+	s.slow, s.kept = node, nil
 }
 
 func (s *strand) TellAll(kind string, body []byte) {

@@ -73,10 +73,13 @@ func (p *Memory) Offer(t *Ticket) {
 				t.Visitor.News(o.greeted)
 			}
 			return
-		case p.introduce(o.first, t):
+		}
+		bereft := p.introduce(o.first, t)
+		if bereft == nil {
 			return
 		}
-		p.again(t, false)
+		p.again(bereft, false)
+		t = bereft
 	}
 }
 
@@ -151,8 +154,14 @@ func (p *Memory) pair(first, second *Ticket, now time.Duration, o *outcome) {
 }
 
 // introduce gives two visitors a room. The first has waited: if he cannot be
-// told, he is gone and the other has lost nothing.
-func (p *Memory) introduce(first, second *Ticket) bool {
+// told, he is gone and the other has lost nothing. The same is so if the second is
+// gone before anybody was told. It returns the other one then, else nil.
+func (p *Memory) introduce(first, second *Ticket) (bereft *Ticket) {
+	if v, far := second.Visitor.(distant); far && !v.There() {
+		p.Cancel(second)
+		p.neverMet(second)
+		return first
+	}
 	name := first.RoomName
 	if name == "" {
 		name = p.cfg.RoomName()
@@ -164,11 +173,18 @@ func (p *Memory) introduce(first, second *Ticket) bool {
 	if first.Visitor.Meet(m) != nil {
 		p.Cancel(first)
 		p.neverMet(second)
-		return false
+		return second
 	}
 	m.Side, m.Partner = wire.SideB, first.Party
 	_ = second.Visitor.Meet(m) // who cannot be told is gone; the room notices
-	return true
+	return nil
+}
+
+// distant is a visitor of whose connection more may be known somewhere else than
+// Presence says.
+type distant interface {
+	// There asks whether it is still there. It may take as long as Meet.
+	There() bool
 }
 
 // shared is what both like. It allocates only if that is not all the first likes.

@@ -54,9 +54,9 @@ func (p *Memory) tick() {
 // letMeet introduces two who have both waited. It may take as long as the
 // slower of them reads.
 func (p *Memory) letMeet(first, second *Ticket) {
-	if !p.introduce(first, second) {
-		p.again(second, false)
-		p.Offer(second)
+	if bereft := p.introduce(first, second); bereft != nil {
+		p.again(bereft, false)
+		p.Offer(bereft)
 	}
 }
 

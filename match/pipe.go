@@ -42,7 +42,7 @@ func (p *pipe) say(f pipeFrame) {
 	switch {
 	case p.adopted:
 		p.kin.line.Tell(p.to, toldPipe, f.bytes())
-	case len(p.kept) == maxKeptFrames || p.keptBytes+len(f.text) > maxKeptBytes:
+	case f.op != pipeGone && (len(p.kept) >= maxKeptFrames || p.keptBytes+len(f.text) > maxKeptBytes):
 		p.v.conn.near.Close(wire.ClosePolicy, wire.ReasonFlood)
 	default:
 		f.text = bytes.Clone(f.text)
@@ -78,6 +78,7 @@ func (p *pipe) rested() {
 func (p *pipe) gone(left bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.ended = true
 	if p.match != nil {
 		p.deliver() // in vain, as its sender is told
 	}
@@ -86,16 +87,15 @@ func (p *pipe) gone(left bool) {
 		f.number = 1
 	}
 	p.say(f)
-	p.ended = true
 	if p.adopted {
 		p.kin.forgetPipe(p)
 	}
 }
 
-// deliver tells the client of its match. p.mu is held.
+// deliver tells the client of its match, or just that it is there. p.mu is held.
 func (p *pipe) deliver() {
 	f := pipeFrame{op: pipeMet, number: p.match.number}
-	if p.v.conn.near.Post(p.match.text) != nil {
+	if p.ended || len(p.match.text) > 0 && p.v.conn.near.Post(p.match.text) != nil {
 		f.text = []byte{1}
 	}
 	p.match = nil

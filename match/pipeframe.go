@@ -34,7 +34,7 @@ const (
 	// To who keeps it.
 	pipeAdopted   // the visitor is here: what was kept for him may come
 	pipePost      // say this to the client
-	pipeMatch     // the same of a MATCH, if the client is there; number is the sender's own
+	pipeMatch     // the same of a MATCH, if the client is there; number is the sender's own. No text: is it there?
 	pipePing      // ask the client for a sign of life
 	pipeKeep      // it has said what it had to say first
 	pipeEndWithin // end the connection in number milliseconds

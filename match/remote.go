@@ -81,6 +81,10 @@ func (r *remote) send(text []byte) error {
 	}
 }
 
+// There tells whether the client is there, as far as the host knows that has its
+// connection. Of one that is here Presence has said so.
+func (v *visitor) There() bool { return v.conn.far == nil || v.conn.far.send(nil) == nil }
+
 // receive takes a frame.
 func (r *remote) receive(f pipeFrame) {
 	r.mu.Lock()
