@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -29,7 +28,7 @@ func (s *server) waits(t *testing.T, ip, user string, ext ...string) *waiter {
 	go func() { // until the connection ends, with the test
 		defer close(w.heard)
 		for {
-			_, text, err := w.conn.Read(context.Background())
+			_, text, err := w.conn.Read(t.Context())
 			if err != nil {
 				w.ended = err
 				return
