@@ -56,7 +56,7 @@ type handedTicket struct {
 const maxHanded = 1 << 20
 
 func (h *handed) check() error {
-	if !within(h.Holder, maxProcessBytes) || !h.Addr.IsValid() || h.Online < 0 || len(h.Words) > maxKeptFrames+1 {
+	if !within(h.Holder, maxProcessBytes) || !h.Addr.IsValid() || h.Online < 0 || len(h.Words) > maxHeardFrames+1 {
 		return errTold
 	}
 	if h.Meeting != nil && h.Meeting.check() != nil {
@@ -243,6 +243,9 @@ func (v *visitor) pack(h *handed) (done, gone bool) {
 		h.Asked = v.packTicket(s)
 	}
 	if v.heard != nil {
+		if len(v.heard) > maxKeptBytes {
+			v.heard = []byte{} // nothing so long is understood there
+		}
 		h.Words, v.heard = [][]byte{v.heard}, nil
 	}
 	h.Online, h.Stands = v.lobby.standby.retire(v)

@@ -10,10 +10,10 @@ import (
 )
 
 // The bounds of what a client says while its visitor is under way from one process to
-// another, and of what has come to a visitor who is busy.
+// another: all of maxUnderWay together are far from what fills a line.
 const (
-	maxKeptFrames = 64
-	maxKeptBytes  = 128 << 10
+	maxKeptFrames = 16
+	maxKeptBytes  = 16 << 10
 )
 
 // pipe is a socket of this process whose visitor is at another one: what the client

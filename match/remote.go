@@ -14,6 +14,12 @@ import (
 // a match. It is as long as a client may take that reads slowly.
 const matchTime = 5 * time.Second
 
+// The bounds of what has come to a visitor who is busy.
+const (
+	maxHeardFrames = 64
+	maxHeardBytes  = 128 << 10
+)
+
 // remoteName names a socket among those of all processes.
 type remoteName struct {
 	holder string // the process that keeps it
@@ -103,7 +109,7 @@ func (r *remote) receive(f pipeFrame) {
 	case f.op == pipeGone:
 		r.ended = true
 		r.answer(false)
-	case len(r.in) >= maxKeptFrames || r.inBytes+len(f.text) > maxKeptBytes:
+	case len(r.in) >= maxHeardFrames || r.inBytes+len(f.text) > maxHeardBytes:
 		r.tell(pipeFrame{op: pipeClose, number: uint32(wire.ClosePolicy), text: []byte(wire.ReasonFlood)})
 		return
 	}
