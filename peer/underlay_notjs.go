@@ -4,7 +4,6 @@ package peer
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -42,9 +41,10 @@ var errNotNeeded = errors.New("a better transport reaches the relay")
 type underlay struct {
 	*stdnet.Net
 
-	onlyIPv6 func() bool
-	tls      map[int]bool // ports of relays by TLS
-	udp, tcp lastHeard    // relays
+	onlyIPv6  func() bool
+	tls       map[int]bool // ports of relays by TLS
+	firstPort int          // that of the first relay by UDP; 0: there is none
+	udp, tcp  lastHeard    // relays
 
 	done chan struct{} // closed by giveUp
 
@@ -64,8 +64,11 @@ func newUnderlay(servers []webrtc.ICEServer) (*underlay, error) {
 	}
 	for _, server := range servers {
 		for _, url := range server.URLs {
-			if fault := faultOf(url, 0); fault.Via == wire.ViaTLS {
-				u.tls[fault.Port] = true
+			switch at := faultOf(url, 0); { // it reads URLs
+			case at.Via == wire.ViaTLS:
+				u.tls[at.Port] = true
+			case at.Via == wire.ViaUDP && u.firstPort == 0:
+				u.firstPort = at.Port
 			}
 		}
 	}
@@ -152,73 +155,6 @@ func (u *underlay) ListenPacket(network, address string) (net.PacketConn, error)
 	return socket, nil
 }
 
-// maxKnown bounds what is kept of the partner's candidates; he may tell of many.
-const maxKnown = 1024
-
-// isRelay takes note of the address of a server.
-func (u *underlay) isRelay(addr netip.Addr) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.relays[addr.Unmap()] = true
-}
-
-// told takes note of a candidate of the partner.
-func (u *underlay) told(candidate string) {
-	f := strings.Fields(candidate)
-	if len(f) < 6 {
-		return
-	}
-	at, err := netip.ParseAddrPort(net.JoinHostPort(f[4], f[5]))
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if err == nil && len(u.known) < maxKnown {
-		u.known[netip.AddrPortFrom(at.Addr().Unmap(), at.Port())] = true
-	}
-}
-
-// ListenUDP opens the socket of a candidate.
-func (u *underlay) ListenUDP(network string, at *net.UDPAddr) (pion.UDPConn, error) {
-	conn, err := u.Net.ListenUDP(network, at)
-	if err != nil {
-		return nil, err
-	}
-	return &candidateSocket{conn, u}, nil
-}
-
-// candidateSocket is a socket that the partner's checks come to.
-type candidateSocket struct {
-	pion.UDPConn
-
-	of *underlay
-}
-
-// ReadFrom leaves out checks that come from a relay before its owner has told of it. He
-// makes them again, and tells meanwhile; until then pion would take the relay for a
-// direct way, because it does not know the address, and settle for it at once.
-func (s *candidateSocket) ReadFrom(p []byte) (int, net.Addr, error) {
-	for {
-		n, from, err := s.UDPConn.ReadFrom(p)
-		udp, ok := from.(*net.UDPAddr)
-		if err != nil || !ok || !isCheck(p[:n]) || !s.of.hidesRelay(udp.AddrPort()) {
-			return n, from, err
-		}
-	}
-}
-
-// isCheck tells a Binding request (RFC 8489 §5).
-func isCheck(packet []byte) bool {
-	const headerBytes = 20
-	return len(packet) >= headerBytes && string(packet[:2]) == "\x00\x01" && string(packet[4:8]) == "\x21\x12\xa4\x42"
-}
-
-// hidesRelay tells whether an address is one of a relay that we were not told of.
-func (u *underlay) hidesRelay(at netip.AddrPort) bool {
-	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.relays[at.Addr()] && !u.known[at] && len(u.known) < maxKnown
-}
-
 // giveUp ends all attempts to reach relays. pion does not: its Close waits until the
 // last has failed, for 8 s where UDP is blocked, and for two minutes where a firewall
 // drops what belongs to TCP. Relays that have answered are left: they are told.
@@ -233,70 +169,6 @@ func (u *underlay) giveUp() {
 	for socket := range u.asking {
 		_ = socket.PacketConn.Close() // the next retransmission fails
 	}
-}
-
-// heardPackets is a socket to a relay.
-type heardPackets struct {
-	net.PacketConn
-
-	of *underlay
-}
-
-// ReadFrom takes note, and leaves out what candidateSocket leaves out, if it comes
-// through a relay.
-func (h *heardPackets) ReadFrom(p []byte) (int, net.Addr, error) {
-	for {
-		n, from, err := h.PacketConn.ReadFrom(p)
-		if err == nil {
-			h.of.udp.now()
-			h.settled()
-			if peer, relayed := peerOf(p[:n]); relayed && h.of.hidesRelay(peer) {
-				continue
-			}
-		}
-		return n, from, err
-	}
-}
-
-// peerOf is who sent what a Data indication holds (RFC 8656 §11.6): all that a relay
-// passes on of those to whom nothing was sent yet. Of IPv4, as relayed addresses are.
-func peerOf(packet []byte) (netip.AddrPort, bool) {
-	const (
-		headerBytes, attributeBytes = 20, 4 // RFC 8489 §5 and §14
-		xorPeerAddress, ipv4        = 0x0012, 1
-		cookie                      = 0x2112a442
-	)
-	order := binary.BigEndian
-	if len(packet) < headerBytes || order.Uint16(packet) != 0x0017 || order.Uint32(packet[4:]) != cookie {
-		return netip.AddrPort{}, false
-	}
-	for rest := packet[headerBytes:]; len(rest) >= attributeBytes; {
-		kind, length := order.Uint16(rest), int(order.Uint16(rest[2:]))
-		value := rest[attributeBytes:]
-		if length > len(value) {
-			break
-		}
-		if kind == xorPeerAddress && length == 8 && value[1] == ipv4 {
-			var addr [4]byte
-			order.PutUint32(addr[:], order.Uint32(value[4:])^cookie)
-			return netip.AddrPortFrom(netip.AddrFrom4(addr), order.Uint16(value[2:])^cookie>>16), true
-		}
-		rest = value[min(len(value), (length+3)&^3):] // with its padding
-	}
-	return netip.AddrPort{}, false
-}
-
-// Close closes the socket.
-func (h *heardPackets) Close() error {
-	h.settled()
-	return h.PacketConn.Close()
-}
-
-// settled takes a socket from those that have not answered.
-func (h *heardPackets) settled() {
-	h.of.mu.Lock()
-	defer h.of.mu.Unlock()
-	delete(h.of.asking, h)
 }
 
 // DialTCP opens the connection to a relay, if nothing better leads there. Nothing else

@@ -126,6 +126,42 @@ func hear(t *testing.T, u *underlay) {
 	}
 }
 
+// TestTheSamePortIsAskedFirst asks a relay by another port than the first one, which
+// has answered or has not.
+func TestTheSamePortIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	for _, answered := range []bool{false, true} {
+		relay, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = relay.Close() })
+		u := underlayWith(t, true, "turn:127.0.0.1:1?transport=udp", fmt.Sprintf("turn:%v?transport=udp", relay.LocalAddr()))
+		ours, err := u.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = ours.Close() })
+		if _, err := ours.WriteTo([]byte("first"), relay.LocalAddr()); err != nil {
+			t.Errorf("the first request: %v, want it lost", err)
+		}
+		if answered {
+			u.udp.now()
+		}
+		_, err = ours.WriteTo([]byte("again"), relay.LocalAddr())
+		if answered != errors.Is(err, errNotNeeded) {
+			t.Errorf("with an answer elsewhere %t, the second request: %v", answered, err)
+		}
+		if answered {
+			continue
+		}
+		buf := make([]byte, 16)
+		if n, _, err := relay.ReadFrom(buf); err != nil || string(buf[:n]) != "again" {
+			t.Errorf("the relay has heard %q, %v, want the second request", buf[:n], err)
+		}
+	}
+}
+
 // TestGiveUpEndsWhatHasNotAnswered is about closing while relays are still asked.
 func TestGiveUpEndsWhatHasNotAnswered(t *testing.T) {
 	t.Parallel()
