@@ -25,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet soak test model fuzz bench bench-client bench-connect bench-recovery fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet soak test model fuzz bench bench-client bench-connect bench-recovery lab fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -80,8 +80,9 @@ interop: client system/coturn ## coturn's own tools against our relay, and cotur
 	$(GO) test -count=1 -tags interop -timeout 5m -run '^TestCoturn' -v ./turnsvc/conformance
 	$(GO) test -count=1 -tags interop -timeout 10m -v ./e2e
 
-netns: system/lab ## real NATs and the program in the kernel, in network namespaces (root)
+netns: client system/lab ## real NATs and the program in the kernel, in network namespaces (root)
 	$(GO) test -count=1 -race -tags netns ./internal/natlab ./internal/edge/address ./turnsvc/dataplane/ebpf ./e2e/relaybench
+	$(GO) test -count=1 -tags netns -timeout 3m -run '^TestLab' -v ./cmd/wasmp2pchat
 
 proxies: client system/lab system/proxies ## Debian's nginx, HAProxy and Caddy in front, with the files of configs (root)
 	$(GO) test -count=1 -tags proxies -timeout 10m -v ./e2e
@@ -147,6 +148,9 @@ bench-client: client system/chromium ## what a first visit costs, beside a clien
 
 bench-connect: client system/lab system/chromium ## how soon two browsers talk after MATCH, beside a page that prepares nothing (root, minutes)
 	$(GO) test -count=1 -tags browser -run TestHowSoonTheyTalk -v ./e2e -connects 10
+
+lab: build system/lab ## wasmp2pchat lab: every pair of networks, and the table of docs/lab.md (root, minutes)
+	./$(BIN) lab --markdown docs/lab.md
 
 bench-recovery: client system/lab system/chromium system/firefox ## how soon a chat is back after a change of network or a restart (root, minutes)
 	$(GO) test -count=1 -tags browser -run TestTheChatGoesOn -v ./e2e -recovery

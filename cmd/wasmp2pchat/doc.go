@@ -11,6 +11,7 @@
 //	wasmp2pchat config        the effective settings
 //	wasmp2pchat health        is the server on this machine ready?
 //	wasmp2pchat doctor [URL]  why does it not work, and what mends it?
+//	wasmp2pchat lab           pairs of NATs in network namespaces: how do people connect?
 //	wasmp2pchat version       what was built
 //
 // It is configured by environment variables that begin with WASMP2PCHAT_, or by a
@@ -46,5 +47,5 @@
 //	                 install.go puts them into place, group_unix.go and group_other.go
 //	chat.go          and for each other command a file or a few: loadtest.go (loadchat.go,
 //	                 loadreport.go), credentials.go, admincmd.go (adminverbs.go), configcmd.go,
-//	                 health.go, doctor.go
+//	                 health.go, doctor.go, lab.go
 package main

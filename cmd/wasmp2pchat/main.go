@@ -81,6 +81,8 @@ func run(ctx context.Context, w world) error {
 		return healthCommand(ctx, w)
 	case "doctor":
 		return doctorCommand(ctx, w)
+	case "lab":
+		return labCommand(ctx, w)
 	case "version":
 		return versionCommand(w)
 	case "help":
@@ -102,6 +104,7 @@ const usage = `wasmp2pchat lets two strangers chat, browser to browser.
   wasmp2pchat config         the effective settings
   wasmp2pchat health         is the server on this machine ready?
   wasmp2pchat doctor [URL]   why does it not work, and what mends it?
+  wasmp2pchat lab            pairs of NATs in network namespaces: how do people connect?
   wasmp2pchat version        what was built
 
 Settings are environment variables, or stand in a file: --env-file=FILE.
