@@ -3,7 +3,6 @@
 package peer
 
 import (
-	"context"
 	"net/netip"
 
 	"github.com/pion/webrtc/v4"
@@ -32,13 +31,15 @@ func (c *Chat) Ends() (Ends, bool) {
 	if now == nil {
 		return Ends{}, false
 	}
-	selected, err := now.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	ice := now.pc.SCTP().Transport().ICETransport()
+	selected, err := ice.GetSelectedCandidatePair()
 	if err != nil || selected == nil || selected.Local == nil || selected.Remote == nil {
 		return Ends{}, false
 	}
 	ends := Ends{Local: endOf(selected.Local), Remote: endOf(selected.Remote)}
-	if measured, ok := now.measure(context.Background()); ok && ends.Local.Type == candidateRelay {
-		ends.Local.Relay = measured.relayProtocol
+	if stats, ok := ice.GetSelectedCandidatePairStats(); ok && ends.Local.Type == candidateRelay {
+		local, _ := now.pc.GetStats()[stats.LocalCandidateID].(webrtc.ICECandidateStats)
+		ends.Local.Relay = local.RelayProtocol
 	}
 	return ends, true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ type labOptions struct {
 	list     bool
 	json     bool
 	markdown string // file of the document that gets the table
+	possible func(browser bool) error
 }
 
 // labCommand runs the laboratory, or is somebody in it.
@@ -51,7 +53,7 @@ func labCommand(ctx context.Context, w world) error {
 		}
 		return nil
 	}
-	if err := lab.Available(o.cfg.Browser); err != nil {
+	if err := o.possible(o.cfg.Browser); err != nil {
 		return err
 	}
 	if o.clean {
@@ -72,6 +74,7 @@ func labCommand(ctx context.Context, w world) error {
 
 // labFlags reads what was asked for.
 func labFlags(w world) (o labOptions, err error) {
+	o.possible = lab.Available
 	fs := flags(w, "lab", labSynopsis)
 	only := fs.String("only", "", "`patterns` of names of pairs, with commas between: prcone-symmetric, 'symmetric-*', '*/loss5'")
 	fs.IntVar(&o.cfg.Rounds, "rounds", lab.DefaultRounds, fmt.Sprintf("chats of each pair, at most %d", lab.MaxRounds))
@@ -145,7 +148,13 @@ func (o *labOptions) tell(w world, report *lab.Report) error {
 
 // replaceTable puts the table of a report into a document.
 func replaceTable(file string, report *lab.Report) error {
-	old, err := os.ReadFile(file)
+	folder, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = folder.Close() }() // nothing was written to it itself
+	name := filepath.Base(file)
+	old, err := folder.ReadFile(name)
 	if err != nil {
 		return err
 	}
@@ -153,5 +162,5 @@ func replaceTable(file string, report *lab.Report) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return os.WriteFile(file, []byte(text), 0o600) // it exists, and keeps its mode
+	return folder.WriteFile(name, []byte(text), 0o600) // it exists, and keeps its mode
 }

@@ -22,6 +22,7 @@ type town struct {
 	log    tail
 	exited chan struct{} // closed when the server has ended; nil: it was not started
 	stop   context.CancelFunc
+	raze   func() error // removes the laboratory, whatever has ended
 }
 
 // newTown builds what a pair needs, and waits until the server is ready.
@@ -31,7 +32,7 @@ func (r *run) newTown(ctx context.Context, p Pair, dir string) (*town, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &town{pair: p, dir: dir, lab: lab}
+	t := &town{pair: p, dir: dir, lab: lab, raze: lab.Close}
 	err = t.shape(ctx, [2]routers{a, b})
 	if err == nil {
 		err = t.serve(ctx, r)
@@ -165,7 +166,7 @@ func (t *town) close() error {
 	if t.exited != nil {
 		<-t.exited
 	}
-	return t.lab.Close()
+	return t.raze()
 }
 
 // maxTail is how much of what a program says is kept.
