@@ -24,6 +24,7 @@ type process struct {
 	said *record
 	too  io.Writer // is told as well; nil: nobody
 	make func(ctx context.Context) *exec.Cmd
+	kin  func() []int // all its processes, oldest first, where one may follow the other; nil: it is always one
 
 	cmd    *exec.Cmd     // nil: it does not run
 	stop   func()        // of cmd
@@ -69,7 +70,9 @@ func (p *process) start() {
 		cmd.Stdout = io.MultiWriter(p.said, p.too)
 	}
 	cmd.Stderr = cmd.Stdout
-	cmd.WaitDelay = patience
+	if p.kin == nil { // else others write what it wrote
+		cmd.WaitDelay = patience
+	}
 	if err := cmd.Start(); err != nil {
 		p.t.Fatalf("start %s: %v", p.name, err)
 	}
@@ -100,15 +103,30 @@ func (p *process) kill() {
 	if p.cmd == nil {
 		return
 	}
+	if p.kin != nil {
+		for _, pid := range p.kin() {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+	}
 	p.stop()
 	<-p.exited
 	p.cmd = nil
 }
 
+// pid is that of the program, which must run; of several processes the newest's.
+func (p *process) pid() int {
+	if p.kin != nil {
+		if list := p.kin(); len(list) > 0 {
+			return list[len(list)-1]
+		}
+	}
+	return p.cmd.Process.Pid
+}
+
 // signal sends a signal to the program, which must run.
 func (p *process) signal(s syscall.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
+	if err := syscall.Kill(p.pid(), s); err != nil {
 		p.t.Fatalf("%v to %s: %v", s, p.name, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -46,6 +47,7 @@ func soakFaults() []mishap {
 		{"the server is cut off", true, false, 2 * s, 8 * s, atServer | newcomers, cutServer},
 		{"the server is killed", true, true, 1 * s, 5 * s, atServer | newcomers, killServer},
 		{"the server is stopped", true, false, 2 * s, 8 * s, atServer | newcomers, freezeServer},
+		{"the server is upgraded", true, true, 2 * s, 4 * s, nowhere, upgradeServer},
 		{"no descriptors are left", true, false, 3 * s, 8 * s, newcomers, exhaustDescriptors},
 
 		{"the clock is set forward", false, false, 5 * s, 15 * s, nowhere, stepClock(clockStep)},
@@ -95,13 +97,32 @@ func killServer(s *soak, _ window) (func(), error) {
 }
 
 func freezeServer(s *soak, _ window) (func(), error) {
-	s.server.freeze()
-	return s.server.thaw, nil
+	pid := s.server.pid()
+	return func() { s.must(syscall.Kill(pid, syscall.SIGCONT)) }, syscall.Kill(pid, syscall.SIGSTOP)
+}
+
+// mostRetired is how many processes that were replaced may be there before another
+// upgrade would be refused.
+const mostRetired = 8
+
+// upgradeServer lets a new process take the server over. Nobody may notice.
+func upgradeServer(s *soak, _ window) (func(), error) {
+	before := s.processes()
+	if len(before) == 0 || len(before) > mostRetired {
+		return nil, errSkipped
+	}
+	newest := before[len(before)-1]
+	return func() {
+		now := s.processes()
+		if len(now) == 0 || now[len(now)-1] == newest {
+			s.ledger.finds("an upgrade succeeds", "the processes were %v and are %v", before, now)
+		}
+	}, syscall.Kill(newest, syscall.SIGUSR2)
 }
 
 // exhaustDescriptors leaves the server those that it has and a few more.
 func exhaustDescriptors(s *soak, _ window) (func(), error) {
-	pid := s.server.cmd.Process.Pid
+	pid := s.server.pid()
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		return nil, err
@@ -121,13 +142,12 @@ func stepClock(by time.Duration) func(*soak, window) (func(), error) {
 		if !s.server.runs() || s.frozen {
 			return nil, errSkipped
 		}
-		of := s.server.cmd
-		c, err := openClock(of.Process.Pid)
+		c, err := openClock(s.server.pid())
 		if err != nil {
 			return nil, err
 		}
 		heal := func() {
-			if s.server.cmd == of && s.server.runs() { // a new one has another clock
+			if slices.Contains(s.processes(), c.pid) { // one that follows has another clock
 				s.must(c.step(0)) // one that is stopped goes on
 			}
 		}
@@ -159,7 +179,7 @@ func reload(s *soak, _ window) (func(), error) {
 	if s.under["no descriptors are left"] != nil || !s.server.runs() || !s.ready.now() {
 		return nil, errSkipped
 	}
-	return nothing, s.server.cmd.Process.Signal(syscall.SIGHUP)
+	return nothing, syscall.Kill(s.server.pid(), syscall.SIGHUP)
 }
 
 // errSkipped is why a fault has not befallen a server: it was away, or in the midst of

@@ -19,7 +19,6 @@ import (
 // soak is a server that people come to while one thing after the other befalls it.
 type soak struct {
 	*soakWorld
-	ledger *ledger // of those who talk
 	guests *oracle // of those who only meet
 	people *people
 	plan   *schedule
@@ -77,11 +76,11 @@ func flagged[T any](name string) T {
 func newSoak(t *testing.T, plan *schedule) *soak {
 	t.Helper()
 	guests := newOracle(time.Hour)
-	s := &soak{guests: guests, ledger: newLedger(guests.born), plan: plan, faults: map[string]mishap{}, under: map[string]func(){}, befell: map[string]int{}}
+	s := &soak{guests: guests, plan: plan, faults: map[string]mishap{}, under: map[string]func(){}, befell: map[string]int{}}
 	for _, f := range soakFaults() {
 		s.faults[f.name] = f
 	}
-	s.soakWorld = newSoakWorld(t, s.ledger)
+	s.soakWorld = newSoakWorld(t, newLedger(guests.born))
 	s.people = newPeople(s, plan.seed)
 	s.server.start()
 	eventually(t, "the server is ready", func() bool {
@@ -213,13 +212,6 @@ func (s *soak) comesBack(talked time.Duration) {
 		}
 		s.ledger.finds("clients come back by themselves within 15 s", "%s", last)
 	})
-}
-
-// must takes note of a laboratory that does not work.
-func (s *soak) must(err error) {
-	if err != nil && s.t.Context().Err() == nil {
-		s.ledger.finds("the laboratory works", "%v", err)
-	}
 }
 
 // drainsIn is how long the server may take to end when nobody is left: it waits for

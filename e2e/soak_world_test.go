@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -58,6 +60,7 @@ table inet noudp {
 // who comes to it. All of it ends with its test.
 type soakWorld struct {
 	t      *testing.T
+	ledger *ledger // of those who talk
 	lab    *natlab.Lab
 	server *process
 	state  string // STATE_DIR
@@ -80,7 +83,7 @@ func newSoakWorld(t *testing.T, l *ledger) *soakWorld {
 			t.Error(err)
 		}
 	})
-	w := &soakWorld{t: t, lab: lab, state: smallDisk(t)}
+	w := &soakWorld{t: t, ledger: l, lab: lab, state: smallDisk(t)}
 	w.crowd, w.rogue = w.joins("crowd", "51.51.51.30"), w.joins("rogue", "51.51.51.40")
 	w.admin = &http.Client{Transport: &http.Transport{DialContext: lab.Elsewhere().Dial, DisableKeepAlives: true}}
 	w.server = newProcess(t, "server", func(ctx context.Context) *exec.Cmd {
@@ -90,6 +93,7 @@ func newSoakWorld(t *testing.T, l *ledger) *soakWorld {
 		}
 		return cmd
 	})
+	w.server.kin = w.processes
 	binary := talkersBinary(t)
 	w.a, w.b = newCrew(t, lab.Client(natlab.SideA), binary, l), newCrew(t, lab.Client(natlab.SideB), binary, l)
 	tcponly := w.joins("tcponly", "51.51.51.31")
@@ -128,6 +132,40 @@ func (w *soakWorld) asks(path string) (status int, text string) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Second)
 	defer cancel()
 	return askAdmin(ctx, w.admin, soakAdmin+path, soakToken)
+}
+
+// processes are those of the server, the oldest first: after an upgrade those before
+// go on until nobody is left in them.
+func (w *soakWorld) processes() (list []int) {
+	here := fmt.Sprintf("/proc/%d", os.Getpid())
+	home := ""
+	w.must(w.lab.Server().Do(func() (err error) {
+		home, err = os.Readlink("/proc/thread-self/ns/net")
+		return err
+	}))
+	entries, err := os.ReadDir("/proc")
+	w.must(err)
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		proc := filepath.Join("/proc", entry.Name())
+		if err != nil || proc == here {
+			continue
+		}
+		program, _ := os.Readlink(proc + "/exe") // empty of one that has ended
+		network, _ := os.Readlink(proc + "/ns/net")
+		if network == home && filepath.Base(program) == filepath.Base(serverBinary(w.t)) {
+			list = append(list, pid)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// must takes note of a laboratory that does not work.
+func (w *soakWorld) must(err error) {
+	if err != nil && w.t.Context().Err() == nil {
+		w.ledger.finds("the laboratory works", "%v", err)
+	}
 }
 
 // smallDisk is a folder on a file system of its own, which is soon full.
