@@ -46,6 +46,8 @@ const stepped = "\xb8\xe4\x00\x00\x00\x0f\x05\x85\xff\x75\x07\x48\x81\x06"
 const (
 	steppedBytes = 19 // with the seconds, and ret
 	ret          = 0xc3
+
+	stepTries = 1000 // a millisecond between two
 )
 
 // openClock finds the clock of a process.
@@ -109,22 +111,23 @@ func (c *clock) step(by time.Duration) error {
 	if err != nil {
 		return err
 	}
-	const tries = 100
-	err = errors.New("a thread of the process is always about to read the clock")
-	for range tries {
-		var free bool
-		if free, err = c.paused(func() error {
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for range stepTries {
+		free, err := c.paused(func() error {
 			_, err := memory.WriteAt(code, c.at)
 			return err
-		}); free || err != nil {
-			break
+		})
+		if free || err != nil {
+			return errors.Join(err, memory.Close())
 		}
+		<-again.C
 	}
-	return errors.Join(err, memory.Close())
+	return errors.Join(errors.New("the process does not stop, or a thread is always about to read the clock"), memory.Close())
 }
 
-// paused stops the process, calls f if no thread is within what f writes over, and
-// lets the process go on.
+// paused stops the process, calls f if all threads have stopped and none is within
+// what f writes over, and lets the process go on.
 func (c *clock) paused(f func() error) (free bool, err error) {
 	if err := syscall.Kill(c.pid, syscall.SIGSTOP); err != nil {
 		return false, err

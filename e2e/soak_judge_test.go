@@ -117,7 +117,7 @@ func (l *ledger) judgeMessages(v *bill, d *dialogue, from, to *speaker) {
 			needs &^= atServer
 		}
 		took, bound, most := heard-u.at, carriesWithin, &v.Slowest
-		if own := l.troublesOf(needs); calmOf(own, u.at-carriesWithin, heard) != took+carriesWithin {
+		if own := l.troublesOf(needs); calmOf(own, u.at-resumesWithin, heard) != took+resumesWithin { // who finds another way may need a while for it, and for the way back
 			took, bound, most = calmOf(all, u.at, heard), resumesWithin, &v.Recovers
 		}
 		*most = max(*most, took)

@@ -53,9 +53,10 @@ type people struct {
 	s   *soak
 	all sync.WaitGroup
 
-	mu    sync.Mutex // guards the fields below
-	rng   *mathrand.Rand
-	chats int
+	mu     sync.Mutex // guards the fields below
+	rng    *mathrand.Rand
+	chats  int
+	visits int
 }
 
 func newPeople(s *soak, seed uint64) *people {
@@ -97,7 +98,11 @@ func (p *people) come(ctx context.Context) {
 			})
 		}
 	}
-	for i := 0; p.rests(ctx, p.exponential(guestEvery, chatMean)); i++ {
+	for p.rests(ctx, p.exponential(guestEvery, chatMean)) {
+		p.mu.Lock()
+		p.visits++
+		i := p.visits
+		p.mu.Unlock()
 		all.Go(func() { p.visit(ctx, i) })
 	}
 }
