@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,10 +53,6 @@ type oracle struct {
 	troubles []trouble
 	strange  []string // what no server should do, in words
 }
-
-// trouble is a time in which servers are not held to how soon they do things: from a
-// fault until they should have recovered from it.
-type trouble struct{ from, to time.Duration }
 
 // stay is one wait of one person, and what came of it. Times count from the
 // oracle's birth; zero is never.
@@ -175,13 +170,6 @@ func (o *oracle) goes(user string) {
 		}
 		s.lost = s.lost || s.met == 0
 	}
-}
-
-// befalls notes a fault: for a while nobody is held to how soon he acts.
-func (o *oracle) befalls(from, to time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubles = append(o.troubles, trouble{from.Sub(o.born), to.Sub(o.born)})
 }
 
 // judgment is what an oracle says.
@@ -400,28 +388,6 @@ func (o *oracle) fitFrom(a, b *stay) time.Duration {
 	}
 	return from
 }
-
-// calm is how much of a time is outside of troubles.
-func (o *oracle) calm(from, to time.Duration) time.Duration { return calmOf(o.troubles, from, to) }
-
-// calmOf is how much of a time is outside of troubles, which may overlap.
-func calmOf(troubles []trouble, from, to time.Duration) time.Duration {
-	calm := max(0, to-from)
-	covered := from
-	if !slices.IsSortedFunc(troubles, byStart) {
-		troubles = slices.SortedFunc(slices.Values(troubles), byStart)
-	}
-	for _, t := range troubles {
-		begin, end := max(covered, t.from), min(to, t.to)
-		if end > begin {
-			calm -= end - begin
-			covered = end
-		}
-	}
-	return calm
-}
-
-func byStart(a, b trouble) int { return cmp.Compare(a.from, b.from) }
 
 func (s *stay) String() string {
 	return fmt.Sprintf("%s (on %s, tags %q, asked at %v)", s.user, s.node, s.tags, s.asked.Round(time.Millisecond))

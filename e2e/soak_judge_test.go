@@ -95,7 +95,7 @@ func (l *ledger) judgeMessages(v *bill, d *dialogue, from, to *speaker) {
 	if d.leaves > 0 {
 		until = d.leaves // what was under way then may be lost
 	}
-	all := l.troublesOf(anywhere)
+	all, own, directly := l.troublesOf(anywhere), l.troublesOf(d.kind.needs()), l.troublesOf(d.kind.needs()&^atServer)
 	v.Said += len(from.said)
 	v.Heard += len(to.heard)
 	if from.delivered > len(to.heard) {
@@ -112,12 +112,12 @@ func (l *ledger) judgeMessages(v *bill, d *dialogue, from, to *speaker) {
 		if u.at >= until || slices.ContainsFunc(to.deaf, func(t trouble) bool { return t.from < heard && t.to > u.at }) {
 			continue
 		}
-		needs := d.kind.needs()
+		troubles := own
 		if u.direct {
-			needs &^= atServer
+			troubles = directly
 		}
 		took, bound, most := heard-u.at, carriesWithin, &v.Slowest
-		if own := l.troublesOf(needs); calmOf(own, u.at-resumesWithin, heard) != took+resumesWithin { // who finds another way may need a while for it, and for the way back
+		if calmOf(troubles, u.at-resumesWithin, heard) != took+resumesWithin { // who finds another way may need a while for it, and for the way back
 			took, bound, most = calmOf(all, u.at, heard), resumesWithin, &v.Recovers
 		}
 		*most = max(*most, took)
