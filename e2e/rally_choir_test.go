@@ -21,12 +21,11 @@ type outlet string
 
 // The outlets.
 const (
-	opensAll     outlet = ""
+	onlyPeers    outlet = "ip daddr 51.51.51.10 meta l4proto udp drop\n ip daddr 51.51.51.10 tcp dport != 443 drop" // and the page
 	onlyUDP      outlet = "tcp dport != 443 drop"
 	onlyTCP      outlet = "meta l4proto udp drop"
 	only443      outlet = "meta l4proto { tcp, udp } th dport != 443 drop\n meta l4proto udp drop"
-	cutsTCP      outlet = "ip daddr 51.51.51.10 meta l4proto tcp reject with tcp reset"
-	cutsUDP      outlet = "ip daddr 51.51.51.10 meta l4proto udp drop"
+	nothingAtAll outlet = "meta l4proto udp drop\n meta l4proto tcp reject with tcp reset"
 	rulesOfChoir        = "table inet choir {}\nflush table inet choir\ntable inet choir {\n chain output {\n type filter hook output priority filter; policy accept;\n oifname \"lo\" accept\n %s\n }\n}\n"
 )
 

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -23,14 +24,15 @@ import (
 
 // rally is a laboratory with one server and many who chat, all of them native
 // clients (e2e/talkers) on hosts of their own: whatever befalls the server, the
-// minutes says whom it befell.
+// minutes say whom it befell.
 type rally struct {
 	*world
 	process *process // the server; after an upgrade the first of several
 	netns   string   // of the server, as the kernel names it
 	state   string
 	shared  bool   // all of a host come from one address; else each from one of his own
-	talkers string // the program
+	program string // a link to that of the server
+	talkers string // the program of those who chat
 	minutes *minutes
 	choirs  map[string]*choir
 	chats   map[string]int // of each kind
@@ -56,11 +58,11 @@ type kindOfChat struct {
 // what answers first.
 func kindsOfChats() []kindOfChat {
 	return []kindOfChat{
-		{"direct", false, opensAll, []string{"direct"}, 130},
+		{"direct", false, onlyPeers, []string{"direct"}, 130},
 		{"udp", true, onlyUDP, []string{"relay-udp", "relay-tls"}, 132},
 		{"tcp", true, onlyTCP, []string{"relay-tcp", "relay-tls"}, 134},
 		{"tls", true, only443, []string{"relay-tls"}, 136},
-		{"late", false, opensAll, []string{"direct"}, 138}, // the second comes later
+		{"late", false, onlyPeers, []string{"direct"}, 138}, // the second comes later
 	}
 }
 
@@ -82,8 +84,10 @@ func newRally(t *testing.T, settings ...string) *rally {
 		"PUBLIC_IPS=51.51.51.10", "TURN_UDP_ADDR=:3478", "TURN_TCP_ADDR=:3478",
 		"MATCH_TAG_WAIT=1h", "MATCH_MAX_WAIT=1h", // nobody meets but whom he is meant to meet
 	}, r.named(r.lab.Server().Addr())...), settings...)
+	r.program = filepath.Join(t.TempDir(), "wasmp2pchat")
+	r.install(serverBinary(t))
 	r.process = newProcess(t, "server", func(ctx context.Context) *exec.Cmd {
-		cmd := r.lab.Server().Command(ctx, serverBinary(t), "serve")
+		cmd := r.lab.Server().Command(ctx, r.program, "serve")
 		for _, setting := range settings {
 			cmd.Env = append(cmd.Env, "WASMP2PCHAT_"+setting)
 		}
@@ -96,6 +100,15 @@ func newRally(t *testing.T, settings ...string) *rally {
 	})
 	r.starts()
 	return r
+}
+
+// install makes the server another program, from its next start on.
+func (r *rally) install(program string) {
+	r.t.Helper()
+	next := r.program + ".next"
+	if err := errors.Join(os.Symlink(program, next), os.Rename(next, r.program)); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // starts starts the server and waits until it is ready.
@@ -195,7 +208,7 @@ func (r *rally) choirsOf(kind kindOfChat) (a, b *choir) {
 // machine has other work. To come as fast as that from one address is not fair: it may
 // open ten WebSockets a second, and each needs two or three.
 const (
-	talkersEvery    = 10 * time.Millisecond
+	talkersEvery    = 25 * time.Millisecond
 	neighboursEvery = 200 * time.Millisecond // on one of two hosts in turn
 )
 
@@ -230,8 +243,7 @@ func (r *rally) begin(name, side string, first, n int) {
 	}
 }
 
-// allTalk waits until all chats are open and each has heard a few words more, and
-// wants them to have the paths that they should.
+// allTalk waits until all chats are open and each has heard a few words more.
 func (r *rally) allTalk() {
 	r.t.Helper()
 	const words = 3
@@ -254,6 +266,11 @@ func (r *rally) allTalk() {
 		})
 		r.t.Fatalf("%d do not talk after %v:\n%s", n, 3*patience, strings.Join(who[:min(len(who), mostShown)], "\n"))
 	}
+}
+
+// haveTheirPaths wants the frames of all to travel as those of their kind do.
+func (r *rally) haveTheirPaths() {
+	r.t.Helper()
 	for _, kind := range kindsOfChats() {
 		if r.chats[kind.name] == 0 {
 			continue
