@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"flag"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -78,11 +79,55 @@ func (r *rally) goesOn(kind string, since time.Time) []time.Duration {
 	return r.minutes.heardAgain(kind, since)
 }
 
+// TestKilledAfterAnUpgrade kills one of the two processes of a server that has been
+// upgraded: the rooms and relays of the older one go on in the newer one; and when
+// that one dies, the older one ends as well, and who starts the server again finds
+// everybody coming back.
+func TestKilledAfterAnUpgrade(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		victim func(pids []int) int
+		starts bool // the server is started again
+	}{
+		{"the older one", func(pids []int) int { return pids[0] }, false},
+		{"the newer one", func(pids []int) int { return pids[1] }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u := newUpgrade(t)
+			u.keepsItsPromises(u.takesOver(u.byCommand))
+			killed := time.Now()
+			if err := syscall.Kill(c.victim(u.pids()), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if c.starts {
+				eventually(t, "the older process ends", func() bool { return len(u.pids()) == 0 })
+				t.Logf("the older process ended %v after the newer one was killed", time.Since(killed).Round(time.Millisecond))
+				u.process.kill()
+				killed = time.Now()
+				u.starts()
+			}
+			u.isPromised("clients are back in their rooms", u.seatsTaken(killed))
+			for _, kind := range kindsOfChats() {
+				if kind.relayOnly {
+					u.isPromised("the partner is heard again, "+kind.name, u.goesOn(kind.name, killed.Add(dyingWords)))
+				}
+			}
+			u.lateCome()
+			u.allTalk()
+			u.ends()
+		})
+	}
+}
+
+// dyingWords is how long something may still be heard that a process has relayed
+// before it was killed.
+const dyingWords = 500 * time.Millisecond
+
 // seatsTaken waits until all are back in their rooms, and returns how long after a
 // time each was.
 func (r *rally) seatsTaken(since time.Time) (after []time.Duration) {
 	r.t.Helper()
-	all := r.minutes.count("", func(*account) bool { return true })
+	all := r.minutes.count("", func(a *account) bool { return r.chats[a.kind] > 0 })
 	eventuallyWithin(r.t, 3*patience, "all are back in their rooms", func() bool {
 		for back := r.figure("signal_resumed_total"); len(after) < back; {
 			after = append(after, time.Since(since))
