@@ -179,6 +179,46 @@ func FuzzUnits(f *testing.F) {
 	})
 }
 
+// FuzzSettings holds that what a setting was read as is read as the same again, and
+// that no setting can bring a second line into a file, a header or a log.
+func FuzzSettings(f *testing.F) {
+	for _, text := range []string{"off", ":8080", "[::1]:80", "localhost:443", "https://example.org", "*", "https://n1.example.org/a//", "paris-1", "a.b", "https://u:p@h/x?y#z", "text"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		roundTrip[listenAddr](t, text)
+		roundTrip[origin](t, text)
+		roundTrip[webhookURL](t, text)
+		roundTrip[nodeURL](t, text)
+		roundTrip[nodeName](t, text)
+		roundTrip[acmeURL](t, text)
+		roundTrip[logFormat](t, text)
+		roundTrip[role](t, text)
+	})
+}
+
+// roundTrip reads a setting of a kind, and what came of it again.
+func roundTrip[T ~string, P interface {
+	*T
+	UnmarshalText(text []byte) error
+}](t *testing.T, text string) {
+	t.Helper()
+	var got, again T
+	if P(&got).UnmarshalText([]byte(text)) != nil {
+		return
+	}
+	if strings.ContainsAny(string(got), "\r\n") {
+		t.Fatalf("%T takes %q", got, text)
+	}
+	written := string(got)
+	if shown, is := any(got).(listenAddr); is {
+		written = shown.String() // off
+	}
+	if err := P(&again).UnmarshalText([]byte(written)); err != nil || again != got {
+		t.Fatalf("%T of %q is %q, and read again %q, %v", got, text, got, again, err)
+	}
+}
+
 // inReadme are the settings that most operators want to know of.
 const inReadme = "REDIS_URL DOMAIN PUBLIC_IPS ADDR ADMIN_ADDR STATE_DIR ENV_FILE ALLOWED_ORIGINS TRUSTED_PROXIES WS_MAX_PER_IP LOG_LEVEL TURN_RELAY_PORTS TURN_MAX_BITRATE TURN_MONTHLY_BUDGET"
 

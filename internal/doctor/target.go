@@ -33,6 +33,9 @@ func parseTarget(raw string) (*target, error) {
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errURL
 	}
+	if strings.Contains(u.Hostname(), ":") && !isAddress(u.Hostname()) {
+		return nil, errURL // package url takes http://:: for a name and a port
+	}
 	t, usual := &target{host: strings.TrimSuffix(u.Hostname(), "."), port: 80}, "80"
 	switch u.Scheme {
 	case "http", "ws":
@@ -134,4 +137,9 @@ type Config struct {
 	// Facts asks the server what it tells on its own machine only; nil: nobody can.
 	Facts func(context.Context) (*Facts, error)
 	Now   func() time.Time // nil: time.Now
+}
+
+func isAddress(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
 }
