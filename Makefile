@@ -25,7 +25,7 @@ JS        := GOOS=js GOARCH=wasm
 JSPKGS    := ./wire ./internal/rand ./peer ./wasm/app
 
 .DEFAULT_GOAL := build
-.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet soak test model fuzz bench bench-client bench-connect bench-recovery lab fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
+.PHONY: build run client check fmt lint vet unit js uncut reproducible load interop netns proxies deployments monitoring browser redis fleet soak test model fuzz fuzz-corpus bench bench-client bench-connect bench-recovery lab fleet-siege bench-relay bench-micro image image-test release vuln systemd clean help
 
 build: client ## the browser client, then ./bin/wasmp2pchat (static, client embedded)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/wasmp2pchat
@@ -132,12 +132,11 @@ model: ## the protocol of several nodes, in every order: what is found in it, an
 	sed -n 's/^ok.*/the protocol holds/p; s/^FAIL.*/THE PROTOCOL DOES NOT HOLD/p; /^=== \|^ *---\|^PASS/d; s/^ *[a-z]*_test.go:[0-9]*: //p; s/^          /  /p' $$said; \
 	rm $$said; exit $$holds
 
-fuzz: ## every fuzz target, FUZZTIME each (30s)
-	@for pkg in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
-	  done; \
-	done
+fuzz: ## every fuzz target, FUZZTIME each (30s), and a table; goes on where it was stopped
+	$(GO) run ./internal/fuzz -time $(FUZZTIME)
+
+fuzz-corpus: ## afterwards: what covers more than what is there goes into testdata/fuzz
+	$(GO) run ./internal/fuzz -corpus
 
 bench: build system/redis ## what pairing and signaling cost, beside a server like the first one, and with Redis (Linux, two cores, minutes)
 	$(GO) build -o bin/bench ./e2e/bench

@@ -62,6 +62,7 @@
 //	internal/redisdb/redistest
 //	                  real servers of Redis, for tests
 //	internal/release  what is published: programs, checksums, bills of materials
+//	internal/fuzz     runs all fuzz targets, and keeps what covers more
 //	internal/swarm    a crowd of light clients that measures a server
 //	e2e               two browsers behind two NATs
 //	e2e/ayame         the Ayame protocol, line by line, against any server

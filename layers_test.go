@@ -30,6 +30,7 @@ func TestLayers(t *testing.T) {
 		"internal/rand":          {},
 		"internal/edge":          {"internal/arrivals"},
 		"internal/release":       {},
+		"internal/fuzz":          {},
 		"internal/edge/acmetest": {},
 		"internal/edge/address":  {},
 		"internal/edge/certs":    {"internal/durable"},
