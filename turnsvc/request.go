@@ -170,7 +170,8 @@ func understood(at stun.AttrType) bool {
 	switch at {
 	case stun.AttrUsername, stun.AttrRealm, stun.AttrNonce, stun.AttrMessageIntegrity,
 		stun.AttrChannelNumber, stun.AttrLifetime, stun.AttrXORPeerAddress, stun.AttrData,
-		stun.AttrEvenPort, stun.AttrRequestedTransport, stun.AttrReservationToken, stun.AttrRequestedAddressFamily:
+		stun.AttrEvenPort, stun.AttrRequestedTransport, stun.AttrReservationToken, stun.AttrRequestedAddressFamily,
+		stun.AttrXORMappedAddress: // package stun takes 0x8020, which may be ignored, for it
 		return true
 	}
 	return false

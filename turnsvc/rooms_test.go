@@ -3,6 +3,7 @@ package turnsvc
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,18 +207,19 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// FuzzMember holds that what is read of claims is what they say: the owner and
-// the tags, put together again.
+// FuzzMember holds that what is read of claims is what they say: the owner, that he
+// hides, the servers and the tags, put together again.
 func FuzzMember(f *testing.F) {
 	f.Add("room.a.tag")
 	f.Add("ann")
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, claims string) {
 		m := readMember(claims, "secret")
-		again := m.owner
-		if len(m.tags) > 0 {
-			again += "." + strings.Join(m.tags, ".")
+		parts := []string{m.owner}
+		if m.hidden {
+			parts = append(parts, hiddenClaim)
 		}
+		again := strings.Join(slices.Concat(parts, m.nodes, m.tags), ".")
 		if again != claims || m.room != "" && m.owner != m.room+"."+m.side {
 			t.Fatalf("readMember(%q) = %+v", claims, m)
 		}

@@ -177,7 +177,8 @@ func (t *target) add(hostport string, sentinel bool) error {
 func (t *target) database(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n > maxDatabase {
-		return fmt.Errorf("the address of Redis has the database %q: want a number from 0, which is the usual one", s)
+		// Not quoted: where the @ was forgotten it is the password.
+		return errors.New("the address of Redis has a database that is none: want a number from 0, which is the usual one, behind the host, as redis://host/0")
 	}
 	t.db = n
 	return nil

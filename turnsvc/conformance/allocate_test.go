@@ -38,6 +38,7 @@ func allocateRows() []row {
 		{name: "an unknown attribute that must be understood", probe: asked(udp(), unknownRequired()), want: "420 for 0002", stock: "success"},
 		{name: "two of them", probe: asked(udp(), unknownRequired(), attr(0x7F02)), want: "420 for 00027f02 | 420 for 7f020002", stock: "success"},
 		{name: "an unknown attribute that may be ignored", probe: asked(udp(), attr(attrOptionalUnknown, 1)), want: "success", stock: "success"},
+		{name: "the XOR-MAPPED-ADDRESS of a draft, which may be ignored", probe: asked(udp(), attr(0x8020, 0, 1, 0, 9, 1, 2, 3, 4)), want: "success", stock: "success"},
 		{name: "DONT-FRAGMENT", probe: asked(udp(), attr(attrDontFragment)), want: "420 for 001a | success", stock: "420 for 001a0000 unsigned"},
 		{name: "no relay port left", probe: func(c *client) string {
 			for range 5 {
