@@ -88,7 +88,7 @@ func (t *town) worsen(ctx context.Context, side natlab.Side) error {
 		}
 	}
 	if t.pair.Delay > 0 {
-		return errors.Join(t.lab.SetDelay(ctx, side, t.pair.Delay), t.lab.SetJitter(side, t.pair.Jitter))
+		return errors.Join(t.lab.SetDelay(ctx, side, t.pair.Delay), t.lab.SetJitter(ctx, side, t.pair.Jitter))
 	}
 	return nil
 }
