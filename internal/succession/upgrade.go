@@ -56,7 +56,7 @@ func (l *Line) Upgrade(ctx context.Context) (Process, error) {
 	defer abort(nil)
 	l.setAbort(abort)
 	defer l.setAbort(nil)
-	heir, err := l.startHeir(ctx)
+	heir, err := l.startHeir()
 	if err != nil {
 		l.failed.Add(1)
 		return Process{}, &TakeoverError{Why: err}
@@ -108,7 +108,7 @@ type heir struct {
 }
 
 // startHeir starts the program, and greets it.
-func (l *Line) startHeir(ctx context.Context) (*heir, error) {
+func (l *Line) startHeir() (*heir, error) {
 	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (l *Line) startHeir(ctx context.Context) (*heir, error) {
 	}
 	go func() { _, _ = started.Wait() }() // so that it can go for good; it ends with that process, or this one
 	_ = link.conn.SetDeadline(time.Now().Add(l.startTimeout))
-	return &heir{kin: newKin(node, Process{Node: strconv.Itoa(node), PID: started.Pid}, link), os: started}, ctx.Err()
+	return &heir{kin: newKin(node, Process{Node: strconv.Itoa(node), PID: started.Pid}, link), os: started}, nil
 }
 
 // handOver does everything else. If it fails, everything is as it was.
@@ -136,14 +136,16 @@ func (l *Line) handOver(ctx context.Context, h *heir) error {
 	defer stop()
 	err := l.settle(h)
 	if err != nil {
+		stop() // abandon has a deadline of its own
 		l.abandon(h)
 		return l.whyFailed(ctx, err)
 	}
-	paused, err := l.bequeathAll(h)
+	paused, err := l.bequeathAll(ctx, h)
 	if err == nil {
 		err = h.await(packetServing, nil)
 	}
 	if err != nil {
+		stop()
 		l.abandon(h) // before anybody resumes: there is never more than one that accepts
 		for _, name := range slices.Backward(l.names[:paused]) {
 			if resume := l.parts[name].Resume; resume != nil {
@@ -198,8 +200,11 @@ func (l *Line) bequeath(h *heir, is packetType, of func(Part) func() (Bequest, e
 
 // bequeathAll has all parts pause, and tells their wills. It returns how many have
 // paused.
-func (l *Line) bequeathAll(h *heir) (paused int, err error) {
+func (l *Line) bequeathAll(ctx context.Context, h *heir) (paused int, err error) {
 	_ = h.link.conn.SetDeadline(time.Now().Add(pauseTimeout)) // say says what is wrong with it
+	if ctx.Err() != nil {
+		return 0, ctx.Err() // its deadline was the one before
+	}
 	for _, name := range l.names {
 		if pause := l.parts[name].Pause; pause != nil {
 			pause()
