@@ -34,6 +34,7 @@ type Server struct {
 	count     counters
 	estate    estate                    // of Config.Estate, until Listen returns
 	retired   atomic.Pointer[time.Time] // when it was; nil: it is not
+	hurry     chan struct{}             // closed by Hurry
 	sockets
 
 	doors sync.WaitGroup // those that pion reads from
@@ -57,6 +58,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		strangers: gate.NewLimiter(gate.StrangerRate, gate.StrangerBurst),
 		rooms:     newRooms(),
 		offer:     newOffer(),
+		hurry:     make(chan struct{}),
 	}
 	s.estate, err = readEstate(cfg.Estate)
 	if err != nil {
@@ -108,6 +110,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
+// Hurry has the end of Serve cut what is left, now or when it comes: the process that
+// reads the sockets for this one has died, and the next server wants them. It is called
+// once.
+func (s *Server) Hurry() { close(s.hurry) }
+
 // drain refuses new allocations and waits for the live ones as long as it may.
 // The channel is closed when none is left.
 func (s *Server) drain(ctx context.Context) <-chan struct{} {
@@ -117,6 +124,8 @@ func (s *Server) drain(ctx context.Context) <-chan struct{} {
 	s.log.Info("turn drains", "allocations", s.quota.count())
 	select {
 	case <-drained:
+	case <-s.hurry:
+		s.log.Info("turn cuts what is left: nobody brings it datagrams any more", "allocations", s.quota.count())
 	case <-ctx.Done():
 		s.log.Warn("turn cuts what is left", "allocations", s.quota.count())
 	}

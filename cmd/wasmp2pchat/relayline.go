@@ -81,6 +81,6 @@ func (r relayLine) bequeath(ctx context.Context, relay *turnsvc.Server, log *slo
 			relay.Retire()
 			r.kin.Retire()
 		},
-		Left: relay.Kept,
+		Orphan: relay.Hurry, Left: relay.Kept,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -207,6 +208,45 @@ func TestSIGTERMEndsAllProcesses(t *testing.T) {
 	if text := p.log.line(`"cause":"the server ends`); text == "" || p.err != nil {
 		t.Errorf("the retired process ended with %v, and not because of the other one:\n%s", p.err, strings.Join(p.log.with(""), "\n"))
 	}
+}
+
+// TestARetiredProcessEndsWithTheOneThatServes holds that nothing keeps the sockets of a
+// server whose current process was killed: whoever starts it again can do so at once.
+func TestARetiredProcessEndsWithTheOneThatServes(t *testing.T) {
+	t.Parallel()
+	p := startLine(t, "TURN_PEERS=room", "TURN_SECRETS="+lineSecret, "DRAIN_TIMEOUT=24h")
+	udp, tcp := p.offers(t)
+	relayedMember(t, "udp", udp, "room", "ma")
+	relayedMember(t, "tcp", tcp, "room", "mb")
+	answer, err := p.upgrade(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Retired[0].Left["relay"] < 2 {
+		t.Errorf("the retired process keeps %v, want two allocations at least", answer.Retired[0].Left)
+	}
+	if err := syscall.Kill(answer.Serves.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-p.exited
+	if text := p.log.line(`"cause":"the process that had taken over has ended`); text == "" || p.err != nil {
+		t.Errorf("the retired process ended with %v, and not because of the other one:\n%s", p.err, strings.Join(p.log.with(""), "\n"))
+	}
+	for network, at := range map[string]string{"udp": udp, "tcp": tcp} {
+		if closed, err := bindAgain(t, network, at); err != nil {
+			t.Errorf("%s %s is not free: %v", network, at, err)
+		} else {
+			_ = closed.Close()
+		}
+	}
+}
+
+// bindAgain listens where a server has listened.
+func bindAgain(t *testing.T, network, at string) (io.Closer, error) {
+	if network == "udp" {
+		return new(net.ListenConfig).ListenPacket(t.Context(), network, at)
+	}
+	return new(net.ListenConfig).Listen(t.Context(), network, at)
 }
 
 // TestSIGUSR2 is an upgrade without the API.

@@ -150,6 +150,11 @@ func (l *Line) leave(e event) {
 	}
 	switch {
 	case last:
+		for _, name := range l.names {
+			if orphan := l.parts[name].Orphan; orphan != nil {
+				orphan()
+			}
+		}
 		l.finish(fmt.Errorf("the process that had taken over has ended: %v", k.process))
 	case l.cfg.Stays && alone && l.node != l.currentNode():
 		l.finish(errors.New("no other process is left"))

@@ -86,6 +86,9 @@ type Part struct {
 	Resume func()
 	// Retire tells the part that the new process serves, after Retired is closed.
 	Retire func()
+	// Orphan tells the part, in a retired process, that the one that had taken over has
+	// died: this process ends now, and what the other one did for it nobody does.
+	Orphan func()
 	// Left is how much the part still keeps of what cannot be handed over, when this
 	// process is retired: chats, relays, connections. It is asked each second. When
 	// all parts say 0, the process ends.
