@@ -81,7 +81,7 @@ func (r *rally) goesOn(kind string, since time.Time) []time.Duration {
 
 // TestKilledAfterAnUpgrade kills one of the two processes of a server that has been
 // upgraded: the rooms and relays of the older one go on in the newer one; and when
-// that one dies, the older one ends as well, and who starts the server again finds
+// that one dies, the older one ends as well, after DRAIN_TIMEOUT, and who starts the server again finds
 // everybody coming back.
 func TestKilledAfterAnUpgrade(t *testing.T) {
 	for _, c := range []struct {

@@ -66,7 +66,7 @@ type upgrade struct {
 // newUpgrade lets all come, and waits until they talk, or wait.
 func newUpgrade(t *testing.T) *upgrade {
 	t.Helper()
-	u := &upgrade{rally: newRally(t)}
+	u := &upgrade{rally: newRally(t, "DRAIN_TIMEOUT=2s")} // nobody waits for it but who is told to end
 	chats := flag.Lookup("chats").Value.(flag.Getter).Get().(int)
 	u.waiters = u.newWaiters()
 	u.late = chats / 20
