@@ -163,7 +163,7 @@ func (u *upgrade) brokenSince(began time.Time) (broken []string) {
 		n := u.minutes.count(kind, func(a *account) bool {
 			return slices.ContainsFunc(a.interrupted, func(at time.Time) bool { return at.After(began) })
 		})
-		if n > u.tolerated(kind) && !(u.away && slices.Contains(kindsAway(), kind)) {
+		if n > u.tolerated(kind) && (!u.away || !slices.Contains(kindsAway(), kind)) {
 			broken = append(broken, fmt.Sprintf("%d of %d who talk by %s were told of an interruption", n, 2*u.chats[kind], kind))
 		}
 	}
