@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,8 +154,22 @@ func (r *rally) pids() (list []int) {
 			list = append(list, pid)
 		}
 	}
-	slices.Sort(list)
+	slices.SortFunc(list, func(a, b int) int { return cmp.Compare(startOf(a), startOf(b)) }) // numbers are used again
 	return list
+}
+
+// startOf is when a process was started, in ticks of the kernel's clock (proc(5)); 0 of
+// one that has ended.
+func startOf(pid int) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // none of one that has ended
+	_, rest, _ := strings.Cut(string(text), ") ")             // after its name, which may be anything but that
+	fields := strings.Fields(rest)
+	const startTime = 19 // field 22, of which the third is the first here
+	if len(fields) <= startTime {
+		return 0
+	}
+	ticks, _ := strconv.Atoi(fields[startTime]) // the kernel writes numbers
+	return ticks
 }
 
 // resident is the memory of a process that is in use, in MiB.
