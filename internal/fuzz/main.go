@@ -3,6 +3,7 @@
 //
 //	go run ./internal/fuzz -time 30s   each target so long; goes on where it was stopped
 //	go run ./internal/fuzz -corpus     afterwards: puts what covers more into testdata/fuzz
+//	go run ./internal/fuzz ./match     only those of these packages
 //
 // It promises that a target that fails does not keep the others from running, that
 // one that was interrupted is run again, and that a corpus has no input that covers
@@ -42,7 +43,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	targets, err := list(ctx)
+	packages := flags.Args()
+	if len(packages) == 0 {
+		packages = []string{"./..."}
+	}
+	targets, err := list(ctx, packages)
 	if err != nil {
 		return err
 	}

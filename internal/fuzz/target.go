@@ -29,9 +29,10 @@ func (t target) String() string { return t.pkg + " " + t.name }
 // fuzzTest finds fuzz tests in a file that gofmt has seen.
 var fuzzTest = regexp.MustCompile(`(?m)^func (Fuzz\w*)\(\w+ \*testing\.F\) {$`)
 
-// list finds the targets that are built on this machine.
-func list(ctx context.Context) (targets []target, err error) {
-	text, err := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles", "./...").Output()
+// list finds the targets of packages that are built on this machine.
+func list(ctx context.Context, packages []string) (targets []target, err error) {
+	args := append([]string{"list", "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles"}, packages...)
+	text, err := exec.CommandContext(ctx, "go", args...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("list the packages: %w", err)
 	}
