@@ -119,6 +119,9 @@ func (c *chooser) tries(ctx context.Context, t target, dir, name string, text []
 		_ = os.Remove(path)
 		return false, ctx.Err()
 	}
+	if err != nil && strings.Contains(err.Error(), "mismatched types in corpus entry") { // of a target that has changed since
+		return false, os.Remove(path)
+	}
 	if err != nil {
 		return false, fmt.Errorf("%v fails with %s: %w", t, path, err) // and it stays, to be looked at
 	}
