@@ -112,7 +112,6 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		"github.com/pires/go-proxyproto": {"turnsvc/gate", "internal/edge"},
 		"github.com/pion/stun/":          {"turnsvc", "internal/edge/address", "internal/turnclient", "internal/doctor", "e2e/relaybench"}, // address: an agent of its own, one binding request, no TURN; turnclient: a client for what diagnoses, doctor: names its requests; relaybench: a client that owns its sockets, for any server
 		"github.com/pion/webrtc/":        {"peer", "e2e/bench/seedpage"},
-		"github.com/pion/transport/":     {"peer", "turnsvc/gate"}, // peer: the network as ICE sees it; gate: a buffer of packets
 		"github.com/pion/transport/":     {"peer", "turnsvc/gate"}, // peer: the network as ICE sees it; gate: a buffer of datagrams
 		"github.com/gorilla/websocket":   {"internal/wsconn"},
 		"github.com/oklog/ulid/":         {"signal"},
