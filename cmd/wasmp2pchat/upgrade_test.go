@@ -216,8 +216,8 @@ func TestARetiredProcessEndsWithTheOneThatServes(t *testing.T) {
 	t.Parallel()
 	p := startLine(t, "TURN_PEERS=room", "TURN_SECRETS="+lineSecret, "DRAIN_TIMEOUT=24h")
 	udp, tcp := p.offers(t)
-	relayedMember(t, "udp", udp, "room", "ma")
-	relayedMember(t, "tcp", tcp, "room", "mb")
+	relayedMember(t, "udp", udp, "orphan", "ma")
+	relayedMember(t, "tcp", tcp, "orphan", "mb")
 	answer, err := p.upgrade(t)
 	if err != nil {
 		t.Fatal(err)
