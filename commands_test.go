@@ -43,12 +43,14 @@ func executed() map[string]by {
 		"wasmp2pchat admin timeline":                  {script: scripts + "admin.txtar"},
 		"wasmp2pchat chat URL":                        {file: "cmd/wasmp2pchat/story_test.go", test: "TestTwoTerminalsChat"},
 		"wasmp2pchat loadtest URL":                    {script: scripts + "serve.txtar"},
+		"wasmp2pchat lab":                             {file: "cmd/wasmp2pchat/lab_linux_test.go", test: "TestLab"},
 		"wasmp2pchat credentials":                     {script: scripts + "credentials.txtar"},
 		"wasmp2pchat config":                          {script: scripts + "config.txtar"},
 		"wasmp2pchat health":                          {script: scripts + "serve.txtar"},
 		"wasmp2pchat version":                         {script: scripts + "commands.txtar"},
 		"sudo wasmp2pchat doctor":                     {file: "cmd/wasmp2pchat/doctor_test.go", test: "TestDoctorOnTheHost"},
 
+		"wasmp2pchat admin upgrade":         {file: "e2e/systemd_test.go", test: "TestSystemdRunsTheServer", script: "e2e/testdata/systemd.sh"},
 		"journalctl -u wasmp2pchat":         {file: "e2e/systemd_test.go", test: "TestSystemdRunsTheServer", script: "e2e/testdata/systemd.sh"},
 		"sudo systemctl reload wasmp2pchat": {file: "e2e/systemd_test.go", test: "TestSystemdRunsTheServer", script: "e2e/testdata/systemd.sh"},
 	}

@@ -38,15 +38,15 @@ func labProgram(t *testing.T) string {
 // TestLab runs a few pairs of which each is a world of its own, and then kills a run.
 func TestLab(t *testing.T) {
 	program := labProgram(t)
-	t.Run("pairs", func(t *testing.T) { runPairs(t, program) })
+	t.Run("pairs", func(t *testing.T) { runPairs(t, program, "lab") })
 	t.Run("killed", func(t *testing.T) { killRun(t, program) })
 }
 
-func runPairs(t *testing.T, program string) {
+func runPairs(t *testing.T, program, command string) {
 	const only = "prcone-prcone,symmetric-symmetric,tcp443-tcp443,ipv6-prcone,symmetric-symmetric/onenat,symmetric-symmetric/cloud"
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "lab", "--json", "--rounds", "1", "--only", only)
+	cmd := exec.CommandContext(ctx, program, command, "--json", "--rounds", "1", "--only", only)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()
