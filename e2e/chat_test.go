@@ -60,7 +60,6 @@ func TestTwoStrangersTalk(t *testing.T) {
 // TestEveryPlaneCarries lets two who need the relay talk through each of the server's
 // data planes, by UDP and by TCP.
 func TestEveryPlaneCarries(t *testing.T) {
-	t.Parallel()
 	for _, plane := range []string{"pion", "batch", "ebpf"} {
 		t.Run(plane, func(t *testing.T) {
 			w := newTown(t, natlab.Symmetric, natlab.Symmetric, "TURN_DATAPLANE="+plane)

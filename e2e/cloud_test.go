@@ -43,7 +43,6 @@ func TestTheOuterAddressIsFound(t *testing.T) {
 // TestTheOuterAddressMoves while the server runs: who comes within a minute
 // connects.
 func TestTheOuterAddressMoves(t *testing.T) {
-	t.Parallel()
 	w := newLand(t, natlab.Symmetric, natlab.Symmetric)
 	w.hide("51.51.51.10")
 	w.serveSTUN()

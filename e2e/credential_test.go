@@ -17,7 +17,6 @@ import (
 // chat, and shows it to the relay: as it is, changed, and when its time is over.
 // The chat itself goes on through the relay.
 func TestCredentialsEnd(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, natlab.Symmetric, natlab.Symmetric, "TURN_CREDENTIAL_TTL=10s")
 	w.meet()
 	w.a.shows("relay-udp")

@@ -25,7 +25,6 @@ func (w *world) named(addrs ...netip.Addr) (settings []string) {
 // TestServerBehindOneToOneNAT is the server of a cloud: its own address is
 // private, and its peers, whom it relays to, are at its outer one.
 func TestServerBehindOneToOneNAT(t *testing.T) {
-	t.Parallel()
 	for _, hairpin := range []natlab.Hairpin{natlab.HairpinLost, natlab.HairpinWorks} {
 		t.Run(string(hairpin), func(t *testing.T) {
 			w := newLand(t, natlab.Symmetric, natlab.Symmetric)
@@ -44,7 +43,6 @@ func TestServerBehindOneToOneNAT(t *testing.T) {
 
 // TestIPv6AloneMeetsIPv4Alone lets two chat whose only common ground is the relay.
 func TestIPv6AloneMeetsIPv4Alone(t *testing.T) {
-	t.Parallel()
 	for _, four := range []brand{chromium, firefox} {
 		t.Run("with "+string(four), func(t *testing.T) {
 			w := newLand(t, natlab.PortRestrictedCone, natlab.PortRestrictedCone)

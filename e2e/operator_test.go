@@ -15,7 +15,6 @@ import (
 // relayed: both pages show that the other one has left, though the direct way would
 // still carry what they say.
 func TestTheOperatorEndsAChat(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		nat  natlab.NAT
 		path string

@@ -83,7 +83,6 @@ func TestVerdict(t *testing.T) {
 
 // TestVerdictOfAChat is the same for two who could talk.
 func TestVerdictOfAChat(t *testing.T) {
-	t.Parallel()
 	w := newTown(t, natlab.Symmetric, natlab.Symmetric)
 	w.people(chromium, chromium)
 	w.chats("relay-udp")
