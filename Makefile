@@ -109,14 +109,8 @@ fleet: client system/lab system/proxies system/redis system/chromium system/fire
 	$(GO) test -count=1 -tags browser,redis -timeout 10m -parallel 16 -run '^TestFleet' -v ./e2e -sdk $(SDK)
 
 redis: client system/redis ## the connection to Redis and what nodes tell one another, and rooms across nodes, through failovers, cuts and restarts (a minute)
-	$(MAKE) -j3 --output-sync=target redis/nodes redis/pool redis/rolling # each waits most of the time
-
-.PHONY: redis/nodes redis/pool redis/rolling
-redis/nodes:
 	$(GO) test -count=1 -race -tags redis -timeout 5m -v -parallel 8 ./internal/redisdb ./internal/fleet ./signal/redisrooms ./turnsvc/relays
-redis/pool:
 	$(GO) test -count=1 -tags redis -timeout 5m -v ./match/redispool
-redis/rolling:
 	$(GO) test -count=1 -race -tags redis -timeout 5m -run '^TestARolling' -v ./cmd/wasmp2pchat
 
 .PHONY: soak/self
