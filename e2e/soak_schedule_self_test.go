@@ -21,7 +21,7 @@ func TestSoakScheduleIsReplayed(t *testing.T) {
 }
 
 // TestSoakScheduleHasEverything looks at many schedules: each fault befalls a server
-// even in the shortest soak that CI runs, the rough ones one at a time and with time to
+// even in a soak of three minutes, the rough ones one at a time and with time to
 // recover, and nobody is killed between the two censuses, nor troubled while they are
 // taken.
 func TestSoakScheduleHasEverything(t *testing.T) {
