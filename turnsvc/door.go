@@ -269,6 +269,9 @@ func (d *door) WriteTo(p []byte, addr net.Addr) (int, error) {
 		return len(p), nil
 	}
 	switch {
+	case codeOf(m) == stun.CodeStaleNonce && !o.renewed:
+		d.renew(o, m)
+		return len(p), nil
 	case m.Type.Class != stun.ClassSuccessResponse:
 		d.forgo(o) // before the client knows
 		d.srv.count.refused.add(codeOf(m))
@@ -281,6 +284,24 @@ func (d *door) WriteTo(p []byte, addr net.Addr) (int, error) {
 	}
 	d.forward(o, m)
 	return len(p), nil
+}
+
+// renew has an order given to pion once more, with the nonce that pion's answer brings:
+// it finds that of before too old whenever the wall clock has been set forward, or the
+// machine has slept, and the client's is none the worse for it.
+func (d *door) renew(o *order, answer *stun.Message) {
+	nonce, _ := answer.Get(stun.AttrNonce)
+	d.nonce = pionNonce{value: string(nonce), asked: time.Now()}
+	d.order, o.renewed = nil, true
+	d.endTurn(o)
+	if o.ends {
+		d.srv.quota.left() // begin counts it again
+	}
+	if o.ours {
+		d.parting = o
+	} else {
+		d.next = o
+	}
 }
 
 // isData reports whether a message is a Data indication, which the goroutines

@@ -19,6 +19,7 @@ type order struct {
 	ends    bool            // it ends the allocation
 	ours    bool            // no client has asked
 	asked   bool            // pion was asked for a nonce because of it
+	renewed bool            // pion wanted another nonce, and has given it
 	turn    bool            // it is pion's turn: door.turn is held
 	forgone bool            // the grant of an Allocate was given back
 	accept  func(time.Time) // when pion has said yes; nil: nothing to do
