@@ -78,13 +78,15 @@ func (m *mint) forLobby(w match.Wanted) ([]wire.ICEServer, time.Time) {
 func (m *mint) forWaiting(room string, hides bool) ([]wire.ICEServer, time.Time) {
 	c := turnsvc.Claims{Room: room, Side: lobbySide + string(wire.SideA), Hidden: hides}
 	if m.fleet == nil {
-		return m.minter.Load().RoomServers(c)
+		servers, expires := m.minter.Load().RoomServers(c)
+		return servers, m.onWall(expires)
 	}
 	relay := m.fleet.Prepare(room)
 	if relay.ID == "" {
 		return nil, time.Time{}
 	}
-	return m.at(c, relay, relays.Node{})
+	servers, expires := m.at(c, relay, relays.Node{})
+	return servers, m.onWall(expires)
 }
 
 // inFleet mints for the relay that both of a room are sent to.
