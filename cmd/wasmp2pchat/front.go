@@ -91,6 +91,21 @@ func openDoor(ctx context.Context, cfg *config, sockets *sockets, at listenAddr,
 	}), listener.Addr(), nil
 }
 
+// part is what becomes of it, and of the server behind it, when there is a newer process:
+// those who have just come are somebody, too.
+func (f *front) part(web *httpServer) succession.Part {
+	part := web.part()
+	open := part.Left
+	part.Left = func() int {
+		n := open() + f.door.Stats().Opening
+		if f.plain != nil {
+			n += f.plain.Stats().Opening
+		}
+		return n
+	}
+	return part
+}
+
 // setLimits changes how many connections one address may have.
 func (f *front) setLimits(cfg *config) {
 	for _, door := range []*edge.Door{f.door, f.plain} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"testing"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge"
@@ -32,4 +33,27 @@ func TestTheDoorIsNoNarrowerThanTheServices(t *testing.T) {
 			t.Errorf("with %q the door lets %d in, want %d", c.settings, got, c.want)
 		}
 	}
+}
+
+// TestWhoHasJustComeIsSomebody holds a retired process up for who has connected and
+// said nothing yet, as one does whose handshake takes its time.
+func TestWhoHasJustComeIsSomebody(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &front{door: edge.New(listener, edge.Config{})}
+	go f.door.Serve(t.Context()) // ends with the listener
+	defer func() { _ = listener.Close() }()
+	left := f.part(new(httpServer)).Left
+	if n := left(); n != 0 {
+		t.Errorf("%d are left before anybody has come", n)
+	}
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	until(t, "who has just come is left", func() bool { return left() == 1 })
 }

@@ -113,8 +113,8 @@ func hintOf(err error) string {
 
 // takeOver is the last step before a process serves: it says what is done when there
 // is a new one, and takes over from the older one, if there is one.
-func takeOver(ctx context.Context, w world, state *readiness, web, admin *httpServer, log *slog.Logger) error {
-	w.line.Bequeath("web", web.part())
+func takeOver(ctx context.Context, w world, state *readiness, f *front, web, admin *httpServer, log *slog.Logger) error {
+	w.line.Bequeath("web", f.part(web))
 	w.line.Bequeath("admin", admin.part())
 	w.line.Bequeath("readiness", succession.Part{Retire: func() { state.set(retired) }})
 	elder := w.line.Elder()

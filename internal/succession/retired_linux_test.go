@@ -35,8 +35,28 @@ func TestARetiredProcessEndsWhenNobodyIsLeft(t *testing.T) {
 			return 0
 		})
 		defer l.Close()
-		if cause := <-ended; cause.Error() != "retired, and nobody is left" || time.Since(start) < leaves || time.Since(start) > leaves+everyLeft {
+		if cause := <-ended; cause.Error() != "retired, and nobody is left" || time.Since(start) < leaves || time.Since(start) > leaves+2*everyLeft {
 			t.Errorf("it ends after %v because %v, want %v and that nobody is left", time.Since(start), cause, leaves)
+		}
+	})
+}
+
+// TestARetiredProcessLooksTwice holds that who is counted by nobody for a moment, on
+// the way from one part to another, is not cut.
+func TestARetiredProcessLooksTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		looks := []int{1, 0, 1, 0, 0, 0}
+		start := time.Now()
+		l, ended := retiredLine(Config{}, func() int {
+			now := looks[0]
+			looks = looks[1:]
+			return now
+		})
+		defer l.Close()
+		<-ended
+		if time.Since(start) != 4*everyLeft {
+			t.Errorf("it ends after %v, want %v", time.Since(start), 4*everyLeft)
 		}
 	})
 }

@@ -328,12 +328,13 @@ func (l *Line) outlive() {
 	}
 	tick := time.NewTicker(everyLeft)
 	defer tick.Stop()
-	for {
+	for before := 1; ; {
 		left, sum := l.left()
-		if sum == 0 && !l.cfg.Stays {
+		if sum == 0 && before == 0 && !l.cfg.Stays { // who was between two parts a moment ago is seen now
 			l.finish(errors.New("retired, and nobody is left"))
 			return
 		}
+		before = sum
 		for _, k := range l.joined() {
 			k.send(control(packetLeft, left))
 		}
