@@ -11,7 +11,8 @@
 // It promises that what was minted by a Clock and has not expired is good for the same
 // Clock, however the wall clock is set, and for others while their wall clocks are
 // right. It leaves to others how far apart those may be. Something may be good for
-// longer than it says, by as much as the clock was set back.
+// longer than it says, by as much as the wall clock was set since the Clock was made,
+// forward or back, and by as long as the machine has slept.
 package daytime
 
 import "time"
