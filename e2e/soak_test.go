@@ -40,9 +40,6 @@ type soak struct {
 // a schedule that a seed replays, and holds it to every promise.
 func TestSoak(t *testing.T) {
 	length, seed := flagged[time.Duration]("soak"), flagged[uint64]("seed")
-	if length == 0 {
-		t.Skip("it takes minutes: make soak")
-	}
 	if seed == 0 {
 		seed = rand.Uint64N(1 << 32)
 	}
