@@ -33,7 +33,9 @@ const (
 	maxAttemptTimeout = 20 * time.Second
 
 	// unansweredTimeout is how long an offer may go unanswered before the seat
-	// is asked whether its socket still lives.
+	// is asked whether its socket still lives. The next one is given twice that:
+	// the way through the server may be slow, and with the socket the answer to
+	// the one before was given up.
 	unansweredTimeout = 2 * time.Second
 
 	// abandonAfter is how long we try. Without a seat, nothing can be tried but
@@ -63,6 +65,7 @@ type trouble struct {
 	attempts int       // that were made
 	again    time.Time // when to make another one
 	hurryAt  time.Time // when to doubt the seat; zero if its time has passed
+	unheard  int       // how often it was doubted
 
 	failedAt    time.Time                  // when ICE failed, and there was no chat yet; zero if it did not
 	state       webrtc.PeerConnectionState // of current, when it was last looked at
@@ -262,6 +265,7 @@ func (l *link) tick(now time.Time) error {
 	}
 	if l.pending != nil && !l.hurryAt.IsZero() && !now.Before(l.hurryAt) {
 		l.hurryAt = time.Time{}
+		l.unheard++
 		l.seat.hurry()
 	}
 	if !now.Before(l.again) {
@@ -277,7 +281,7 @@ func (l *link) attempt(now time.Time) {
 		return // reseated comes back to it
 	}
 	l.attempts++
-	l.hurryAt = now.Add(unansweredTimeout)
+	l.hurryAt = now.Add(unansweredTimeout << min(l.unheard, 1))
 	if l.attempts == 1 && l.mendable() && l.restart() == nil {
 		return
 	}
