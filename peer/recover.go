@@ -183,8 +183,10 @@ func (l *link) worry(delay time.Duration) {
 	if l.since.IsZero() {
 		l.since, l.again = now, now.Add(delay)
 		l.tell(news{probe: true})
-		// A NAT that has forgotten the way from the server to us learns it anew.
-		l.seat.tell(&wire.SignalType{Type: wire.SignalPong})
+		if !l.seat.away() { // else it would be kept, and what is kept is limited
+			// A NAT that has forgotten the way from the server to us learns it anew.
+			l.seat.tell(&wire.SignalType{Type: wire.SignalPong})
+		}
 		return
 	}
 	if l.attempts == 0 || l.pending == nil && l.next == nil && l.current.connected() {

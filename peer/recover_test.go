@@ -72,3 +72,19 @@ func TestASlowWayThroughTheServer(t *testing.T) {
 	chatter(t, chats, "after ")
 	part(chats)
 }
+
+// TestTroubleWhileTheServerIsAway holds that nothing is kept for the server each
+// time that the path is doubted: the seat would be lost for it.
+func TestTroubleWhileTheServerIsAway(t *testing.T) {
+	l := &link{
+		live: &connection{}, news: make(chan news, 1),
+		seat: &seat{lost: true, wake: make(chan struct{}, 1)},
+	}
+	for range maxKept + 1 {
+		l.worry(0)
+		l.calm()
+	}
+	if texts, ok := l.seat.take(true); !ok || len(texts) > 0 {
+		t.Errorf("%d messages are kept, too many: %t; want none", len(texts), !ok)
+	}
+}
