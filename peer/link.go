@@ -283,6 +283,7 @@ func (l *link) carry(c *connection) {
 	l.mu.Lock()
 	l.live = c
 	l.mu.Unlock()
+	l.settled = time.Time{} // what was agreed on is here
 	c.carry(l.frames)
 }
 

@@ -66,6 +66,7 @@ type trouble struct {
 	again    time.Time // when to make another one
 	hurryAt  time.Time // when to doubt the seat; zero if its time has passed
 	unheard  int       // how often it was doubted
+	settled  time.Time // until when what the partner and we agree on may take; zero if it has failed
 
 	failedAt    time.Time                  // when ICE failed, and there was no chat yet; zero if it did not
 	state       webrtc.PeerConnectionState // of current, when it was last looked at
@@ -106,7 +107,7 @@ func (l *link) lookAtCurrent(ctx context.Context) error {
 		}
 		if !l.replaceOnly {
 			l.replaceOnly = true
-			l.worry(0)
+			l.failed()
 		}
 		return nil
 	}
@@ -121,7 +122,7 @@ func (l *link) lookAtCurrent(ctx context.Context) error {
 	case webrtc.PeerConnectionStateDisconnected:
 		l.worry(disconnectedPatience)
 	case webrtc.PeerConnectionStateFailed:
-		l.worry(0)
+		l.failed()
 	default:
 	}
 	return nil
@@ -157,6 +158,7 @@ func (l *link) dropNext() {
 	}
 	l.closing.Go(l.next.close)
 	l.next = nil
+	l.settled = time.Time{}
 }
 
 // replacement makes the connection that shall replace the other one; nil if
@@ -171,7 +173,17 @@ func (l *link) replacement(offers bool) *connection {
 	return c
 }
 
-// worry notes that nothing seems to get through, and when to help.
+// failed notes that the connection which carries the chat does not any more: if
+// new paths for it were under way, they are not waited for.
+func (l *link) failed() {
+	if l.next == nil {
+		l.settled = time.Time{}
+	}
+	l.worry(0)
+}
+
+// worry notes that nothing seems to get through, and when to help: not before
+// what is under way has had its time.
 func (l *link) worry(delay time.Duration) {
 	if l.carrier() == nil {
 		return // connect gives up by itself
@@ -180,8 +192,12 @@ func (l *link) worry(delay time.Duration) {
 	if l.seat.polite {
 		delay += politeDelay
 	}
+	at := now.Add(delay)
+	if at.Before(l.settled) {
+		at = l.settled
+	}
 	if l.since.IsZero() {
-		l.since, l.again = now, now.Add(delay)
+		l.since, l.again = now, at
 		l.tell(news{probe: true})
 		if !l.seat.away() { // else it would be kept, and what is kept is limited
 			// A NAT that has forgotten the way from the server to us learns it anew.
@@ -190,7 +206,7 @@ func (l *link) worry(delay time.Duration) {
 		return
 	}
 	if l.attempts == 0 || l.pending == nil && l.next == nil && l.current.connected() {
-		l.again = earlier(l.again, now.Add(delay))
+		l.again = earlier(l.again, at)
 	}
 }
 
@@ -327,10 +343,12 @@ func pauseAfter(n int) time.Duration {
 	return pause*3/4 + jitter(pause/2)
 }
 
-// underWay notes that the partner and we agree on what to try: that takes time.
+// underWay notes that the partner and we agree on what to try: that takes time,
+// also where only he knows yet that it is needed.
 func (l *link) underWay(now time.Time) {
-	if soonest := now.Add(attemptTimeout); !l.since.IsZero() && l.again.Before(soonest) {
-		l.again = soonest
+	l.settled = now.Add(attemptTimeout)
+	if !l.since.IsZero() && l.again.Before(l.settled) {
+		l.again = l.settled
 	}
 }
 

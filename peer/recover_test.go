@@ -3,9 +3,12 @@
 package peer
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
 // lag has what is told take that long. What is on its way to a seat that is
@@ -61,10 +64,11 @@ func TestASlowWayThroughTheServer(t *testing.T) {
 	for _, l := range links {
 		deafen(l, true)
 	}
-	start := time.Now()
+	offers, start := r.offers(0), time.Now()
 	for _, l := range links {
 		l.suspect()
 	}
+	awaitOffers(t, r, 0, offers, links[0].suspect)
 	awaitEvent(t, chats[0], EventRestored)
 	if took := time.Since(start); took > 15*time.Second {
 		t.Errorf("the chat was back after %v, want at most 15 s", took)
@@ -87,4 +91,38 @@ func TestTroubleWhileTheServerIsAway(t *testing.T) {
 	if texts, ok := l.seat.take(true); !ok || len(texts) > 0 {
 		t.Errorf("%d messages are kept, too many: %t; want none", len(texts), !ok)
 	}
+}
+
+// TestWhatIsAgreedOnHasItsTime holds that a side which notices the trouble last
+// does not replace the connection that it has just agreed to.
+func TestWhatIsAgreedOnHasItsTime(t *testing.T) {
+	noLeaks(t)
+	r := newRoom(t)
+	chats, links := linkedChats(t, r, [2]*prepared{})
+	chatter(t, chats, "before ")
+	r.set(func(from int, text string) int {
+		if !strings.HasPrefix(text, `{"type":"candidate"`) {
+			return 1
+		}
+		time.AfterFunc(2*time.Second, func() { r.hear(1-from, text) })
+		return 0
+	})
+	for _, l := range links {
+		deafen(l, true)
+	}
+	offers, answers, start := r.offers(0), r.count(0, wire.SignalAnswer), time.Now()
+	links[1].suspect()
+	awaitTold(t, r, 0, wire.SignalAnswer, answers, links[1].suspect)
+	if took := time.Since(start); took >= attemptTimeout {
+		t.Errorf("it offered after %v: it waited for the connection that it had", took)
+	}
+	links[0].suspect()
+	chatter(t, chats, "after ") // the old one stays deaf
+	if n := r.offers(0) - offers; n != 0 {
+		t.Errorf("%d offers of the side that had agreed to one, want none", n)
+	}
+	if n := r.count(0, wire.SignalAnswer) - answers; n != 1 {
+		t.Errorf("%d connections were agreed on, want 1", n)
+	}
+	part(chats)
 }
