@@ -38,7 +38,8 @@ const (
 // returned says that the seat is ours again. What was told before may not have
 // arrived, and the last offer or answer should be repeated.
 type returned struct {
-	rebuilt bool // the server, and its relay, started anew
+	rebuilt bool             // the server, and its relay, started anew
+	servers []wire.ICEServer // the newest ones; none if it did not say
 }
 
 // seat is one of the two places in a room, over as many sockets as it takes:
@@ -52,7 +53,7 @@ type returned struct {
 //	   ◀── accept, resumed ────    or reject: the seat is gone
 type seat struct {
 	inbox    <-chan string           // from the partner and the server: offer, answer, candidate, bye; closed when the seat is gone for good: fault says why
-	servers  <-chan []wire.ICEServer // the newest ones, whenever they are renewed
+	servers  <-chan []wire.ICEServer // the newest ones, whenever they are renewed on the same socket
 	returned <-chan returned         // the seat is ours again, on another socket
 
 	// Settled before join returns.

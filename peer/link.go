@@ -238,8 +238,8 @@ func (l *link) attend(ctx context.Context) error {
 			}
 			inbox = nil
 			err = l.unseated()
-		case l.servers = <-l.seat.servers:
-			l.refreshed()
+		case servers := <-l.seat.servers:
+			l.refreshed(servers)
 		case back := <-l.seat.returned:
 			l.reseated(back)
 		case <-l.network:

@@ -126,3 +126,29 @@ func TestWhatIsAgreedOnHasItsTime(t *testing.T) {
 	}
 	part(chats)
 }
+
+// TestAResumedSeatBringsItsServers holds that an attempt to find another path that
+// follows the return of the seat gathers from the servers that came with it: those
+// of before may be gone, or their credential.
+func TestAResumedSeatBringsItsServers(t *testing.T) {
+	noLeaks(t)
+	r := newRoom(t)
+	chats, links := linkedChats(t, r, [2]*prepared{})
+	chatter(t, chats, "before ")
+	r.set(func(int, string) int { return 0 })
+	for _, l := range links {
+		deafen(l, true)
+	}
+	offers := r.offers(0)
+	links[0].suspect()
+	awaitOffers(t, r, 0, offers, links[0].suspect)
+	offers = r.offers(0)
+	r.seats[0].back <- returned{servers: []wire.ICEServer{{URLs: []string{"stun:127.0.0.1:9"}}}}
+	awaitOffers(t, r, 0, offers, func() {})
+	part(chats)
+	for name, c := range map[string]*connection{"was offered": links[0].next, "is there": links[0].current} { // its goroutine has ended
+		if servers := c.pc.GetConfiguration().ICEServers; len(servers) != 1 || servers[0].URLs[0] != "stun:127.0.0.1:9" {
+			t.Errorf("the connection that %s gathers from %v, want the servers that came with the seat", name, servers)
+		}
+	}
+}

@@ -284,16 +284,22 @@ func (v *visit) settle(accept *wire.Accept) {
 
 // report tells link that the seat is ours on another socket.
 func (v *visit) report(accept *wire.Accept) {
-	back := returned{rebuilt: accept.Rebuilt}
+	back := returned{rebuilt: accept.Rebuilt, servers: accept.ICEServers}
 	select {
 	case last := <-v.back: // which link has not seen
 		back.rebuilt = back.rebuilt || last.rebuilt
+		if len(back.servers) == 0 {
+			back.servers = last.servers
+		}
 	default:
 	}
-	v.back <- back
-	if len(accept.ICEServers) > 0 {
-		v.renew(accept.ICEServers)
+	if len(back.servers) > 0 {
+		select {
+		case <-v.fresh: // older ones
+		default:
+		}
 	}
+	v.back <- back
 }
 
 // renew hands the newest ICE servers to link.

@@ -182,11 +182,12 @@ func TestASeatSurvivesItsSocket(t *testing.T) {
 				second.says(accepts("two", `,"resumed":true,"iceServers":[{"urls":["stun:new"]}]`), `{"type":"answer","sdp":"kept there"}`)
 				second.reads(`{"type":"offer","sdp":"kept"}`)
 				second.reads(`"type":"candidate"`)
-				if back := <-s.returned; back.rebuilt {
+				back := <-s.returned
+				if back.rebuilt {
 					t.Error("returned says that the server started anew")
 				}
-				if servers := <-s.servers; servers[0].URLs[0] != "stun:new" {
-					t.Errorf("ICE servers %v, want those of the accept", servers)
+				if len(back.servers) != 1 || back.servers[0].URLs[0] != "stun:new" {
+					t.Errorf("ICE servers %v, want those of the accept", back.servers)
 				}
 				if text := <-s.inbox; text != `{"type":"answer","sdp":"kept there"}` {
 					t.Errorf("the inbox has %s, want the answer", text)

@@ -26,6 +26,9 @@ func (l *link) awoke() {
 // reseated acts on the return of the seat: what was said last may have got
 // lost, and the network may be another one.
 func (l *link) reseated(back returned) {
+	if len(back.servers) > 0 { // before anything is gathered
+		l.equip(back.servers)
+	}
 	switch {
 	case l.carrier() == nil || l.since.IsZero() && l.pending != nil:
 		l.sayAgain()
@@ -60,12 +63,18 @@ func (l *link) sayAgain() {
 }
 
 // refreshed acts on newer ICE servers: they may be what the connection lacks.
-func (l *link) refreshed() {
-	if l.current.stale = !l.described(); !l.current.stale {
-		l.current.setServers(l.search, l.servers)
-	}
+func (l *link) refreshed(servers []wire.ICEServer) {
+	l.equip(servers)
 	if !l.since.IsZero() && l.pending == nil && !l.current.connected() {
 		l.again = time.Now()
+	}
+}
+
+// equip has the connections know these ICE servers when they gather again.
+func (l *link) equip(servers []wire.ICEServer) {
+	l.servers = servers
+	if l.current.stale = !l.described(); !l.current.stale {
+		l.current.setServers(l.search, servers)
 	}
 }
 
