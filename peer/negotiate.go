@@ -39,6 +39,7 @@ type negotiation struct {
 	offers  int               // how many we have made
 	pending *wire.Description // our offer that waits for an answer; nil if none does
 	offered *connection       // of pending
+	asked   time.Time         // when it was made
 
 	answered int               // the number of the partner's offer that we answered last
 	answer   *wire.Description // with this
@@ -101,7 +102,7 @@ func (l *link) offer(c *connection) error {
 func (l *link) propose(c *connection, offer webrtc.SessionDescription) error {
 	l.offers++
 	l.pending = &wire.Description{Type: wire.SignalOffer, SDP: offer.SDP, Offer: l.offers}
-	l.offered = c
+	l.offered, l.asked = c, time.Now()
 	l.startTrickle(c)
 	if set := c.pc.SignalingState() == webrtc.SignalingStateHaveLocalOffer; set && !l.described() {
 		if full := c.pc.LocalDescription(); full != nil { // it was prepared, and has candidates by now
@@ -161,7 +162,7 @@ func (l *link) onOffer(d *wire.Description) error {
 // ours.
 func (l *link) yield(fresh bool) bool {
 	ours := l.offered == l.next
-	if ours != fresh && ours || ours == fresh && !l.seat.polite {
+	if stronger := ours != fresh && ours || ours == fresh && !l.seat.polite; stronger && !l.forlorn() {
 		return false
 	}
 	c := l.offered
@@ -175,6 +176,12 @@ func (l *link) yield(fresh bool) bool {
 		return false
 	}
 	return true
+}
+
+// forlorn tells whether our offer was lost, and nothing needs it any more: the chat
+// goes on as it is.
+func (l *link) forlorn() bool {
+	return l.carrier() != nil && l.since.IsZero() && time.Since(l.asked) >= unansweredTimeout
 }
 
 // respond answers an offer on a connection.

@@ -210,8 +210,12 @@ func (l *link) worry(delay time.Duration) {
 	}
 }
 
-// calm notes that the partner has answered.
+// calm notes that the partner has answered. A connection that was offered to no
+// avail is not needed any more, nor are its allocations at the relay.
 func (l *link) calm() {
+	if l.pending != nil && l.offered == l.next {
+		l.dropNext()
+	}
 	told := l.told
 	l.trouble = trouble{state: l.state, replaceOnly: l.replaceOnly}
 	if told {

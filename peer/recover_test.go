@@ -152,3 +152,69 @@ func TestAResumedSeatBringsItsServers(t *testing.T) {
 		}
 	}
 }
+
+// TestALostOfferIsForgotten holds that an offer which got lost is given up when the
+// old path works again: it stands in the way of no offer of the partner.
+func TestALostOfferIsForgotten(t *testing.T) {
+	noLeaks(t)
+	r := newRoom(t)
+	chats, links := linkedChats(t, r, [2]*prepared{})
+	chatter(t, chats, "before ")
+	r.set(func(from int, _ string) int { return from }) // what seat 0 tells is lost
+	for _, l := range links {
+		deafen(l, true)
+	}
+	offers := r.offers(0)
+	links[0].suspect()
+	awaitOffers(t, r, 0, offers, links[0].suspect)
+	awaitEvent(t, chats[0], EventInterrupted)
+	for _, l := range links {
+		deafen(l, false)
+	}
+	poke(links[0].awake) // a hello that SCTP would have sent again
+	awaitEvent(t, chats[0], EventRestored)
+	r.set(nil)
+	offers, answers := r.offers(1), r.count(0, wire.SignalAnswer)
+	deafen(links[1], true)
+	links[1].suspect()
+	awaitTold(t, r, 0, wire.SignalAnswer, answers, links[1].suspect)
+	if n := r.offers(1) - offers; n != 1 {
+		t.Errorf("the answer came after %d offers, want it after the first", n)
+	}
+	chatter(t, chats, "after ")
+	part(chats)
+	if links[0].next != nil { // its goroutine has ended
+		t.Error("the connection that was offered in vain is still there")
+	}
+}
+
+// TestWhoHoldsOn is which of two offers counts, where ours goes before the other.
+func TestWhoHoldsOn(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name         string
+		chat         bool
+		since, asked time.Time
+		yields       bool
+	}{
+		{"before there is a chat", false, time.Time{}, now.Add(-time.Minute), false},
+		{"in trouble", true, now, now.Add(-time.Minute), false},
+		{"the answer may be on its way", true, time.Time{}, now, false},
+		{"lost, and not needed any more", true, time.Time{}, now.Add(-time.Minute), true},
+	} {
+		next, err := newConnection(local(), Search{}, nil, openBoth, false, make(chan struct{}, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &link{seat: &seat{}, next: next}
+		l.pending, l.offered, l.asked, l.since = &wire.Description{}, next, c.asked, c.since
+		if c.chat {
+			l.live = &connection{}
+		}
+		if got := l.yield(true); got != c.yields {
+			t.Errorf("%s: yield() = %t, want %t", c.name, got, c.yields)
+		}
+		l.dropNext()
+		l.closing.Wait()
+	}
+}
