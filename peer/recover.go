@@ -28,9 +28,10 @@ const (
 	interruptedAfter = 2 * time.Second
 
 	// An attempt to find another way is given attemptTimeout at first, then
-	// more, up to maxAttemptTimeout; a quarter of it more or less, by chance.
+	// more, up to maxAttemptTimeout; a quarter of it more or less, by chance. A
+	// path that is there again is found 15 s later at the latest.
 	attemptTimeout    = 5 * time.Second
-	maxAttemptTimeout = 20 * time.Second
+	maxAttemptTimeout = 10 * time.Second
 
 	// unansweredTimeout is how long an offer may go unanswered before the seat
 	// is asked whether its socket still lives. The next one is given twice that:

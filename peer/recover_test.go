@@ -218,3 +218,12 @@ func TestWhoHoldsOn(t *testing.T) {
 		l.closing.Wait()
 	}
 }
+
+// TestThePauseHasAnEnd is how long a path that is there again may go unfound.
+func TestThePauseHasAnEnd(t *testing.T) {
+	for n := range 100 {
+		if pause := pauseAfter(n); pause > 13*time.Second || pause < attemptTimeout/2 {
+			t.Fatalf("%v after %d attempts, want at most 13 s", pause, n)
+		}
+	}
+}
