@@ -31,9 +31,6 @@ func newPeerConnection(_ string, _ tuning, config webrtc.Configuration, _ *liste
 	return webrtc.NewPeerConnection(config)
 }
 
-// setLocal makes a description ours.
-func (c *connection) setLocal(d webrtc.SessionDescription) error { return c.pc.SetLocalDescription(d) }
-
 // pooled tells whether candidates are gathered before there is a description.
 // Firefox does not know that.
 func (c *connection) pooled() bool {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -55,8 +54,6 @@ const ranksByCheck = false
 // listeners is what callbacks need beside what pion gives them, and what pion calls.
 type listeners struct {
 	network *underlay // nil: that of the machine
-
-	ufrag atomic.Value // of our description, as a string; to ask pion within a callback may wait for its Close, which waits for the callback
 }
 
 // release ends what pion would wait for when it closes.
@@ -71,12 +68,6 @@ func (l *listeners) told(candidate string) {
 	if l.network != nil {
 		l.network.told(candidate)
 	}
-}
-
-// setLocal makes a description ours.
-func (c *connection) setLocal(d webrtc.SessionDescription) error {
-	c.events.ufrag.Store(ufragOf(d.SDP))
-	return c.pc.SetLocalDescription(d)
 }
 
 // tuning is what tests say of the network of a client.
@@ -218,7 +209,9 @@ func (c *connection) listenCandidates() {
 		if init.SDPMLineIndex != nil {
 			candidate.SDPMLineIndex = *init.SDPMLineIndex
 		}
-		candidate.UsernameFragment, _ = c.events.ufrag.Load().(string)
+		// It may be found before the description is set that it is of: at a restart.
+		_, after, _ := strings.Cut(init.Candidate, " ufrag ")
+		candidate.UsernameFragment, _, _ = strings.Cut(after, " ")
 		c.found(candidate)
 	})
 }

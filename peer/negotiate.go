@@ -112,7 +112,7 @@ func (l *link) propose(c *connection, offer webrtc.SessionDescription) error {
 		return nil
 	}
 	l.seat.tell(l.pending)
-	return c.setLocal(offer)
+	return c.pc.SetLocalDescription(offer)
 }
 
 // freshen has a connection that was prepared know the servers of this room,
@@ -207,7 +207,7 @@ func (l *link) respond(c *connection, d *wire.Description) error {
 	l.startTrickle(c)
 	l.seat.tell(l.answer)
 	l.catchUp(c)
-	return c.setLocal(answer)
+	return c.pc.SetLocalDescription(answer)
 }
 
 // onAnswer takes the answer to our offer.

@@ -54,7 +54,7 @@ func (p *prepared) gather(servers []wire.ICEServer, blank *blank) {
 	}
 	offer, err := conn.offer()
 	if err == nil && !p.pooled {
-		err = conn.setLocal(offer)
+		err = conn.pc.SetLocalDescription(offer)
 	}
 	if err != nil {
 		conn.close()

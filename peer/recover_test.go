@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/webrtc/v4"
+
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -225,5 +227,34 @@ func TestThePauseHasAnEnd(t *testing.T) {
 		if pause := pauseAfter(n); pause > 13*time.Second || pause < attemptTimeout/2 {
 			t.Fatalf("%v after %d attempts, want at most 13 s", pause, n)
 		}
+	}
+}
+
+// TestCandidatesNameTheirDescription holds that what is gathered for new paths is
+// told as of the description that comes with them, though that is not set yet.
+func TestCandidatesNameTheirDescription(t *testing.T) {
+	noLeaks(t)
+	c, err := newConnection(local(), Search{}, nil, openBoth, false, make(chan struct{}, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	first, err := c.offer()
+	must(t, err)
+	gathered := webrtc.GatheringCompletePromise(c.pc)
+	must(t, c.pc.SetLocalDescription(first))
+	<-gathered
+	for len(c.local) > 0 {
+		<-c.local
+	}
+	second, err := c.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+	must(t, err)
+	select {
+	case found := <-c.local:
+		if want := ufragOf(second.SDP); want == ufragOf(first.SDP) || found.UsernameFragment != want {
+			t.Errorf("%q is told as of %q, want %q", found.Candidate, found.UsernameFragment, want)
+		}
+	case <-time.After(testTimeout):
+		t.Error("nothing was gathered")
 	}
 }
