@@ -14,6 +14,10 @@ const (
 	// stood by and may be dead: longer than a server asks its webhook.
 	acceptTimeout = 6 * time.Second
 
+	// elsewhereTimeout is how long a dial may take where the seat can be had at
+	// another server as well.
+	elsewhereTimeout = 4 * time.Second
+
 	// maxParked is how many sockets are kept open until the server has given us
 	// the seat on another one. A browser cannot drop a connection without a
 	// close frame, and that means to leave.
@@ -119,7 +123,11 @@ func (s *seat) turn() {
 
 // open dials another socket.
 func (s *seat) open(ctx context.Context) (*socket, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, ErrUnreachable)
+	patience := dialTimeout
+	if s.elsewhere != "" {
+		patience = elsewhereTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, ErrUnreachable)
 	defer cancel()
 	dialled := make(chan struct{})
 	var socket *socket

@@ -109,10 +109,12 @@ func TestASeatIsAskedForElsewhere(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		there  bool // the room's own server is, at first
+		silent bool // nothing is heard of a dial
 		accept string
 	}{
-		{"it is gone later", true, accepts("two", `,"resumed":true`)},
-		{"it cannot be reached", false, accepts("one")},
+		{"it is gone later", true, false, accepts("two", `,"resumed":true`)},
+		{"it cannot be reached", false, false, accepts("one")},
+		{"it is gone later, without a word", true, true, accepts("two", `,"resumed":true`)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -123,6 +125,9 @@ func TestASeatIsAskedForElsewhere(t *testing.T) {
 				}
 				s.dial = func(ctx context.Context, url string) (*socket, error) {
 					if strings.HasSuffix(url, "/home") && !there {
+						if c.silent {
+							<-ctx.Done()
+						}
 						return nil, ErrUnreachable
 					}
 					return st.dial(ctx, url)
@@ -138,7 +143,11 @@ func TestASeatIsAskedForElsewhere(t *testing.T) {
 					there = false
 					home.crash()
 				}
+				start := time.Now()
 				other := st.expect("/signaling")
+				if took := time.Since(start); took > 5*time.Second {
+					t.Errorf("it was asked for elsewhere after %v, want 5 s at most", took)
+				}
 				other.reads(`"type":"register"`)
 				other.says(c.accept)
 				s.tell(offer("through another server"))
