@@ -138,7 +138,7 @@ func TestWhoSaysTooMuchTooEarlyIsAtFault(t *testing.T) {
 	t.Parallel()
 	for name, message := range map[string]string{
 		"many": `{"type":"candidate"}`,
-		"long": `{"type":"offer","sdp":"` + strings.Repeat("x", 60_000) + `"}`,
+		"long": `{"type":"answer","sdp":"` + strings.Repeat("x", 60_000) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -2,12 +2,15 @@ package signal
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// What a seat keeps for a member that is away. More than this is no longer a
-// handshake that was interrupted, and the seat is given up.
+// What a seat keeps for a member that is away, offers but the last left out. More
+// than this is no longer a handshake that was interrupted, and the seat is given up.
 const (
 	maxKeptMessages = 64
 	maxKeptBytes    = 128 << 10
@@ -57,12 +60,31 @@ func (s *seat) keep(text []byte, failed *member) (back *member, fits bool) {
 
 // add keeps a copy of a message, unless that is too much. b.mu is held.
 func (b *mailbox) add(text []byte) (fits bool) {
+	if typ, _ := typeOf(text); typ == wire.SignalOffer {
+		b.supersede()
+	}
 	if len(b.kept) == maxKeptMessages || b.bytes+len(text) > maxKeptBytes || !b.budget.take(len(text)) {
 		return false
 	}
 	b.kept = append(b.kept, bytes.Clone(text))
 	b.bytes += len(text)
 	return true
+}
+
+// supersede drops the offers that were kept, and the candidates, for a newer offer
+// has come. All are of one sender, for a room has but one other member, and who waits
+// for somebody in vain offers again and again. b.mu is held.
+func (b *mailbox) supersede() {
+	before := b.bytes
+	b.kept = slices.DeleteFunc(b.kept, func(text []byte) bool {
+		typ, _ := typeOf(text)
+		worthless := typ == wire.SignalOffer || typ == wire.SignalCandidate
+		if worthless {
+			b.bytes -= len(text)
+		}
+		return worthless
+	})
+	b.budget.take(b.bytes - before)
 }
 
 // hold keeps a message until drain, which may have been called for the last

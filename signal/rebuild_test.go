@@ -77,11 +77,11 @@ func TestAChatOutlivesTheServer(t *testing.T) {
 				}
 				one, first := w.returns(t, c.room, ids[0], tokens[0])
 				one.send(`{"type":"offer","n":1}`) // kept until the other one is back
-				one.send(`{"type":"offer","n":2}`)
+				one.send(`{"type":"candidate","n":2}`)
 				<-time.After(holdFor - time.Second)
 				two, second := w.returns(t, c.room, ids[1], tokens[1])
 				two.mustGet(`{"type":"offer","n":1}`)
-				two.mustGet(`{"type":"offer","n":2}`)
+				two.mustGet(`{"type":"candidate","n":2}`)
 				if first.IsExistClient != c.swap || second.IsExistClient == c.swap || first.IsExistUser != c.swap {
 					t.Errorf("accepts = %+v, %+v; want as they were: the second one of the room made the offer", first, second)
 				}
