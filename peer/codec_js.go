@@ -41,7 +41,7 @@ func marshal(v any) (string, error) {
 		m.text("type", v.Type)
 	case *wire.Register:
 		m.text("type", v.Type).text("roomId", v.RoomID).someText("clientId", v.ClientID).someTexts("ext", v.Ext).
-			someText("resumeToken", v.ResumeToken)
+			someText("resumeToken", v.ResumeToken).someInteger("attempt", v.Attempt)
 	case *wire.Accept:
 		m.text("type", v.Type).text("connectionId", v.ConnectionID).someServers("iceServers", v.ICEServers).
 			flag("isExistClient", v.IsExistClient).flag("isExistUser", v.IsExistUser).
@@ -106,7 +106,7 @@ func unmarshal(data string, v any) error {
 	case *wire.Register:
 		*v = wire.Register{
 			Type: o.text("type"), RoomID: o.text("roomId"), ClientID: o.text("clientId"), Ext: o.texts("ext"),
-			ResumeToken: o.text("resumeToken"),
+			ResumeToken: o.text("resumeToken"), Attempt: o.integer("attempt"),
 		}
 	case *wire.Accept:
 		*v = wire.Accept{

@@ -66,7 +66,7 @@ type seat struct {
 	dial      dialer
 	url       string
 	elsewhere string        // where the seat can be had as well if not there; empty: nowhere
-	register  wire.Register // for the next socket: run sets its ResumeToken
+	register  wire.Register // for the next socket: run sets its ResumeToken and Attempt
 
 	in     chan string
 	fresh  chan []wire.ICEServer

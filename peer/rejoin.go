@@ -99,6 +99,7 @@ func (s *seat) spend(ctx context.Context, socket *socket) error {
 	}
 	v := &visit{seat: s, socket: socket, again: s.asked, flowing: !s.asked && s.role != ""}
 	s.asked = true
+	s.register.Attempt++ // that on the socket before may be slower
 	say(ctx, socket, &s.register)
 	err := v.carry(ctx, patience)
 	if !v.accepted { // that one listens, and knows nothing of us
@@ -191,24 +192,49 @@ func (v *visit) carry(ctx context.Context, patience time.Duration) error {
 				return &lostError{cause: errSilent, open: true}
 			}
 		case <-quiet.C:
-			if !v.accepted {
-				return &lostError{cause: ErrUnreachable, open: true}
-			}
-			if v.register.ResumeToken != "" {
-				return &lostError{cause: errSilent, open: true}
+			select {
+			case text, ok := <-v.socket.messages: // which has come in time: accept, perhaps
+				quiet.Reset(0)
+				if err := v.listen(ctx, text, ok, quiet); err != nil {
+					return err
+				}
+			default:
+				if err := v.missed(); err != nil {
+					return err
+				}
 			}
 		case text, ok := <-v.socket.messages:
-			if !ok {
-				return ended(v.socket.fault())
-			}
-			if err := v.hear(ctx, text); err != nil {
+			if err := v.listen(ctx, text, ok, quiet); err != nil {
 				return err
-			}
-			if v.accepted {
-				quiet.Reset(silenceTimeout)
 			}
 		}
 	}
+}
+
+// listen takes what has come from the socket: a message or, if not ok, its end.
+func (v *visit) listen(ctx context.Context, text string, ok bool, quiet *time.Timer) error {
+	if !ok {
+		return ended(v.socket.fault())
+	}
+	if err := v.hear(ctx, text); err != nil {
+		return err
+	}
+	if v.accepted {
+		quiet.Reset(silenceTimeout)
+	}
+	return nil
+}
+
+// missed is what it means that the server says nothing: that the socket is lost, or
+// nothing, for one that we could not leave.
+func (v *visit) missed() error {
+	switch {
+	case !v.accepted:
+		return &lostError{cause: ErrUnreachable, open: true}
+	case v.register.ResumeToken != "":
+		return &lostError{cause: errSilent, open: true}
+	}
+	return nil
 }
 
 // flush writes what was kept, if it may be written.

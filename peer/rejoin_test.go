@@ -60,7 +60,7 @@ func TestWithARoleTheOfferFollowsRegister(t *testing.T) {
 		s := st.seat(roleOffer)
 		s.tell(offer("first"))
 		c := st.expect("/signaling")
-		c.reads(`{"type":"register","roomId":"room","clientId":"me","ext":["resume"]}`)
+		c.reads(`{"type":"register","roomId":"room","clientId":"me","ext":["resume"],"attempt":1}`)
 		c.reads(`{"type":"offer","sdp":"first"}`)
 		c.says(accepts("one"), `{"type":"answer","sdp":"x"}`)
 		if text := <-s.inbox; text != `{"type":"answer","sdp":"x"}` {
@@ -186,7 +186,7 @@ func TestASeatSurvivesItsSocket(t *testing.T) {
 				if took := time.Since(up); took > longestPause {
 					t.Errorf("it came back after %v, want at most %v", took, longestPause)
 				}
-				second.reads(`"type":"register"`, `"roomId":"room"`, `"clientId":"me"`, `"resumeToken":"one"`)
+				second.reads(`"type":"register"`, `"roomId":"room"`, `"clientId":"me"`, `"resumeToken":"one"`, `"attempt":2`)
 				second.readsNothing()
 				second.says(accepts("two", `,"resumed":true,"iceServers":[{"urls":["stun:new"]}]`), `{"type":"answer","sdp":"kept there"}`)
 				second.reads(`{"type":"offer","sdp":"kept"}`)
@@ -332,6 +332,25 @@ func TestASilentServerIsLost(t *testing.T) {
 		}
 		c.stays()
 	})
+}
+
+// TestAnAcceptThatHasComeIsHeard also at the moment at which the server's time for it
+// is over.
+func TestAnAcceptThatHasComeIsHeard(t *testing.T) {
+	for _, before := range []bool{false, true} { // something else came
+		for range 100 { // select draws lots
+			messages := make(chan string, 2)
+			if before {
+				messages <- `{"type":"weather"}`
+			}
+			messages <- accepts("one")
+			close(messages)
+			v := &visit{seat: &seat{role: roleOffer, fresh: make(chan []wire.ICEServer, 1)}, socket: &socket{messages: messages}}
+			if err := v.carry(t.Context(), 0); !v.accepted {
+				t.Fatalf("carry() = %v, and an accept is not heard", err)
+			}
+		}
+	}
 }
 
 // TestRefresh renews the ICE servers; link may be late to look.

@@ -19,13 +19,17 @@
 // A seat, and what happens to it; only who announced "resume" is ever away:
 //
 //	                               ┌─ returns ─┐ with its token, while the
-//	                               │           ▼ old socket seems to be there
-//	empty ─────── takes ─────────▶ here ◀──────┘
+//	                               │           ▼ old socket seems to be there,
+//	empty ─────── takes ─────────▶ here ◀──────┘ or without, before it had one
 //	                               │ │ ▲
 //	       leaves: closed, lost,   │ │ └───── returns ─────┐ with its token
 //	       bye, absent, connected  │ └─────── loses ─────▶ away
 //	                               ▼                       │ leaves: 30 s, too
 //	                              left ◀───────────────────┘ many messages, bye
+//
+// Whoever registers again by the same name, because it has heard no accept, has its
+// seat as if it had shown a token. A registration may overtake the one before it:
+// the client counts them, and one that comes late changes nothing.
 //
 // An empty seat is away, too, when the other member comes back to a server that
 // has started anew; rebuild.go tells how.

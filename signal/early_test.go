@@ -60,7 +60,7 @@ func TestWhatIsSaidEarlyFollowsTheAccept(t *testing.T) {
 				}
 				a.accept()
 				<-time.After(commitWithin - time.Second)
-				b.send(registering("room1", c.second))
+				b.send(strings.Replace(registering("room1", c.second), `"me"`, `"you"`, 1))
 				if accept := b.accept(); !accept.IsExistClient {
 					t.Errorf("accept = %+v, want that somebody is there", accept)
 				}

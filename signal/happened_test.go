@@ -156,11 +156,11 @@ func TestHappenedToWhoIsLost(t *testing.T) {
 		w := onPipes(t, d.keep(wire.VerdictOpen))
 		defer w.stop()
 		a, b := w.connect(t, false), w.connect(t, false)
-		for _, client := range []*client{a, b} {
-			client.send(`{"type":"register","roomId":"room","clientId":"x","ext":["resume"]}`)
+		for id, client := range []*client{a, b} {
+			client.send(fmt.Sprintf(`{"type":"register","roomId":"room","clientId":"%d","ext":["resume"]}`, id))
 			client.next()
 		}
-		d.holds(t, "room a registered x true false", "room b registered x true false")
+		d.holds(t, "room a registered 0 true false", "room b registered 1 true false")
 		a.lose()
 		d.holds(t, "room a away")
 		<-time.After(holdFor + time.Second)

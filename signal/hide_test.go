@@ -140,7 +140,7 @@ func TestWhoHidesIsSeenThroughTheRelayOnly(t *testing.T) {
 		a.send(registering("room1", `"early","resume","relay-only"`))
 		a.send(string(offer))
 		token := a.accept().ResumeToken
-		b.send(registering("room1", `"early","resume"`))
+		b.send(strings.Replace(registering("room1", `"early","resume"`), `"me"`, `"you"`, 1))
 		b.accept()
 		b.mustGet(string(want))
 		a.send(host)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -54,12 +55,16 @@ func parseRegister(text []byte) (registration, error) {
 	return reg, nil
 }
 
+// attempt is the Attempt, as far as it counts: nobody dials that often.
+func (reg *registration) attempt() uint16 { return uint16(min(max(reg.Attempt, 0), math.MaxUint16)) }
+
 // claim is what the rooms remember of a registration.
 func (reg *registration) claim() claim {
 	connection := ulid.MustNew(ulid.Now(), rand.Reader).String() // which never fails
 	c := claim{
 		visit:      visit{RoomID: reg.RoomID, ClientID: reg.ClientID, ConnectionID: connection},
 		said:       reg.ClientID,
+		attempt:    reg.attempt(),
 		refresh:    slices.Contains(reg.Ext, wire.ExtRefresh),
 		resume:     slices.Contains(reg.Ext, wire.ExtResume),
 		early:      slices.Contains(reg.Ext, wire.ExtEarly),
@@ -144,15 +149,19 @@ func (r *Rooms) admit(roomID string) (door admission, ok bool) {
 // join takes a seat for a client that may have one; it is not done if the room is
 // not ours to make any more.
 func (m *member) join(door admission, c claim, g *grant) (done bool) {
-	switch s, verdict := m.rooms.enter(door, m, c, g); verdict {
+	s, n, verdict := m.rooms.enter(door, m, c, g)
+	m.relieve(s, n)
+	switch verdict {
 	case seated:
 		m.rooms.accepted.Add(1)
 		m.arrived(s, EventRegistered)
-		m.greet(s, wire.Accept{Type: wire.SignalAccept}, g)
+		m.greet(s, wire.Accept{Type: wire.SignalAccept}, s.grant)
 	case roomFull:
 		m.reject(wire.RejectFull, wire.RejectFull)
 	case roomOver:
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
+	case overtaken:
+		m.conn.Close(wire.CloseNormal, wire.ReasonReplaced)
 	case tooLate: // nobody is there to be told
 	case notOurs:
 		return false

@@ -21,10 +21,7 @@ const (
 // ours to make any more.
 func (m *member) resume(reg *registration) (done bool) {
 	s, n, verdict := m.rooms.comeBack(reg, m.rooms.past(reg), m)
-	if old, elsewhere := n.replaced.(*remote); elsewhere {
-		s.inherit(old)
-	}
-	m.rooms.tell(n)
+	m.relieve(s, n)
 	switch verdict {
 	case seated, seatedAnew:
 		m.stay(&s.claim)
@@ -48,11 +45,22 @@ func (m *member) resume(reg *registration) (done bool) {
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
 	case roomOver:
 		m.reject(wire.RejectNotFound, wire.RejectNotFound)
+	case overtaken:
+		m.conn.Close(wire.CloseNormal, wire.ReasonReplaced)
 	case tooLate: // it was told bye, or the server goes
 	case notOurs:
 		return false
 	}
 	return true
+}
+
+// relieve passes on what it means that a member has a seat, which may have been its
+// own before.
+func (m *member) relieve(s *seat, n news) {
+	if old, elsewhere := n.replaced.(*remote); elsewhere {
+		s.inherit(old)
+	}
+	m.rooms.tell(n)
 }
 
 // comeBack puts a connection on the seat that it asks back. An old connection
@@ -91,18 +99,49 @@ func (r *registry) comeBack(reg *registration, p *past, m *member) (s *seat, n n
 	case s.state == left:
 		n.bye = rm.farewell(m.conn)
 		return nil, n, tooLate
-	case s.state == here && s.owner != nil:
-		n.replaced = s.owner.conn
+	case s.overtook(reg.attempt()):
+		return nil, n, overtaken
 	}
 	if p != nil { // it has not heard yet that this is another process
 		v = seatedAnew
 		rm.remember(s, p)
 	}
-	r.move(s, returns)
+	r.reseat(s, m, reg.attempt(), &n)
 	s.lastToken = reg.ResumeToken
-	r.agenda.cancel(&s.alarm)
-	s.seize(m)
 	return s, n, v
+}
+
+// seatOfSame is the seat that a client has already which registers without a token:
+// it has given up the socket on which it did so before, and has not heard that it
+// was accepted. Nobody else knows both the room and what it calls itself, for the
+// other one is told nothing of that. In a room that an application has named many may
+// call themselves the same. registry.mu is held.
+func (rm *room) seatOfSame(c *claim) *seat {
+	if rm.named || c.said == "" || !c.resume {
+		return nil
+	}
+	for i := range rm.seats {
+		if s := &rm.seats[i]; s.state.occupied() && s.resume && s.said == c.said {
+			return s
+		}
+	}
+	return nil
+}
+
+// overtook tells whether the member of a seat has asked for it on another socket
+// after this attempt, which comes late. registry.mu is held.
+func (s *seat) overtook(attempt uint16) bool { return attempt > 0 && attempt < s.latest }
+
+// reseat puts another connection of its member on a seat. r.mu is held.
+func (r *registry) reseat(s *seat, m *member, attempt uint16, n *news) {
+	if s.state == here && s.owner != nil {
+		n.replaced = s.owner.conn
+	}
+	r.move(s, returns)
+	r.agenda.cancel(&s.alarm)
+	s.latest = max(s.latest, attempt)
+	s.lastToken = ""
+	s.seize(m)
 }
 
 // seatOf is the seat to which a client shows the token: the one it was sent

@@ -84,33 +84,40 @@ const (
 	seatedAnew         // by a token of an earlier process
 	roomFull           // both seats were taken
 	roomOver           // somebody has left before
+	overtaken          // the same client has asked for its seat on another socket since
 	tooLate            // the client, or the server, is gone
 	notOurs            // the room is to be made by whom the Fleet names now
 )
 
 // enter gives a connection a seat. The caller greets it, and introduces it to
 // the other one.
-func (r *registry) enter(door admission, m *member, c claim, g *grant) (*seat, verdict) {
+func (r *registry) enter(door admission, m *member, c claim, g *grant) (s *seat, n news, v verdict) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m.ended || r.closed {
-		return nil, tooLate
+		return nil, n, tooLate
 	}
 	rm := r.rooms[c.RoomID]
 	if rm == nil || rm.anew() {
 		if !r.makes(c.RoomID, m) {
-			return nil, notOurs
+			return nil, n, notOurs
 		}
 		rm = r.build(door, c.RoomID, now)
 	}
-	switch {
+	switch s = rm.seatOfSame(&c); {
+	case s != nil && s.overtook(c.attempt):
+		return nil, n, overtaken
+	case s != nil:
+		r.reseat(s, m, c.attempt, &n)
+		n.gone = append(n.gone, m.asked) // its stay goes on as the one that was asked about first
+		return s, n, seated
 	case rm.taken == len(rm.seats):
-		return nil, roomFull
+		return nil, n, roomFull
 	case rm.over:
-		return nil, roomOver
+		return nil, n, roomOver
 	}
-	s := &rm.seats[rm.taken]
+	s = &rm.seats[rm.taken]
 	rm.taken++
 	if s.state == away { // for one who has not come back, or had not come yet: there is no telling
 		r.agenda.cancel(&s.alarm)
@@ -118,10 +125,10 @@ func (r *registry) enter(door admission, m *member, c claim, g *grant) (*seat, v
 	} else {
 		r.move(s, takes)
 	}
-	s.claim, s.grant = c, g
+	s.claim, s.grant, s.latest = c, g, c.attempt
 	r.await(rm, s, now)
 	s.seize(m)
-	return s, seated
+	return s, n, seated
 }
 
 // await is what the first of a room waits for, and the end of that when the

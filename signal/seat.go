@@ -23,7 +23,7 @@ type seatEvent uint8
 const (
 	takes   seatEvent = iota // a client registers
 	loses                    // its socket is lost, and it can come back
-	returns                  // it comes back, with its token
+	returns                  // it comes back, with its token, or before it has one
 	leaves                   // it closes, is lost or is sent away
 	awaited                  // it may come back, to another process
 )
@@ -65,6 +65,7 @@ type seat struct {
 	state     seatState  //
 	greeted   bool       // accept was sent: from then on it may be told of an end
 	alone     bool       // the credentials of its accept know no address of the other one
+	latest    uint16     // the highest claim.attempt of its connections
 	owner     *member    // the connection that sits there, or did last
 	addr      netip.Addr // from which it came
 	grant     *grant     // what the webhook gave; nil: nothing
@@ -84,6 +85,7 @@ type claim struct {
 	hidden     bool   // announced wire.ExtRelayOnly
 	reports    bool   // announced wire.ExtOutcome
 	standalone bool   // needs us only until the two are connected
+	attempt    uint16 // wire.Register.Attempt, as far as it counts
 }
 
 // visit names a stay in a room, as webhooks know it.

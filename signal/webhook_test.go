@@ -363,7 +363,7 @@ func TestAnAnswerThatComesTooLate(t *testing.T) {
 	rooms := New(Config{})
 	m := &member{rooms: rooms}
 	rooms.tell(rooms.leave(m, true, true))
-	if s, verdict := rooms.enter(admission{expires: time.Now().Add(time.Minute)}, m, claim{visit: visit{RoomID: "room1"}}, nil); s != nil || verdict != tooLate {
+	if s, _, verdict := rooms.enter(admission{expires: time.Now().Add(time.Minute)}, m, claim{visit: visit{RoomID: "room1"}}, nil); s != nil || verdict != tooLate {
 		t.Errorf("enter = %v, %d; want no seat", s, verdict)
 	}
 	if rooms.Stats().Rooms != 0 || len(rooms.rooms) != 0 {

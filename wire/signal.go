@@ -55,6 +55,11 @@ type Register struct {
 	Ext      []string `json:"ext,omitempty"`
 
 	ResumeToken string `json:"resumeToken,omitempty"` // of the Accept whose seat is asked back
+
+	// Attempt counts, from 1, the sockets on which a client has asked for its seat: one
+	// that it has given up may be slower than the next. Without it, the later to arrive
+	// has the seat.
+	Attempt int `json:"attempt,omitempty"`
 }
 
 // Accept gives a client its seat. IsExistClient and IsExistUser are always
