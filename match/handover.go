@@ -91,7 +91,11 @@ func (l *Lobby) Retire(heir string) {
 }
 
 func (l *Lobby) handOver(memory *Memory, heir string) {
-	told := l.tellPast(heir, l.bequeathed.Load())
+	var told time.Time
+	if at := l.bequeathed.Load(); at != nil {
+		told = *at
+	}
+	told = l.tellPast(heir, told)
 	for {
 		again := handEvery
 		if l.handAll(memory, heir) {
@@ -205,6 +209,7 @@ func (v *visitor) hand(heir string) (done bool) {
 	}
 	p.silent = h.Silent
 	v.lobby.meetings.letGo(v, h, heir, func() { v.pipe.Store(p) })
+	h.anchor(time.Now())
 	k.line.Tell(heir, toldVisitor, marshal(h))
 	return true
 }
@@ -287,6 +292,7 @@ func (k *kin) takeVisitor(_ string, body []byte) {
 		k.lobby.others.unread.Add(1)
 		return
 	}
+	h.anchor(time.Now())
 	r := &remote{kin: k, name: remoteName{h.Holder, h.Pipe}, addr: h.Addr}
 	r.v = &visitor{lobby: k.lobby, conn: socket{far: r}}
 	r.silent.Store(h.Silent)

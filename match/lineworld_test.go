@@ -174,18 +174,23 @@ type process struct {
 func dynastyOf(t *testing.T, cfg Config, story func(t *testing.T, d *dynasty)) {
 	t.Helper()
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		rooms := numberedRooms()
-		cfg.RoomName, cfg.RoomID = rooms.RoomName, rooms.RoomID
-		d := &dynasty{t: t, line: newStrands(), cfg: cfg, file: filepath.Join(t.TempDir(), "bans.json")}
-		defer func() {
-			for _, p := range slices.Backward(d.all) {
-				p.end()
-			}
-		}()
-		d.start(nil)
-		story(t, d)
-	})
+	synctest.Test(t, func(t *testing.T) { dynastyOnTheClock(t, cfg, story) })
+}
+
+// dynastyOnTheClock is dynastyOf outside of a bubble, where a time knows both of its
+// clocks.
+func dynastyOnTheClock(t *testing.T, cfg Config, story func(t *testing.T, d *dynasty)) {
+	t.Helper()
+	rooms := numberedRooms()
+	cfg.RoomName, cfg.RoomID = rooms.RoomName, rooms.RoomID
+	d := &dynasty{t: t, line: newStrands(), cfg: cfg, file: filepath.Join(t.TempDir(), "bans.json")}
+	defer func() {
+		for _, p := range slices.Backward(d.all) {
+			p.end()
+		}
+	}()
+	d.start(nil)
+	story(t, d)
 }
 
 // start starts a process.

@@ -87,7 +87,7 @@ type Lobby struct {
 	others    *others // nil: there are no other nodes
 	kin       *kin    // nil: there are no other processes of this server, ever
 
-	bequeathed atomic.Int64 // when Estate was asked for; in nanoseconds since 1970
+	bequeathed atomic.Pointer[time.Time] // when Estate was asked for; nil: never
 
 	draining atomic.Bool  // nobody is matched any more
 	tagWait  atomic.Int64 // a time.Duration, for those who are told

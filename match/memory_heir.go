@@ -66,10 +66,10 @@ func (p *Memory) withdrawFor(t *Ticket) (s seniority, ok bool) {
 	case gone:
 		return s, false
 	case matched:
-		return seniority{Matched: true, Deadline: p.born.Add(m.deadline)}, true
+		return seniority{Matched: true, Deadline: p.dayOf(m.deadline, now)}, true
 	}
 	p.enlist(t, now) // if it never was, it has its times by that
-	s = seniority{Deadline: p.born.Add(m.deadline), First: m.first, Greeted: m.greeted}
+	s = seniority{Deadline: p.dayOf(m.deadline, now), First: m.first, Greeted: m.greeted}
 	switch {
 	case m.spot != queued:
 	case m.order > lastInherited:
@@ -81,6 +81,9 @@ func (p *Memory) withdrawFor(t *Ticket) (s seniority, ok bool) {
 	p.delist(t, now)
 	return s, true
 }
+
+// dayOf is the time of day of a time of this pool, by what is left or has passed.
+func (p *Memory) dayOf(at, now time.Duration) time.Time { return time.Now().Add(at - now) }
 
 // inherit makes t, which was never offered here, one that has stood in another pool.
 func (p *Memory) inherit(t *Ticket, s seniority) {

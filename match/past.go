@@ -117,7 +117,8 @@ func (i *pastItem) at() time.Time {
 // Estate is what has happened so far, for a process that is about to take over. It is
 // asked for once for each. Nothing is stopped for it.
 func (l *Lobby) Estate() []byte {
-	l.bequeathed.Store(time.Now().UnixNano())
+	now := time.Now()
+	l.bequeathed.Store(&now)
 	return marshal(&past{Format: pastFormat, Items: l.happenedSince(time.Time{}, maxEstate)})
 }
 
@@ -127,8 +128,8 @@ func (l *Lobby) Inherit(estate []byte) { l.remember(estate) }
 
 // tellPast tells the heir what has happened since a time, and returns the time until
 // which it knows all.
-func (l *Lobby) tellPast(heir string, since int64) (until int64) {
-	until = time.Now().UnixNano()
+func (l *Lobby) tellPast(heir string, since time.Time) (until time.Time) {
+	until = time.Now()
 	p, size := past{Format: pastFormat}, 0
 	flush := func() {
 		if len(p.Items) > 0 {
@@ -136,7 +137,7 @@ func (l *Lobby) tellPast(heir string, since int64) (until int64) {
 		}
 		p.Items, size = nil, 0
 	}
-	for _, text := range l.happenedSince(time.Unix(0, since), maxNews) {
+	for _, text := range l.happenedSince(since, maxNews) {
 		if size += len(text) + 1; size > maxPast {
 			flush()
 			size = len(text)
@@ -153,7 +154,9 @@ func (l *Lobby) happenedSince(since time.Time, most int) (texts []json.RawMessag
 	items := l.meetings.since(since)
 	items = append(items, l.turnstile.since(since)...)
 	items = append(items, l.cfg.Bans.since(since)...)
+	now := time.Now()
 	for i := range slices.Backward(items) {
+		items[i].anchor(now)
 		text := marshal(&items[i])
 		if most -= len(text) + 1; most < 0 {
 			break
@@ -181,6 +184,7 @@ func (l *Lobby) remember(body []byte) {
 			l.unreadable()
 			continue
 		}
+		i.anchor(now)
 		switch {
 		case i.Meeting != nil:
 			l.recall(i.Meeting)

@@ -194,6 +194,7 @@ func (r *remote) depart() {
 			h := r.leaving
 			h.Words = append(h.Words, words...)
 			r.leaving, r.in = nil, nil
+			h.anchor(time.Now())
 			r.kin.line.Tell(r.to, toldVisitor, marshal(h))
 			r.kin.forgetRemote(r)
 			return
