@@ -17,6 +17,7 @@ const (
 	keepEvery = claimFor / 3
 	ownFor    = claimFor / 2 // a claim counts for so long without asking
 	maxOwned  = 1 << 16      // claims that count without asking
+	minTidy   = 1 << 10      // so many are kept without a look at which still count
 	maxAhead  = 1 << 12      // claims that wait to be written
 	atOnce    = 256          // claims in one go
 )
@@ -86,6 +87,7 @@ func (b *Bus) Lost(room string) { b.own.drop(room) }
 type owned struct {
 	mu    sync.Mutex // guards the fields below
 	until map[string]time.Time
+	tidy  int // as many are kept before those that do not count any more are dropped
 	ahead []string
 	wake  chan struct{}
 }
@@ -111,16 +113,18 @@ func (o *owned) take() []string {
 	return rooms
 }
 
-// note remembers a claim that was written.
+// note remembers a claim that was written. Those that do not count any more are
+// dropped, seldom enough that it costs little for each new one.
 func (o *owned) note(room string, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.until) >= maxOwned {
+	if len(o.until) >= max(minTidy, o.tidy) {
 		for old, until := range o.until {
 			if until.Before(at) {
 				delete(o.until, old)
 			}
 		}
+		o.tidy = min(2*len(o.until), maxOwned)
 	}
 	if len(o.until) < maxOwned {
 		o.until[room] = at.Add(ownFor)
