@@ -41,7 +41,7 @@ func TestLayers(t *testing.T) {
 		"internal/witness":       {},
 		"internal/doctor":        {"wire", "internal/turnclient", "internal/witness"},
 		"internal/lab":           {"internal/natlab", "peer"}, // the peers that meet there; the server is the program itself
-		"internal/timeline":      {"wire"},
+		"internal/timeline":      {"wire", "internal/daytime"},
 		"internal/redisdb":       {},
 		"internal/succession":    {},
 		"internal/fleet":         {"internal/redisdb"},

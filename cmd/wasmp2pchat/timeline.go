@@ -25,7 +25,7 @@ func (c chronicle) matched(room string, e match.Event) {
 	entry := timeline.Event{Kind: timeline.Reoffered}
 	if e.Kind == match.EventMatched {
 		entry = timeline.Event{
-			At: e.At, Kind: timeline.Matched, Side: e.Side, User: e.User, From: e.From, Took: int(e.Waited.Milliseconds()), Detail: bit(e.Shared, 1),
+			Kind: timeline.Matched, Side: e.Side, User: e.User, From: e.From, Took: int(e.Waited.Milliseconds()), Detail: bit(e.Shared, 1),
 		}
 	}
 	c.Add(roomkey.Name(room), entry)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
@@ -105,7 +104,6 @@ func states(detail uint16) (ice, gathering, dtls string) {
 
 // Event is what a service tells. What its Kind does not name is zero.
 type Event struct {
-	At     time.Time // zero: now
 	Kind   Kind
 	Side   wire.Side // whom it is about; empty: nobody in particular
 	Seat   bool      // Side is that of a seat in signaling
@@ -142,14 +140,6 @@ func (r *record) who() uint8 { return r.side &^ isIPv6 }
 // same tells whether a record differs from another one in time and count only.
 func (r *record) same(as *record) bool {
 	return r.kind == as.kind && r.side == as.side && r.detail == as.detail && r.more == as.more
-}
-
-// when it happened.
-func (e *Event) when() time.Time {
-	if e.At.IsZero() {
-		return time.Now()
-	}
-	return e.At
 }
 
 // compact is the record of an event, but for its time and side.

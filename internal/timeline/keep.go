@@ -126,10 +126,10 @@ func (s *Store) Serve(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			s.sweep(time.Now().Add(settleFor), failed)
+			s.sweep(s.clock.Counted().Add(settleFor), failed)
 			return nil
 		case now := <-tick.C:
-			s.sweep(now, failed)
+			s.sweep(s.clock.Counted(), failed)
 			if len(failed) > 0 && now.Sub(said) >= sayEvery {
 				said = now
 				s.say(failed)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/daytime"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
@@ -42,6 +43,7 @@ const shards = 16
 // goroutine; Serve keeps it.
 type Store struct {
 	log    *slog.Logger
+	clock  *daytime.Clock // its Counted: rooms end in the order of time, whoever sets the wall clock
 	seed   maphash.Seed
 	limits Limits // of one shard
 	shards [shards]shard
@@ -107,7 +109,7 @@ func New(limits Limits, log *slog.Logger) *Store {
 	limits = limits.withDefaults()
 	limits.Rooms = max(1, limits.Rooms/shards)
 	limits.Bytes = max(roomBytes+recordBytes*limits.Events, limits.Bytes/shards)
-	s := &Store{log: log, seed: maphash.MakeSeed(), limits: limits}
+	s := &Store{log: log, clock: daytime.New(), seed: maphash.MakeSeed(), limits: limits}
 	for i := range s.shards {
 		s.shards[i].rooms = map[string]*room{}
 	}
@@ -158,7 +160,7 @@ func (s *Store) Add(name string, e Event) {
 		if !begun || name == "" {
 			return
 		}
-		rm = sh.begin(name, e.when(), state, s.limits)
+		rm = sh.begin(name, s.clock.Counted(), state, s.limits)
 	}
 	if begun && rm.state < state {
 		rm.state = state
@@ -168,7 +170,7 @@ func (s *Store) Add(name string, e Event) {
 	if rm.again(&r) {
 		return
 	}
-	r.after = rm.after(e.when())
+	r.after = rm.after(s.clock.Counted())
 	before := rm.bytes()
 	rm.add(r, s.limits.Events)
 	sh.bytes += rm.bytes() - before
