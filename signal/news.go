@@ -125,7 +125,7 @@ func (r *registry) due(now time.Time) (n news, some bool) {
 	case al.seat != nil:
 		n.renewal = al.seat.renewal()
 	case al.room.over:
-		r.forget(al.room)
+		r.bury(al.room, now)
 	case al.room.named:
 		r.hush(al.room)
 	default:

@@ -323,10 +323,35 @@ func (r *registry) free(s *seat, now time.Time, n *news) {
 		until = back
 	}
 	if until.After(now) {
-		r.agenda.set(&rm.alarm, until)
+		r.agenda.set(&rm.alarm, earlier(until, now.Add(holdFor)))
 	} else {
 		r.forget(rm)
 	}
+}
+
+// earlier is the first of two times.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// bury drops a room that is over and empty. If its id admits for longer than one may
+// come back, as it does where the clock was set back, only what keeps others out is
+// remembered, and not its members. r.mu is held.
+func (r *registry) bury(rm *room, now time.Time) {
+	r.forget(rm)
+	if !rm.expires.After(now) {
+		return
+	}
+	stone := &room{
+		id: rm.id, alias: rm.alias, named: rm.named, taken: rm.taken, over: true, absent: rm.absent, stopped: rm.stopped, ended: rm.ended,
+		made: rm.made, expires: rm.expires,
+	}
+	stone.alarm.room = stone
+	r.rooms[stone.id] = stone
+	r.agenda.set(&stone.alarm, stone.expires)
 }
 
 // forget drops a room that is over. r.mu is held.
