@@ -42,6 +42,9 @@ func TestSoakScheduleHasEverything(t *testing.T) {
 				if f.rough {
 					free = w.over + recovery
 				}
+				if len(s.census) > 0 && w.over > openingLong && w.at < openingLong+fillLong {
+					t.Fatalf("%v while many pass by:\n%v", w, s)
+				}
 				if w.at < quietStart || w.over > length-quietEnd {
 					t.Fatalf("%v:\n%v", w, s)
 				}

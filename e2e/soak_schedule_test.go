@@ -13,8 +13,9 @@ import (
 
 // A soak in time, from its start:
 //
-//	0       opening        census       life           census      closing      end
-//	├─ one deck, kills too ─┤ minute 5+ ├─ decks, no kill ─┤ ├─ a deck, kills too ─┤
+//	0       opening              census       life           census      closing      end
+//	├─ one deck, kills too ─┤ ▲ ├ minute 5+ ├─ decks, no kill ─┤ ├─ a deck, kills too ─┤
+//	                          many pass by
 //
 // A killed server is another process, whose memory says nothing of the first one's:
 // between the censuses nobody is killed. A soak too short for that is all opening.
@@ -59,7 +60,7 @@ func newSchedule(seed uint64, length time.Duration, faults []mishap) *schedule {
 	} else {
 		s.census = []time.Duration{openingLong + censusAfter, end - closingLong - censusLong}
 		s.deal(rng, faults, quietStart, openingLong, true)
-		s.deal(rng, faults, openingLong, s.census[0], false)
+		s.deal(rng, faults, openingLong+fillLong, s.census[0], false)
 		s.deal(rng, faults, s.census[0]+censusLong, s.census[1], false)
 		s.deal(rng, faults, s.census[1]+censusLong, end, true)
 	}
@@ -117,6 +118,7 @@ type step int
 const (
 	heals step = iota
 	begins
+	fills
 	counts
 	ends
 )
@@ -135,6 +137,9 @@ func (s *schedule) actions() (list []action) {
 	}
 	for _, at := range s.census {
 		list = append(list, action{at: at, what: counts})
+	}
+	if len(s.census) > 0 {
+		list = append(list, action{at: openingLong, what: fills})
 	}
 	list = append(list, action{at: s.length, what: ends})
 	slices.SortStableFunc(list, func(a, b action) int {

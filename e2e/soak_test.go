@@ -28,6 +28,7 @@ type soak struct {
 	canary  *canary
 	census  []census
 	samples []sample
+	passed  time.Duration // how long it took until all of those had who only pass by
 
 	frozen  bool
 	under   map[string]func() // heals what befalls the server now, by fault
@@ -119,6 +120,10 @@ func (s *soak) runs() {
 			s.begins(a.window)
 		case heals:
 			s.heals(a.window)
+		case fills:
+			stop()
+			s.fills()
+			stop = s.lets(ctx)
 		case counts:
 			stop()
 			s.takesCensus()

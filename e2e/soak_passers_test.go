@@ -1,0 +1,49 @@
+//go:build soak
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/natlab"
+)
+
+// A server remembers for an hour who has met whom, so that one may report the other,
+// and what has happened in each room; and no more than so many of both. A soak of an
+// hour sees that grow for as long as it lasts, however small its leaks. So before
+// the first census as many pass by as it takes for all of that to be full: what grows
+// afterwards is not given back.
+const (
+	passerHosts  = 6 // each has ports enough for its share
+	crowds       = 33
+	crowdSize    = 4000 // who meet somebody and go, without a room: 66,000 meetings in all, of which 65,536 are remembered
+	passWithin   = time.Minute
+	passersRooms = 16_384 // whose timelines are remembered, and no more
+	fillLong     = 150 * time.Second
+)
+
+// fills has them pass by while nobody else is there but those who stay.
+func (s *soak) fills() {
+	began := time.Now()
+	var hosts []*natlab.Host
+	for i := range passerHosts {
+		hosts = append(hosts, s.joins(fmt.Sprintf("passers%d", i), netip.AddrFrom4([4]byte{51, 51, 51, byte(50 + i)}).String()))
+	}
+	for i := range crowds {
+		ctx, cancel := context.WithTimeout(s.t.Context(), passWithin)
+		cmd := hosts[i%passerHosts].Command(ctx, serverBinary(s.t), "loadtest", "--scenario", "match", "--peers", strconv.Itoa(crowdSize), soakSite)
+		out, err := cmd.CombinedOutput()
+		cancel()
+		if err != nil {
+			s.ledger.finds("the laboratory works", "let %d pass by: %v\n%s", crowdSize, err, out)
+		}
+	}
+	if rooms := s.metric("timeline_rooms"); rooms < passersRooms {
+		s.ledger.finds("the laboratory works", "after all have passed by %v rooms are remembered, want %d", rooms, passersRooms)
+	}
+	s.passed = time.Since(began)
+}
