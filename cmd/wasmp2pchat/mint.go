@@ -22,6 +22,7 @@ type mint struct {
 	fleet  *relays.Fleet   // nil: this process is alone
 	others *relays.Minters // in a fleet
 	now    func() time.Time
+	valid  atomic.Pointer[[]string] // the secrets by which the relay verifies, newest first
 
 	mu     sync.Mutex // guards issuer
 	issuer turnsvc.Issuer
@@ -36,13 +37,18 @@ func newMint(issuer turnsvc.Issuer) *mint {
 	return m
 }
 
-// setSecret makes the newest secret the one that signs.
-func (m *mint) setSecret(secret string) {
-	m.change(func(issuer *turnsvc.Issuer) { issuer.Secret = secret })
+// setSecrets makes the newest of the secrets the one that signs. List is not empty, and
+// is not changed any more.
+func (m *mint) setSecrets(list []string) {
+	m.valid.Store(&list)
+	m.change(func(issuer *turnsvc.Issuer) { issuer.Secret = list[0] })
 	if m.others != nil {
-		m.others.SetSecret(secret)
+		m.others.SetSecret(list[0])
 	}
 }
+
+// secrets are those that sign and verify now, newest first.
+func (m *mint) secrets() []string { return *m.valid.Load() }
 
 // setURLs makes these the ones that clients are told.
 func (m *mint) setURLs(urls []string) {

@@ -52,7 +52,7 @@ func newOperator(w world, cfg *config, node *member, lobby *match.Lobby, bans *m
 		if err := relay.SetSecrets(list); err != nil {
 			return err
 		}
-		credentials.setSecret(list[0])
+		credentials.setSecrets(list)
 		return nil
 	}, log)
 	o.api = newTurnAPI(cfg, credentials, state)

@@ -20,6 +20,7 @@ import (
 func openRelay(ctx context.Context, cfg *config, node *member, secrets []string, f *front, state *readiness, seen *witness.Witness, events chronicle, log *slog.Logger) (relay *turnsvc.Server, credentials *mint, err error) {
 	issuer := turnsvc.Issuer{Secret: secrets[0], TTL: cfg.TURN.CredentialTTL, Now: daytime.New().Later}
 	credentials = newMint(issuer)
+	credentials.setSecrets(secrets)
 	relay, err = listenRelay(ctx, cfg, node, secrets, f, events, func() {
 		credentials.setURLs(relay.URLs())
 		state.relayIsOffered()

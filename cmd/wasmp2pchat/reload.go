@@ -118,7 +118,7 @@ func (r *reloader) change() ([]change, error) {
 	if err := r.relay.SetSecrets(keys.turn); err != nil {
 		return nil, err
 	}
-	r.credentials.setSecret(keys.turn[0])
+	r.credentials.setSecrets(keys.turn)
 	r.lobby.SetRules(matchRules(&cfg), fairUse(&cfg))
 	r.lobby.SetMaxMessage(int(cfg.WS.MaxMessage))
 	r.rooms.SetMaxMessage(int(cfg.WS.MaxMessage))

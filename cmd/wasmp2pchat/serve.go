@@ -54,6 +54,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	if relay, credentials, err = openRelay(ctx, cfg, node, secrets.turn, front, state, seen, events, log.With("svc", "turn")); err != nil {
 		return err
 	}
+	bequeathSecrets(w.line, secrets.room, credentials)
 	var lobby *match.Lobby
 	keys, waits := roomkey.New(secrets.room), newWaitTimes()
 	rooms := joinRooms(w.line, node, signal.Config{

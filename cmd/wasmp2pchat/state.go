@@ -61,7 +61,7 @@ func openState(cfg *config, line *succession.Line, log *slog.Logger) (s secrets,
 	if s, err = loadSecrets(cfg); err != nil {
 		return s, nil, nil, err
 	}
-	if err = bequeathSecrets(line, s); err != nil {
+	if err = sameSecrets(line, s); err != nil {
 		return s, nil, nil, err
 	}
 	if node, err = joinFleet(cfg, log.With("svc", "fleet")); err != nil {

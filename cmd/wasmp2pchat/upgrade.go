@@ -183,13 +183,18 @@ func asProcess(p succession.Process) admin.Process {
 	return admin.Process{Number: p.Node, PID: p.PID, Version: p.Version, Left: p.Left}
 }
 
-// bequeathSecrets has a new process fail that has other secrets: nobody could come
-// back to his room, and no relayed chat would go on.
-func bequeathSecrets(line *succession.Line, s secrets) error {
+// bequeathSecrets tells a new process which secrets those are of now: a rotation or a
+// reload may have changed what this process was started with.
+func bequeathSecrets(line *succession.Line, room string, credentials *mint) {
 	line.Bequeath("secrets", succession.Part{Estate: func() (succession.Bequest, error) {
-		body, err := json.Marshal(printsOf(s))
+		body, err := json.Marshal(printsOf(secrets{room, credentials.secrets()}))
 		return succession.Bequest{Body: body}, err
 	}})
+}
+
+// sameSecrets has a new process fail that has other secrets: nobody could come back to
+// his room, and no relayed chat would go on.
+func sameSecrets(line *succession.Line, s secrets) error {
 	bequest, there := line.Inherited("secrets")
 	if !there {
 		return nil

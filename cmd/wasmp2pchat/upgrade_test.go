@@ -265,3 +265,35 @@ func TestSIGUSR2(t *testing.T) {
 	t.Cleanup(func() { _ = syscall.Kill(line.PID, syscall.SIGKILL) })
 	p.ready(t)
 }
+
+// TestAnUpgradeGoesByTheSecretsOfNow holds that what counts is by which secrets this
+// process signs and verifies now, and not those that it was started with.
+func TestAnUpgradeGoesByTheSecretsOfNow(t *testing.T) {
+	t.Parallel()
+	const before, after = "the secret from before", "the secret from after"
+	for name, c := range map[string]struct {
+		reloaded []string // one after the other
+		last     string   // what the new process reads
+		want     string   // why it is refused; empty: it is not
+	}{
+		"the old one was dropped": {[]string{after + "," + before, after}, after, ""},
+		"the new one is missing":  {[]string{after + "," + before}, before, "is not among TURN_SECRETS any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "turn-secrets")
+			write := func(text string) { must(t, os.WriteFile(file, []byte(text), 0o600)) }
+			write(before)
+			p := startLine(t, "TURN_SECRETS_FILE="+file)
+			for i, text := range c.reloaded {
+				write(text)
+				must(t, p.cmd.Process.Signal(syscall.SIGHUP))
+				p.log.await(t, i+1, `"msg":"settings reloaded"`)
+			}
+			write(c.last)
+			if _, err := p.upgrade(t); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("the upgrade ends with %v, want %q", err, c.want)
+			}
+		})
+	}
+}
