@@ -94,7 +94,7 @@ func (l *Line) dispatch() {
 		select {
 		case e := <-l.inbox:
 			if e.from == nil {
-				l.tellWatchers() // of the heir
+				l.tellWatchers() // of the heir, or in it of those who live
 				continue
 			}
 			if e.err == nil {

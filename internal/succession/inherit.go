@@ -159,6 +159,7 @@ func (l *Line) Serving() {
 		closeFiles(bequest.Files)
 	}
 	clear(l.estate)
+	l.inbox <- event{} // nobody reads or passes yet: first of all dispatch tells the watchers who lives
 	for _, k := range l.kin {
 		k.mu.Lock()
 		k.queue = append([]packet{{is: packetServing}}, k.queue...)

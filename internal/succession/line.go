@@ -223,8 +223,8 @@ func (l *Line) Current() string {
 }
 
 // Watch has a function called with what Kin is, each time that a process comes or
-// goes, by the goroutine that calls those of On: it must not wait. Call it before
-// Ready.
+// goes, and in a new one first of all after Serving, by the goroutine that calls those
+// of On: it must not wait. Call it before Ready.
 func (l *Line) Watch(watch func(kin []string)) {
 	if l != nil {
 		l.watchers = append(l.watchers, watch)

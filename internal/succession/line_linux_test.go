@@ -109,7 +109,9 @@ func newServer(l *Line, listener net.Listener) *server {
 	l.Bequeath("words", Part{Will: func() (Bequest, error) {
 		return Bequest{Body: bytes.Repeat([]byte("will "), 100_000)}, nil
 	}})
-	l.Watch(func([]string) {
+	var watched []string // touched by the goroutine that calls everybody
+	l.Watch(func(kin []string) {
+		watched = append(watched, fmt.Sprint(kin))
 		select {
 		case s.others <- struct{}{}:
 		default: // that is known already
@@ -120,6 +122,8 @@ func newServer(l *Line, listener net.Listener) *server {
 		switch string(body) {
 		case "kin":
 			l.Tell(from, "say", fmt.Append(nil, l.Node(), " after ", l.Elder(), " knows ", l.Kin(), ", current ", l.Current()))
+		case "watched":
+			l.Tell(from, "say", fmt.Append(nil, "watched ", watched))
 		case "will":
 			b, ok := l.Will("words")
 			l.Tell(from, "say", fmt.Append(nil, len(b.Body), " ", ok))
@@ -253,6 +257,8 @@ func TestANewProcessTakesOver(t *testing.T) {
 	s.want(t, "2 says 2 after 1 knows [1], current 2")
 	s.line.Tell("2", "ask", []byte("will"))
 	s.want(t, "2 says 500000 true")
+	s.line.Tell("2", "ask", []byte("watched"))
+	s.want(t, "2 says watched [[1]]")
 	if _, err := s.line.Upgrade(t.Context()); !errors.Is(err, ErrRetired) {
 		t.Errorf("Upgrade of a retired process = %v, want %v", err, ErrRetired)
 	}
