@@ -159,7 +159,10 @@ func TestWhoHasLeftIsMetByNobodyOnTheWay(t *testing.T) {
 	const waiting, every = 500, 5
 	line := newStrands()
 	open := func(node string) *site {
-		return openRealSite(t, Config{Line: line.open(node)})
+		end := line.open(node)
+		s := openRealSite(t, Config{Line: end})
+		end.ready()
+		return s
 	}
 	old := open("1")
 	defer old.stop()

@@ -28,18 +28,24 @@ type strand struct {
 	heard   map[string]func(from string, body []byte)
 	watch   []func(kin []string)
 	queue   []func()
+	opened  bool // it is ready
 	working bool
 }
 
 func newStrands() *strands { return &strands{ends: map[string]*strand{}} }
 
+// open is the end of a process that is being opened: like the line of real processes it
+// knows nobody, and nobody knows of it, until it is ready.
 func (s *strands) open(node string) *strand {
+	return &strand{strands: s, node: node, heard: map[string]func(string, []byte){}}
+}
+
+// ready makes it one of all. The others hear of it, and it hears of them.
+func (s *strand) ready() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	end := &strand{strands: s, node: node, heard: map[string]func(string, []byte){}}
-	s.ends[node] = end
+	s.opened, s.ends[s.node] = true, s
 	s.tellKin()
-	return end
 }
 
 // cut ends a process: nothing that it was told is heard any more, and what it has told
@@ -95,6 +101,9 @@ func (s *strand) Node() string { return s.node }
 func (s *strand) Kin() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.opened {
+		return nil
+	}
 	var kin []string
 	for _, node := range slices.Sorted(maps.Keys(s.ends)) {
 		if node != s.node {
@@ -205,6 +214,7 @@ func (d *dynasty) start(estate []byte) *process {
 	}
 	cfg.Line, cfg.Bans = p.strand, bans
 	p.site = openSiteOf(d.t, New(cfg))
+	p.strand.ready()
 	if estate != nil {
 		p.lobby.Inherit(estate)
 	}
