@@ -62,14 +62,15 @@ func (l *Line) Close() {
 	}
 	l.endOthers() // also when nobody has ended ctx
 	if l.leads() {
-		late := time.After(l.cfg.EndTimeout)
+		late, stop := context.WithTimeout(context.Background(), l.cfg.EndTimeout) // for all of them
+		defer stop()
 		for _, k := range l.joined() {
 			if k.process.Stays {
 				continue // it waits for this one
 			}
 			select {
 			case <-k.gone:
-			case <-late:
+			case <-late.Done():
 				l.log.Warn("a retired process has not ended in time", "pid", k.process.PID)
 			}
 		}

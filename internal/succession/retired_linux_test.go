@@ -1,9 +1,13 @@
 package succession
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,6 +131,37 @@ func TestALineThatIsNilIsAlone(t *testing.T) {
 		t.Errorf("Upgrade = %v, want %v", err, ErrUnfit)
 	}
 	l.Close()
+}
+
+// TestProcessesThatHangAreNotWaitedForForLong holds that the time for the end of others
+// is one for all of them, however many there are.
+func TestProcessesThatHangAreNotWaitedForForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		l := newLine(Config{EndTimeout: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))}, 4)
+		l.serving.Store(true)
+		for node := 1; node < 4; node++ {
+			k := newKin(node, Process{Node: strconv.Itoa(node)}, &link{conn: new(net.UnixConn)}) // nobody closes gone
+			k.joined, l.kin[node] = true, k
+		}
+		start, closed := time.Now(), make(chan struct{})
+		go func() {
+			defer close(closed)
+			l.Close()
+		}()
+		select {
+		case <-closed:
+		case <-time.After(time.Hour):
+			for _, k := range l.joined() {
+				close(k.gone)
+			}
+			<-closed
+		}
+		if late := strings.Count(log.String(), "has not ended in time"); time.Since(start) != time.Minute || late != 3 {
+			t.Errorf("it ends after %v, and names %d; want 1m and 3", time.Since(start), late)
+		}
+	})
 }
 
 // TestWhoDoesNotReadIsCut holds that a process which hangs costs a bounded queue.
