@@ -17,6 +17,7 @@ func (l *Line) Attend(ctx context.Context, end func(cause error)) {
 	l.end = end
 	context.AfterFunc(ctx, func() {
 		l.mu.Lock()
+		l.ending = true
 		abort := l.abort
 		l.mu.Unlock()
 		if abort != nil {

@@ -129,6 +129,7 @@ type Line struct {
 	current int            // who accepts
 	over    bool           // Close was called
 	then    []func()       // are called when this process is retired
+	ending  bool           // ctx of Attend has ended: no upgrade begins any more
 	abort   func(error)    // ends the upgrade that is under way; nil: none is
 	running sync.WaitGroup // readers, writers, dispatch, the watch over a retired process
 

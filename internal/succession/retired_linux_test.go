@@ -229,6 +229,25 @@ func TestUpgradesThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestAServerThatEndsIsNotUpgraded holds that who stops a server gets no new process.
+func TestAServerThatEndsIsNotUpgraded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, err := Open(Config{Program: []string{"/no/such/program"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		l.Attend(ctx, func(error) {})
+		cancel()
+		synctest.Wait()
+		if _, err := l.Upgrade(t.Context()); !errors.Is(err, errEnds) || l.youngest != 1 {
+			t.Errorf("Upgrade = %v, and the youngest process is %d; want %v and 1", err, l.youngest, errEnds)
+		}
+	})
+}
+
 // TestAProgramThatIsNotThere holds that the server goes on when its file has gone.
 func TestAProgramThatIsNotThere(t *testing.T) {
 	t.Parallel()

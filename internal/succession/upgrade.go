@@ -54,8 +54,10 @@ func (l *Line) Upgrade(ctx context.Context) (Process, error) {
 	defer l.upgrading.Unlock()
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	l.setAbort(abort)
-	defer l.setAbort(nil)
+	if err := l.setAbort(abort); err != nil {
+		return Process{}, err
+	}
+	defer func() { _ = l.setAbort(nil) }() // never fails
 	heir, err := l.startHeir()
 	if err != nil {
 		l.failed.Add(1)
@@ -68,10 +70,16 @@ func (l *Line) Upgrade(ctx context.Context) (Process, error) {
 	return heir.process, nil
 }
 
-func (l *Line) setAbort(abort func(error)) {
+// setAbort says how the upgrade is ended that begins, unless this process ends; or that
+// it is over.
+func (l *Line) setAbort(abort func(error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if abort != nil && l.ending {
+		return errEnds
+	}
 	l.abort = abort
+	return nil
 }
 
 // mayUpgrade locks upgrading, or says why there can be no upgrade.
