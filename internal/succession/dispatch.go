@@ -127,12 +127,11 @@ func (l *Line) leave(e event) {
 	k := e.from
 	l.mu.Lock()
 	delete(l.kin, k.node)
-	last := k.node == l.current && l.current != l.node
-	if last { // unless there is one that is younger still, and about to serve
-		for node := range l.kin {
-			last = last && node < k.node
-		}
+	last := l.current != l.node && !l.orphaned
+	for node := range l.kin { // one that is younger than the current one is about to serve
+		last = last && node < l.current
 	}
+	l.orphaned = l.orphaned || last
 	alone := len(l.kin) == 0
 	joined := k.joined
 	l.mu.Unlock()

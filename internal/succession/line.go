@@ -124,14 +124,15 @@ type Line struct {
 	startTimeout     time.Duration // shorter in tests
 	retired          chan struct{}
 
-	mu      sync.Mutex     // guards the fields below; never held while sending or calling
-	kin     map[int]*kin   // the others, also those that do not serve yet
-	current int            // who accepts
-	over    bool           // Close was called
-	then    []func()       // are called when this process is retired
-	ending  bool           // ctx of Attend has ended: no upgrade begins any more
-	abort   func(error)    // ends the upgrade that is under way; nil: none is
-	running sync.WaitGroup // readers, writers, dispatch, the watch over a retired process
+	mu       sync.Mutex     // guards the fields below; never held while sending or calling
+	kin      map[int]*kin   // the others, also those that do not serve yet
+	current  int            // who accepts
+	orphaned bool           // this process is retired, and who had taken over has ended
+	over     bool           // Close was called
+	then     []func()       // are called when this process is retired
+	ending   bool           // ctx of Attend has ended: no upgrade begins any more
+	abort    func(error)    // ends the upgrade that is under way; nil: none is
+	running  sync.WaitGroup // readers, writers, dispatch, the watch over a retired process
 
 	once  sync.Once  // starts dispatch
 	inbox chan event // what others say, in order

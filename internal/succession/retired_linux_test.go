@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -193,6 +194,40 @@ func TestWhoDoesNotReadIsCut(t *testing.T) {
 		t.Errorf("it was cut because %v, want %v", err, errFull)
 	}
 	l.Close()
+}
+
+// TestNobodyServesAnyMore kills the process that serves while it upgrades, and then the
+// one that was to take over: who is retired ends, and does so once.
+func TestNobodyServesAnyMore(t *testing.T) {
+	t.Parallel()
+	l := newLine(Config{}, 2)
+	l.serving.Store(true)
+	l.current = 3
+	orphaned, ended := 0, make(chan error, 4)
+	l.end = func(cause error) { ended <- cause }
+	l.Bequeath("relay", Part{Orphan: func() { orphaned++ }})
+	all, others := map[int]*kin{}, map[int]*os.File{}
+	for _, node := range []int{1, 3, 4} {
+		ours, theirs, err := socketpair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		link, err := newLink(ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[node], others[node] = newKin(node, Process{Node: strconv.Itoa(node)}, link), theirs
+		all[node].joined = node < 4
+		l.add(all[node])
+	}
+	for _, node := range []int{3, 4, 1} {
+		_ = others[node].Close()
+		<-all[node].gone
+	}
+	l.Close()
+	if orphaned != 1 || len(ended) != 1 {
+		t.Errorf("parts are told %d times, and it ends %d times; want once", orphaned, len(ended))
+	}
 }
 
 // TestUpgradesThatAreRefused holds that nothing is started when there can be no
