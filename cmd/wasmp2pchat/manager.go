@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -34,6 +35,13 @@ func (m manager) say(state string) {
 	if m.tell != nil {
 		m.tell(state)
 	}
+}
+
+// succeeded tells the manager which process serves from now on; it hears that only from
+// the one that it knows as the main one. The new process has a whole period of the
+// watchdog until it has to say something itself.
+func (m manager) succeeded(pid int) {
+	m.say(fmt.Sprintf("MAINPID=%d\n%s\n%s", pid, daemon.SdNotifyReady, daemon.SdNotifyWatchdog))
 }
 
 // serve tells the manager that the server serves, from then on that it lives, and

@@ -116,6 +116,17 @@ func TestTheWatchdogHearsOfNobodyWhoHangs(t *testing.T) {
 	})
 }
 
+// TestANewMainProcessHasAWholePeriod holds that the watchdog counts anew with an upgrade:
+// the old process may have spoken last half a period ago.
+func TestANewMainProcessHasAWholePeriod(t *testing.T) {
+	t.Parallel()
+	var told []string
+	manager{tell: func(state string) { told = append(told, state) }}.succeeded(4711)
+	if want := []string{"MAINPID=4711\nREADY=1\nWATCHDOG=1"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
 // startPassed starts the program with files as sd_listen_fds(3) has it. A shell knows
 // the number that the process will have.
 func startPassed(t *testing.T, files []*os.File, environ ...string) *exec.Cmd {

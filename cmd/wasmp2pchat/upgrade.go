@@ -142,8 +142,7 @@ func upgrade(ctx context.Context, w world, log *slog.Logger) (succession.Process
 		log.Warn("upgrade failed: this process goes on", "err", err.Error(), "hint", takeoverHint(err))
 		return next, err
 	}
-	// Only from the process that it knows as the main one the manager hears that.
-	w.manager.say(fmt.Sprintf("MAINPID=%d\n%s", next.PID, daemon.SdNotifyReady))
+	w.manager.succeeded(next.PID)
 	log.Info("a new process serves: this one is retired", "pid", next.PID, "version", next.Version)
 	return next, nil
 }
