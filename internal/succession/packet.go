@@ -17,8 +17,9 @@ const (
 	MaxMessage = 1 << 20
 	// MaxBequest bounds the body of one bequest, in bytes.
 	MaxBequest = 64 << 20
-	// MaxFiles bounds the files of one bequest.
-	MaxFiles = 1024
+	// MaxFiles bounds the files of one bequest: a relay leaves one for each core, address
+	// and process, of which MaxRetired may be retired.
+	MaxFiles = 1 << 13
 
 	maxKind     = 32       // bytes of a kind of message, and of the name of a part
 	maxKinds    = 64       // kinds that are listened to

@@ -98,3 +98,15 @@ func TestTakeHidesTheSocket(t *testing.T) {
 		}
 	}
 }
+
+// TestALargeMachineHasRoom holds that what a relay leaves, one socket for each core,
+// address and process, is not too much for one bequest.
+func TestALargeMachineHasRoom(t *testing.T) {
+	t.Parallel()
+	const addresses = 2 // IPv4 and IPv6
+	for _, cores := range []int{2, 32, 64, 128, 256, 384} {
+		if files := cores * addresses * (1 + MaxRetired); files > MaxFiles {
+			t.Errorf("with %d cores and %d retired processes there are %d files, more than %d", cores, MaxRetired, files, MaxFiles)
+		}
+	}
+}
