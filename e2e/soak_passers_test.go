@@ -19,8 +19,8 @@ import (
 // afterwards is not given back.
 const (
 	passerHosts  = 6 // each has ports enough for its share
-	crowds       = 33
-	crowdSize    = 4000 // who meet somebody and go, without a room: 66,000 meetings in all, of which 65,536 are remembered
+	passings     = 33
+	passersEach  = 4000 // who meet somebody and go, without a room: 66,000 meetings in all, of which 65,536 are remembered
 	passWithin   = time.Minute
 	passersRooms = 16_384 // whose timelines are remembered, and no more
 	fillLong     = 150 * time.Second
@@ -33,13 +33,13 @@ func (s *soak) fills() {
 	for i := range passerHosts {
 		hosts = append(hosts, s.joins(fmt.Sprintf("passers%d", i), netip.AddrFrom4([4]byte{51, 51, 51, byte(50 + i)}).String()))
 	}
-	for i := range crowds {
+	for i := range passings {
 		ctx, cancel := context.WithTimeout(s.t.Context(), passWithin)
-		cmd := hosts[i%passerHosts].Command(ctx, serverBinary(s.t), "loadtest", "--scenario", "match", "--peers", strconv.Itoa(crowdSize), soakSite)
+		cmd := hosts[i%passerHosts].Command(ctx, serverBinary(s.t), "loadtest", "--scenario", "match", "--peers", strconv.Itoa(passersEach), soakSite)
 		out, err := cmd.CombinedOutput()
 		cancel()
 		if err != nil {
-			s.ledger.finds("the laboratory works", "let %d pass by: %v\n%s", crowdSize, err, out)
+			s.ledger.finds("the laboratory works", "let %d pass by: %v\n%s", passersEach, err, out)
 		}
 	}
 	if rooms := s.metric("timeline_rooms"); rooms < passersRooms {

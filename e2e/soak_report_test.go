@@ -57,7 +57,7 @@ func (s *soak) rowsOfResources(row func(what, format string, args ...any)) {
 		return fmt.Sprintf("%.0f goroutines, %.0f descriptors, heap %.2f MiB, RSS %.2f MiB", r.goroutines, r.descriptors, r.heap/(1<<20), r.rss/(1<<20))
 	}
 	if s.passed > 0 {
-		row("those who only passed by", "%d, in %v", crowds*crowdSize, round(s.passed))
+		row("those who only passed by", "%d, in %v", passings*passersEach, round(s.passed))
 	}
 	for i, c := range s.census {
 		row(fmt.Sprintf("census %d at %v", i+1, round(c.at)), "%s; %d chats, start %d", line(c.resources), c.chats, c.start)

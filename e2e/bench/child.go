@@ -134,7 +134,7 @@ func ours(ctx context.Context) http.Handler {
 		},
 		Online: func() int { return lobby.Stats().Connected + rooms.Stats().Connected },
 		Happened: func(room string, e match.Event) {
-			events.Add(roomkey.Name(room), timeline.Event{At: e.At, Kind: timeline.Matched, Side: e.Side, User: e.User, From: e.From, Took: int(e.Waited.Milliseconds())})
+			events.Add(roomkey.Name(room), timeline.Event{Kind: timeline.Matched, Side: e.Side, User: e.User, From: e.From, Took: int(e.Waited.Milliseconds())})
 		},
 		Log: log,
 	})
