@@ -69,7 +69,7 @@ func TestBrowserClient(t *testing.T) {
 	}()
 	said(t, lobby, 1)
 	emit(lobby, "message", map[string]any{"data": `{"type":"MATCH","room_id":"r"}`})
-	if text := said(t, rooms, 1); text != `{"type":"register","roomId":"r","clientId":"me","ext":["refresh","resume","early","outcome"]}` {
+	if text := said(t, rooms, 1); text != `{"type":"register","roomId":"r","clientId":"me","ext":["refresh","resume","early","outcome"],"attempt":1}` {
 		t.Errorf("the client said %s, want register", text)
 	}
 	emit(rooms, "message", map[string]any{"data": `{"type":"reject","reason":"not-found"}`})
@@ -97,14 +97,14 @@ func TestBrowserSeatReturns(t *testing.T) {
 	if text := said(t, first, 1); text != `{"type":"offer","sdp":"first"}` {
 		t.Errorf("the client said %s, want the offer", text)
 	}
-	emit(first, "message", map[string]any{"data": `{"type":"accept","resumeToken":"one"}`})
+	emit(first, "message", map[string]any{"data": `{"type":"accept","resumeToken":"one","attempt":2}`})
 	emit(first, "close", map[string]any{"code": closeAbnormal, "reason": ""})
 
 	second := nextWebSocket(t)
 	closedNormally(t, first)
 	s.tell(&wire.Description{Type: wire.SignalOffer, SDP: "kept"})
 	second.Call("emit", "open")
-	if text := said(t, second, 0); text != `{"type":"register","roomId":"r","clientId":"me","resumeToken":"one"}` {
+	if text := said(t, second, 0); text != `{"type":"register","roomId":"r","clientId":"me","resumeToken":"one","attempt":2}` {
 		t.Errorf("the client said %s, want that it comes back", text)
 	}
 	emit(second, "message", map[string]any{"data": `{"type":"accept","resumeToken":"two","resumed":true}`})
