@@ -106,7 +106,7 @@ func (d *door) entitled(r *request, u *user) error {
 	switch {
 	case d.srv.cfg.Peers == PeersRoom && u.room == "":
 		return errPlain
-	case d.srv.rooms.isRevoked(&u.member, now):
+	case d.srv.rooms.isRevoked(&u.member, d.srv.cfg.asOf()):
 		return errRevoked
 	case r.Type.Method == stun.MethodAllocate && !u.goodAt(d.srv.cfg.Node):
 		return errNode

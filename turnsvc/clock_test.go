@@ -25,6 +25,26 @@ func TestACredentialIsGoodWhileTheClockIsSet(t *testing.T) {
 	}
 }
 
+// TestARevocationLastsAsLongAsCredentials revokes while the clock by which credentials
+// expire is two hours behind that by which they are made, as after a step of the wall
+// clock: they are good for two hours more than they say, and refused for as long.
+func TestARevocationLastsAsLongAsCredentials(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *Config) {
+		now := c.now
+		c.asOf = func() time.Time { return now().Add(-2 * time.Hour) }
+	})
+	kicked, other := s.dial(t, "udp", "ann"), s.dial(t, "udp", "bob")
+	s.EndUser("ann")
+	s.clock.advance(11 * time.Minute) // longer than any credential is good for by its own clock
+	if _, got := kicked.allocate(); got != stun.CodeUnauthorized {
+		t.Errorf("Allocate of who was ended = %d, want 401", got)
+	}
+	if _, got := other.allocate(); got != 0 {
+		t.Errorf("Allocate of another one with as old a credential = %d, want success", got)
+	}
+}
+
 // TestPionsClockIsSet has pion find our nonce too old in the midst of everything, as
 // it does when the wall clock is set forward by an hour: no client notices.
 func TestPionsClockIsSet(t *testing.T) {

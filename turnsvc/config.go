@@ -125,11 +125,12 @@ type Config struct {
 	reopenAfter time.Duration    // 0: reopenAfter
 	outletAfter uint64           // datagrams in a second; 0: outletDatagrams
 
-	now   func() time.Time // the time that credentials see; nil: time.Now
-	asOf  func() time.Time // the time by which they expire; nil: now, or, with that nil, what setting the clock forward does not change
-	cores int              // how many UDP sockets share the clients; zero: GOMAXPROCS
-	roots *x509.CertPool   // what browsers trust; nil: what this machine does
-	blind bool             // Serve does not look whether clients can come: a test counts them
+	now    func() time.Time // the time that credentials see; nil: time.Now
+	asOf   func() time.Time // the time by which they expire; nil: now, or, with that nil, what setting the clock forward does not change
+	latest func() time.Time // the latest time at which one was minted; nil: now, or the latest that there has been
+	cores  int              // how many UDP sockets share the clients; zero: GOMAXPROCS
+	roots  *x509.CertPool   // what browsers trust; nil: what this machine does
+	blind  bool             // Serve does not look whether clients can come: a test counts them
 }
 
 // Counts is where the servers of a fleet count together. Its methods must not wait.
@@ -191,10 +192,14 @@ func (c Config) withDefaults() Config {
 	}
 	c.reopenAfter = or(c.reopenAfter, reopenAfter)
 	if c.now == nil {
-		c.now, c.asOf = time.Now, daytime.New().Earlier
+		clock := daytime.New()
+		c.now, c.asOf, c.latest = time.Now, clock.Earlier, clock.Latest
 	}
 	if c.asOf == nil {
 		c.asOf = c.now
+	}
+	if c.latest == nil {
+		c.latest = c.now
 	}
 	c.PublicIPs = unmapped(c.PublicIPs)
 	return c

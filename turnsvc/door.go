@@ -356,7 +356,8 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 		return nil, nil, err
 	}
 	// Whoever revokes sees the member that has entered, or we see the revocation.
-	if d.srv.rooms.enter(g); d.srv.rooms.isRevoked(&g.member, d.srv.cfg.now()) {
+	asOf := d.srv.cfg.asOf()
+	if d.srv.rooms.enter(g, asOf); d.srv.rooms.isRevoked(&g.member, asOf) {
 		d.srv.rooms.leave(g)
 		_ = r.Close() // nobody was told of it
 		return nil, nil, errRevoked

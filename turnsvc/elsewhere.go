@@ -145,7 +145,7 @@ func (s *Server) RelayedIn(room string) (list []Relayed) {
 // the others may have permissions for its addresses for a minute, and no datagram passes
 // until Elsewhere has told of more.
 func (s *Server) Expect(server, room string) {
-	_, _ = s.rooms.setElsewhere(server, room, nil, false, s.cfg.now())
+	_, _ = s.rooms.setElsewhere(server, room, nil, false, s.cfg.now(), s.cfg.asOf())
 }
 
 // Elsewhere tells the relay all that the members of a room hold at a neighbour. What
@@ -153,17 +153,17 @@ func (s *Server) Expect(server, room string) {
 // is false if the room has ended here.
 func (s *Server) Elsewhere(server, room string, list []Relayed) bool {
 	list = slices.Clone(list[:min(len(list), MaxRelayed)])
-	gone, ok := s.rooms.setElsewhere(server, room, list, true, s.cfg.now())
+	gone, ok := s.rooms.setElsewhere(server, room, list, true, s.cfg.now(), s.cfg.asOf())
 	s.homes.epoch.Add(1)
 	s.kernel.reconsider(gone)
 	return ok
 }
 
 // setElsewhere returns the addresses that are no longer reached.
-func (r *rooms) setElsewhere(server, room string, list []Relayed, replace bool, now time.Time) (gone []netip.AddrPort, ok bool) {
+func (r *rooms) setElsewhere(server, room string, list []Relayed, replace bool, now, asOf time.Time) (gone []netip.AddrPort, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.hasEnded(&member{room: room}, now) {
+	if r.hasEnded(&member{room: room}, asOf) {
 		return nil, false
 	}
 	known, _ := r.elsewhere.Find(room, now)

@@ -229,7 +229,7 @@ func TestElsewhereIsBoundedAndEnds(t *testing.T) {
 	}
 	r, now := newRooms(), time.Unix(1_800_000_000, 0)
 	for i := range maxElsewhere + 100 {
-		r.setElsewhere("n2", fmt.Sprintf("room-%d", i), nil, true, now)
+		r.setElsewhere("n2", fmt.Sprintf("room-%d", i), nil, true, now, now)
 	}
 	if n := r.elsewhere.Len(); n > maxElsewhere {
 		t.Errorf("%d rooms are known elsewhere, want at most %d", n, maxElsewhere)

@@ -57,7 +57,7 @@ func (d *door) happened(kind EventKind, m *member, room string, e Event) {
 // refused tells why a member was given no allocation.
 func (d *door) refused(kind EventKind, r *request, m *member) {
 	if d.srv.cfg.Happened != nil && m.room != "" {
-		d.happened(kind, m, d.srv.rooms.householdOf(m, d.srv.cfg.now()), Event{Client: r.client.Addr()})
+		d.happened(kind, m, d.srv.rooms.householdOf(m, d.srv.cfg.asOf()), Event{Client: r.client.Addr()})
 	}
 }
 

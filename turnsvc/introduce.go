@@ -36,7 +36,7 @@ func (s here) Introduce(room, side string, partner netip.Addr) {
 	if !partner.IsValid() {
 		return
 	}
-	if now := s.cfg.now(); s.rooms.introduce(room, side, partner.Unmap(), now, now.Add(s.cfg.CredentialTTL)) {
+	if s.rooms.introduce(room, side, partner.Unmap(), s.cfg.asOf(), s.expired()) {
 		s.count.introduced.Add(1)
 	}
 }
@@ -79,8 +79,7 @@ func (s *Server) Join(room, to string) {
 
 // Join is Server.Join in this process.
 func (s here) Join(room, to string) {
-	now := s.cfg.now()
-	s.rooms.join(room, to, now, now.Add(s.cfg.CredentialTTL))
+	s.rooms.join(room, to, s.cfg.asOf(), s.expired())
 	s.homes.epoch.Add(1)
 	s.cfg.Moved(to)
 }

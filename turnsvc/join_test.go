@@ -74,7 +74,7 @@ func TestWhoeverWasInvitedIsKnownByHisAllocation(t *testing.T) {
 	a.mustAllocate()
 	elsewhere := netip.MustParseAddrPort("127.0.0.9:5000")
 	g := newGrant(&door{srv: s.Server}, &request{Message: new(stun.Message), client: elsewhere}, readMember("annex.ma", "new"), 99)
-	s.rooms.enter(g)
+	s.rooms.enter(g, s.cfg.asOf())
 	if a.permit(elsewhere) {
 		t.Error("a permission for where somebody of another room was seen was granted")
 	}

@@ -17,8 +17,10 @@ const maxRevoked = 1 << 18
 // rooms knows which side of which room holds what on this server, who was
 // introduced to whom, and which rooms have ended.
 type rooms struct {
-	mu         sync.RWMutex // guards the fields below; never held while closing
-	members    map[string]map[*grant]struct{}
+	mu      sync.RWMutex // guards the fields below; never held while closing
+	members map[string]map[*grant]struct{}
+	// These three last as long as credentials may be good, and go by the clocks of those:
+	// until Config.latest and their life, as of Config.asOf.
 	revoked    remembered[struct{}]           // rooms and owners
 	introduced remembered[introductions]      // by room
 	joined     remembered[string]             // rooms that were joined to others
@@ -53,14 +55,14 @@ func (g *grant) household() string {
 
 // enter notes an allocation. If its holder was introduced before, it reaches his
 // partner.
-func (r *rooms) enter(g *grant) {
+func (r *rooms) enter(g *grant, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if room, found := r.joined.find(g.room, g.made); found {
+	if room, found := r.joined.find(g.room, now); found {
 		g.joined.Store(&room)
 	}
 	r.house(g)
-	if known, found := r.introduced.find(g.room, g.made); found {
+	if known, found := r.introduced.find(g.room, now); found {
 		if partner, met := known[g.side]; met {
 			g.partner.Store(&partner)
 		}
@@ -143,18 +145,20 @@ func (r *rooms) hasEnded(m *member, now time.Time) bool {
 	return room || owner
 }
 
+// expired is when no credential is good any more that was minted until now.
+func (s here) expired() time.Time { return s.cfg.latest().Add(s.cfg.CredentialTTL) }
+
 // EndRoom is Server.EndRoom in this process.
 func (s here) EndRoom(room string) {
-	now := s.cfg.now()
-	for _, g := range s.rooms.revoke(room, room, now, now.Add(s.cfg.CredentialTTL)) {
+	for _, g := range s.rooms.revoke(room, room, s.cfg.asOf(), s.expired()) {
 		g.close()
 	}
 }
 
 // EndUser is Server.EndUser in this process.
 func (s here) EndUser(owner string) {
-	now, m := s.cfg.now(), readMember(owner, "")
-	for _, g := range s.rooms.revoke(owner, s.rooms.householdOf(&m, now), now, now.Add(s.cfg.CredentialTTL)) {
+	now, m := s.cfg.asOf(), readMember(owner, "")
+	for _, g := range s.rooms.revoke(owner, s.rooms.householdOf(&m, now), now, s.expired()) {
 		if g.owner == owner {
 			g.close()
 		}

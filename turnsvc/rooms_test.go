@@ -84,7 +84,7 @@ func TestThePartnerIsKnownByHisAllocation(t *testing.T) {
 		t.Error("a permission for an address where nobody was seen was granted")
 	}
 	g := newGrant(&door{srv: s.Server}, &request{Message: new(stun.Message), client: netip.AddrPortFrom(elsewhere, 7)}, readMember("room.b", "new"), 99)
-	s.rooms.enter(g)
+	s.rooms.enter(g, s.cfg.asOf())
 	if !a.permit(netip.AddrPortFrom(elsewhere, 5000)) {
 		t.Error("a permission for where the partner was seen was refused")
 	}
@@ -109,7 +109,7 @@ func TestWhoHidesIsNotGuessed(t *testing.T) {
 	a.mustAllocate()
 	relayed := b.mustAllocate()
 	g := newGrant(&door{srv: s.Server}, &request{Message: new(stun.Message), client: netip.AddrPortFrom(elsewhere, 7)}, readMember(claims, "new"), 99)
-	s.rooms.enter(g)
+	s.rooms.enter(g, s.cfg.asOf())
 	defer s.rooms.leave(g)
 	if a.permit(netip.AddrPortFrom(elsewhere, 5000)) {
 		t.Error("a permission for where he is was granted")

@@ -15,13 +15,17 @@
 // forward or back, and by as long as the machine has slept.
 package daytime
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Clock tells the time of day. It is safe for concurrent use.
 type Clock struct {
 	start time.Time
 	now   func() time.Time
 	since func(start time.Time) time.Duration
+	most  atomic.Int64 // in Unix nanoseconds, of Latest
 }
 
 // New makes a Clock, whose start is now.
@@ -40,18 +44,33 @@ func (c *Clock) Counted() time.Time { return c.start.Add(c.since(c.start)).Round
 
 // Later is for who mints.
 func (c *Clock) Later() time.Time {
-	wall, counted := c.now().Round(0), c.Counted()
-	if counted.After(wall) {
-		return counted
-	}
-	return wall
+	_, later := c.both()
+	return later
 }
 
 // Earlier is for who verifies.
 func (c *Clock) Earlier() time.Time {
-	wall, counted := c.now().Round(0), c.Counted()
-	if counted.Before(wall) {
-		return counted
+	earlier, _ := c.both()
+	return earlier
+}
+
+// Latest is the latest time that was Later whenever the Clock was asked for anything:
+// what was minted before expires no later than that and its life.
+func (c *Clock) Latest() time.Time {
+	c.both()
+	return time.Unix(0, c.most.Load())
+}
+
+// both are the two opinions.
+func (c *Clock) both() (earlier, later time.Time) {
+	earlier, later = c.now().Round(0), c.Counted()
+	if later.Before(earlier) {
+		earlier, later = later, earlier
 	}
-	return wall
+	for at := later.UnixNano(); ; {
+		most := c.most.Load()
+		if at <= most || c.most.CompareAndSwap(most, at) {
+			return earlier, later
+		}
+	}
 }

@@ -38,6 +38,20 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// TestLatest remembers the latest time of a clock that is set forward, and back again.
+func TestLatest(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var set time.Duration
+	clock := daytime.Of(func() time.Time { return start.Add(set) }, func() time.Duration { return 0 })
+	for _, step := range []struct{ set, latest time.Duration }{{0, 0}, {2 * time.Hour, 2 * time.Hour}, {0, 2 * time.Hour}, {-time.Hour, 2 * time.Hour}, {3 * time.Hour, 3 * time.Hour}} {
+		set = step.set
+		if clock.Earlier(); !clock.Latest().Equal(start.Add(step.latest)) {
+			t.Errorf("set by %v, Latest() = %v, want start + %v", set, clock.Latest(), step.latest)
+		}
+	}
+}
+
 // TestClockOfThisMachine agrees with the wall clock as long as nobody sets that.
 func TestClockOfThisMachine(t *testing.T) {
 	t.Parallel()
