@@ -1,6 +1,9 @@
 package turnsvc
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // remembered is a map that forgets: what its time is over for, and the oldest of
 // too many.
@@ -49,4 +52,30 @@ func (r *remembered[V]) forget(now time.Time) {
 		delete(r.entries, key)
 	}
 	r.order = r.order[over:]
+}
+
+// legacyEntry is what another process is told of an entry.
+type legacyEntry[V any] struct {
+	Key   string
+	Value V     `json:",omitzero"`
+	Until int64 // in Unix seconds
+}
+
+// bequeath is what is remembered, the oldest first; of more than most the latest.
+func (r *remembered[V]) bequeath(most int, now time.Time) (list []legacyEntry[V]) {
+	for _, key := range slices.Backward(r.order) {
+		e, known := r.entries[key]
+		if known && now.Before(e.until) && len(list) < most {
+			list = append(list, legacyEntry[V]{key, e.value, e.until.Add(time.Second - 1).Unix()})
+		}
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// inherit remembers what another process did.
+func (r *remembered[V]) inherit(list []legacyEntry[V], now time.Time) {
+	for _, e := range list {
+		r.note(e.Key, e.Value, now, time.Unix(e.Until, 0))
+	}
 }

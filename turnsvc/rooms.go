@@ -164,3 +164,31 @@ func (s here) EndUser(owner string) {
 		}
 	}
 }
+
+// roomsWill is what a newer process has to know of rooms, beside what it is told of
+// those that go on: for as long as credentials may be good there, too.
+type roomsWill struct {
+	Revoked    []legacyEntry[struct{}]      `json:",omitempty"`
+	Introduced []legacyEntry[introductions] `json:",omitempty"`
+	Joined     []legacyEntry[string]        `json:",omitempty"`
+}
+
+// maxBequeathed bounds how much of each kind is told, for clients wait meanwhile.
+const maxBequeathed = 1 << 16
+
+func (r *rooms) bequeath(now time.Time) roomsWill {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return roomsWill{
+		Revoked: r.revoked.bequeath(maxBequeathed, now), Introduced: r.introduced.bequeath(maxBequeathed, now),
+		Joined: r.joined.bequeath(maxBequeathed, now),
+	}
+}
+
+func (r *rooms) inherit(will roomsWill, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.revoked.inherit(will.Revoked, now)
+	r.introduced.inherit(will.Introduced, now)
+	r.joined.inherit(will.Joined, now)
+}

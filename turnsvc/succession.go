@@ -21,7 +21,8 @@ type willBody struct {
 	URLs     []string
 	Budget   budgetWill
 	Held     map[string]Holdings // by process; that of the older one has no name
-	Sockets  [][]legacyWill      // as they are in the estate, and for each the processes that keep clients of it
+	Rooms    roomsWill
+	Sockets  [][]legacyWill // as they are in the estate, and for each the processes that keep clients of it
 }
 
 // legacyWill is a gate.Legacy whose passage is the next one of the files.
@@ -55,7 +56,7 @@ func (s *Server) Will(ctx context.Context) (b Bequest, err error) {
 		body.Sockets = append(body.Sockets, its)
 	}
 	body.Budget, body.Held = s.budget.yield(), s.quota.held("")
-	body.NonceAge = time.Since(s.nonces.start)
+	body.NonceAge, body.Rooms = time.Since(s.nonces.start), s.rooms.bequeath(s.cfg.asOf())
 	b.Body, err = json.Marshal(body)
 	return b, err
 }
@@ -115,6 +116,7 @@ func (s *Server) Inherit(process string, will Bequest) (err error) {
 	}
 	s.nonces = noncesOf([sha256.Size]byte(body.NonceKey), body.NonceAge)
 	s.budget.inherit(body.Budget)
+	s.rooms.inherit(body.Rooms, s.cfg.asOf())
 	for name, held := range body.Held {
 		s.HeldBy(or(name, process), held, true)
 	}
