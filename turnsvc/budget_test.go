@@ -1,6 +1,7 @@
 package turnsvc
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -267,5 +268,22 @@ func TestTheBudgetIsThatOfAFleet(t *testing.T) {
 	none.share("2026-10", 1<<40, 1<<40)
 	if month, _ := none.account(); month != "" || !none.admits() {
 		t.Errorf("without a budget the month is %q, admits %v", month, none.admits())
+	}
+}
+
+// TestTheBudgetCountsEveryProcess lets more processes take over, one from the other, than
+// are remembered at a time.
+func TestTheBudgetCountsEveryProcess(t *testing.T) {
+	t.Parallel()
+	s := listen(t, func(c *Config) { c.MonthlyBudget = 1000 })
+	month, _ := s.budget.account()
+	for i := range maxSpenders + 6 {
+		process := fmt.Sprint(i)
+		s.SpentBy(process, month, 1)
+		s.HeldOnlyBy([]string{process})
+		s.SpentBy(process, month, 2)
+	}
+	if _, spent := s.budget.account(); spent != 2*(maxSpenders+6) {
+		t.Errorf("%d bytes are spent, want %d", spent, 2*(maxSpenders+6))
 	}
 }

@@ -1,6 +1,9 @@
 package turnsvc
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // maxSpenders bounds of how many older processes it is known what they spend.
 const maxSpenders = 64
@@ -79,6 +82,13 @@ func (b *budget) by(node string, now spending) {
 	}
 	b.reported[node] = now
 	b.count.spent.Add(now.Bytes - before.Bytes)
+}
+
+// onlyBy forgets what those have reported that do not live any more: it is spent.
+func (b *budget) onlyBy(nodes []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	maps.DeleteFunc(b.reported, func(node string, _ spending) bool { return !slices.Contains(nodes, node) })
 }
 
 // SpentSinceWill is what this server has spent of MonthlyBudget in the present month

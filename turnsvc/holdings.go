@@ -37,6 +37,7 @@ func (s *Server) HeldBy(process string, h Holdings, whole bool) {
 
 // HeldOnlyBy forgets the processes that are not among those that live.
 func (s *Server) HeldOnlyBy(processes []string) {
+	s.budget.onlyBy(processes)
 	q := s.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
