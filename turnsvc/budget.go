@@ -39,14 +39,14 @@ type budget struct {
 	told   int        // how much of the budget was spent when it was last logged: 0, 80 or 100 %
 	broken bool       // the last time it could not be saved
 
-	yielded  bool                // another process writes the ledger
-	base     spending            // what was spent when that began
-	reported map[string]spending // by older processes, of which count.spent has all
+	yielded  bool              // another process writes the ledger
+	base     ledger            // what was spent when that began
+	reported map[string]ledger // by older processes, of which count.spent and ledger have all
 }
 
 // openBudget reads the ledger of the budget, if there is one.
 func openBudget(cfg Config, count *counters) (*budget, error) {
-	b := &budget{count: count, path: cfg.BudgetFile, now: cfg.now, log: cfg.Log, ledger: ledger{}}
+	b := &budget{count: count, path: cfg.BudgetFile, now: cfg.now, log: cfg.Log, ledger: ledger{}, reported: map[string]ledger{}}
 	return b, b.setLimit(cfg.MonthlyBudget)
 }
 

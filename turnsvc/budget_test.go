@@ -287,3 +287,28 @@ func TestTheBudgetCountsEveryProcess(t *testing.T) {
 		t.Errorf("%d bytes are spent, want %d", spent, 2*(maxSpenders+6))
 	}
 }
+
+// TestTheBudgetIsChargedOnceThoughTheMonthIsAnotherOne sets the clock to another month and
+// back, beside an older process that goes on telling what it has spent, and with a
+// takeover in the wrong month.
+func TestTheBudgetIsChargedOnceThoughTheMonthIsAnotherOne(t *testing.T) {
+	t.Parallel()
+	const wrong = 4 * time.Second // into November
+	b, clock := newBudget(t, nil)
+	b.by("1", spending{"2026-10", 100})
+	clock.advance(wrong)
+	b.look()
+	b.by("1", spending{"2026-11", 1})
+	clock.advance(-wrong)
+	b.look()
+	b.by("1", spending{"2026-10", 100})
+	if month, spent := b.account(); spent != 100 {
+		t.Errorf("%s has cost %d, want 100", month, spent)
+	}
+	clock.advance(wrong)
+	b.yield()
+	clock.advance(-wrong)
+	if month, spent := b.since(); spent != 0 {
+		t.Errorf("since the takeover %d were spent in %s, want 0", spent, month)
+	}
+}

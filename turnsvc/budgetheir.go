@@ -31,8 +31,15 @@ func (b *budget) yield() budgetWill {
 		return budgetWill{}
 	}
 	b.turnMonth()
-	b.base = spending{Month: b.month, Bytes: b.count.spent.Load()}
-	return budgetWill{Month: b.base.Month, Spent: b.base.Bytes, Reported: maps.Clone(b.reported)}
+	b.base = maps.Clone(b.ledger)
+	b.base[b.month] = b.count.spent.Load()
+	will := budgetWill{Month: b.month, Spent: b.base[b.month], Reported: map[string]spending{}}
+	for node, months := range b.reported {
+		if bytes, known := months[b.month]; known {
+			will.Reported[node] = spending{b.month, bytes}
+		}
+	}
+	return will
 }
 
 // resume undoes yield.
@@ -46,7 +53,9 @@ func (b *budget) resume() {
 func (b *budget) inherit(will budgetWill) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reported = will.Reported
+	for node, now := range will.Reported {
+		b.reported[node] = ledger{now.Month: now.Bytes}
+	}
 	if b.limit.Load() > 0 && will.Month == b.month {
 		b.count.spent.Store(max(will.Spent, b.count.spent.Load()))
 	}
@@ -57,38 +66,32 @@ func (b *budget) since() (month string, bytes int64) {
 	month, bytes = b.account()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if month != "" && month == b.base.Month {
-		bytes -= b.base.Bytes
-	}
-	return month, bytes
+	return month, bytes - b.base[month]
 }
 
 // by notes what an older process has spent since it was taken over from.
 func (b *budget) by(node string, now spending) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	before, known := b.reported[node]
-	if b.yielded || b.limit.Load() == 0 || now.Month != b.month || !known && len(b.reported) >= maxSpenders {
+	if b.yielded || b.limit.Load() == 0 || now.Month != b.month || b.reported[node] == nil && len(b.reported) >= maxSpenders {
 		return
 	}
-	if before.Month != now.Month {
-		before.Bytes = 0
+	if b.reported[node] == nil {
+		b.reported[node] = ledger{}
 	}
-	if now.Bytes <= before.Bytes {
-		return
+	months := b.reported[node]
+	if more := now.Bytes - months[now.Month]; more > 0 {
+		months[now.Month] = now.Bytes
+		months.trim(now.Month)
+		b.count.spent.Add(more)
 	}
-	if b.reported == nil {
-		b.reported = map[string]spending{}
-	}
-	b.reported[node] = now
-	b.count.spent.Add(now.Bytes - before.Bytes)
 }
 
 // onlyBy forgets what those have reported that do not live any more: it is spent.
 func (b *budget) onlyBy(nodes []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	maps.DeleteFunc(b.reported, func(node string, _ spending) bool { return !slices.Contains(nodes, node) })
+	maps.DeleteFunc(b.reported, func(node string, _ ledger) bool { return !slices.Contains(nodes, node) })
 }
 
 // SpentSinceWill is what this server has spent of MonthlyBudget in the present month
