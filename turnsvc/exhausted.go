@@ -9,19 +9,19 @@ import (
 const exhaustedPause = time.Minute
 
 // A pacer says yes at most once in a while. The zero value is ready.
-type pacer struct{ next atomic.Int64 } // when it says yes again, in Unix nanoseconds
+type pacer struct{ next atomic.Int64 } // when it says yes again, as a time of the meter
 
 // ready reports whether it is time, and if so not again for pause.
-func (p *pacer) ready(now time.Time, pause time.Duration) bool {
+func (p *pacer) ready(now, pause time.Duration) bool {
 	due := p.next.Load()
-	return now.UnixNano() >= due && p.next.CompareAndSwap(due, now.Add(pause).UnixNano())
+	return int64(now) >= due && p.next.CompareAndSwap(due, int64(now+pause))
 }
 
 // portsRanOut counts an Allocate that found no port (508: RFC 8656 §7.2) and
 // tells the operator, who alone can mend it.
 func (s *Server) portsRanOut(family byte, why error) {
 	s.count.ports.Add(1)
-	if !s.exhausted.ready(time.Now(), exhaustedPause) {
+	if !s.exhausted.ready(s.homes.meter.now(), exhaustedPause) {
 		return
 	}
 	use, name := s.homes.ports(family), "IPv4"

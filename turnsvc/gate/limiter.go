@@ -53,6 +53,7 @@ const (
 type Limiter struct {
 	price int64 // what one request costs: the nanoseconds in which it is paid back
 	most  int64 // what anybody may owe: the burst
+	start time.Time // monotonic: a clock that is set changes nothing
 	seed  maphash.Seed
 	sets  []limiterSet // limiterSets of them
 }
@@ -67,21 +68,26 @@ type limiterSet struct {
 // nothing.
 type account struct {
 	source uint64
-	due    int64 // when everything is paid back, in Unix nanoseconds
+	due    int64 // when everything is paid back, in nanoseconds of the Limiter
 }
+
+// epoch is the time of a Limiter when it was made. It is later than that of an account
+// which owes nothing, whatever times tests have.
+const epoch = 1 << 62
 
 // NewLimiter allows every source so many requests at once, and so many a second
 // in the long run; both must be more than 0.
 func NewLimiter(perSecond float64, burst int) *Limiter {
 	price := int64(float64(time.Second) / perSecond)
 	return &Limiter{
-		price: price, most: int64(burst) * price,
+		price: price, most: int64(burst) * price, start: time.Now(),
 		seed: maphash.MakeSeed(), sets: make([]limiterSet, limiterSets),
 	}
 }
 
 // Allow reports whether a source may have one request answered, and notes it if
-// so. In any time T a source is allowed at most burst + perSecond·T.
+// so. In any time T a source is allowed at most burst + perSecond·T. What counts of
+// now is the time that has passed, as time.Now has it, whatever the wall clock is set to.
 func (l *Limiter) Allow(source netip.Prefix, now time.Time) bool { return l.AllowN(source, 1, now) }
 
 // AllowN is Allow for something that costs as much as n requests: all or nothing.
@@ -90,14 +96,11 @@ func (l *Limiter) AllowN(source netip.Prefix, n int, now time.Time) bool {
 	set := &l.sets[maphash.Comparable(l.seed, key)%limiterSets]
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	return l.charge(set.account(key), int64(n)*l.price, now.UnixNano())
+	return l.charge(set.account(key), int64(n)*l.price, epoch+int64(now.Sub(l.start)))
 }
 
 // charge adds cost to what an account owes, unless that would be too much.
 func (l *Limiter) charge(a *account, cost, now int64) bool {
-	if a.due > now+2*l.most { // more than anybody can owe: the clock was set back
-		a.due = now + l.most
-	}
 	due := max(a.due, now) + cost
 	if due > now+l.most {
 		return false
