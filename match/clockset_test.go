@@ -1,6 +1,7 @@
 package match
 
 import (
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -13,7 +14,7 @@ import (
 // clock of this process stays what it is.
 func readBefore(t *testing.T, at time.Time, step time.Duration) time.Time {
 	t.Helper()
-	if at == at.Round(0) {
+	if !strings.Contains(at.String(), " m=") { // without a monotonic part
 		return at
 	}
 	was := at

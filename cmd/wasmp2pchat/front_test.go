@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"sync"
 	"testing"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge"
@@ -44,7 +45,9 @@ func TestWhoHasJustComeIsSomebody(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &front{door: edge.New(listener, edge.Config{})}
-	go f.door.Serve(t.Context()) // ends with the listener
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = f.door.Serve(t.Context()) }) // fails when the listener is closed
+	defer serving.Wait()
 	defer func() { _ = listener.Close() }()
 	left := f.part(new(httpServer)).Left
 	if n := left(); n != 0 {

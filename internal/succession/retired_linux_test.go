@@ -59,9 +59,8 @@ func TestARetiredProcessLooksTwice(t *testing.T) {
 			return now
 		})
 		defer l.Close()
-		<-ended
-		if time.Since(start) != 4*everyLeft {
-			t.Errorf("it ends after %v, want %v", time.Since(start), 4*everyLeft)
+		if cause := <-ended; time.Since(start) != 4*everyLeft {
+			t.Errorf("it ends after %v because %v, want %v", time.Since(start), cause, 4*everyLeft)
 		}
 	})
 }
