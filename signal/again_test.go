@@ -12,9 +12,9 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// attempt registers in room1 for the n-th time, without a token, and does not wait.
-func (c *client) attempt(id string, n int) {
-	c.send(fmt.Sprintf(`{"type":"register","roomId":"room1","clientId":"%s","ext":["refresh","resume"],"attempt":%d}`, id, n))
+// attempt registers alice in room1 for the n-th time, without a token, and does not wait.
+func (c *client) attempt(n int) {
+	c.send(fmt.Sprintf(`{"type":"register","roomId":"room1","clientId":"alice","ext":["refresh","resume"],"attempt":%d}`, n))
 }
 
 // TestWhoRegistersAgainHasItsSeat gives up a socket on which it has heard no accept,
@@ -123,7 +123,7 @@ func TestARegistrationThatComesLateChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := onPipes(t)
 		live, b := w.connect(t, false), w.connect(t, false)
-		live.attempt("alice", 2)
+		live.attempt(2)
 		token := live.accept().ResumeToken
 		b.registerExt("room1", "bob")
 		late := func(attempt int, token string) {
@@ -142,7 +142,7 @@ func TestARegistrationThatComesLateChangesNothing(t *testing.T) {
 			t.Error("one that comes late has taken the seat")
 		}
 		again := w.connect(t, false)
-		again.attempt("alice", 3)
+		again.attempt(3)
 		token = again.accept().ResumeToken
 		late(2, token)
 		talk(t, again, b)
@@ -199,7 +199,7 @@ func TestAnAcceptThatItsProxyDidNotPassOn(t *testing.T) {
 					return to == "proxy.1" && strings.Contains(string(frame), `"accept"`)
 				}
 				first := proxy.connect(t, false)
-				first.attempt("alice", 1)
+				first.attempt(1)
 				synctest.Wait()
 				bob.send(`{"type":"candidate","n":1}`) // to nobody who hears it
 				synctest.Wait()
@@ -209,7 +209,7 @@ func TestAnAcceptThatItsProxyDidNotPassOn(t *testing.T) {
 					b.set(func() { b.nodes["proxy.1"].mute = true })
 				}
 				again := third.connect(t, false)
-				again.attempt("alice", 2)
+				again.attempt(2)
 				if accept := again.accept(); !accept.IsExistClient {
 					t.Errorf("accept = %+v, want the second seat", accept)
 				}

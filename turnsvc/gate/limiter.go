@@ -51,8 +51,8 @@ const (
 //
 // All methods may be called by any number of goroutines; nothing is allocated.
 type Limiter struct {
-	price int64 // what one request costs: the nanoseconds in which it is paid back
-	most  int64 // what anybody may owe: the burst
+	price int64     // what one request costs: the nanoseconds in which it is paid back
+	most  int64     // what anybody may owe: the burst
 	start time.Time // monotonic: a clock that is set changes nothing
 	seed  maphash.Seed
 	sets  []limiterSet // limiterSets of them
