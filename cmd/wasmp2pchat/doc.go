@@ -42,7 +42,8 @@
 //	                 metrictable.go, frontmetrics.go
 //	  stages.go      start and end; manager.go: systemd is told; logger.go
 //	config.go        all settings; settings.go reads them, envfile.go from a file, units.go
-//	                 their units, reload.go again; ports.go: where they listen
+//	                 their units, reload.go again, with kinsettings.go in all processes of
+//	                 this server; ports.go: where they listen
 //	init.go          init: questions.go asks, plan.go decides, artifact.go fills in forms,
 //	                 install.go puts them into place, group_unix.go and group_other.go
 //	chat.go          and for each other command a file or a few: loadtest.go (loadchat.go,

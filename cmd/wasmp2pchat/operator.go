@@ -26,6 +26,7 @@ type operator struct {
 	log         *slog.Logger
 	node        *member // nil: it is alone
 	elders      *elders // nil: there can be none
+	kin         *tidings
 	lobby       *match.Lobby
 	bans        *match.Bans
 	rooms       *signal.Rooms
@@ -43,7 +44,7 @@ type operator struct {
 
 func newOperator(w world, cfg *config, node *member, lobby *match.Lobby, bans *match.Bans, rooms *signal.Rooms, relay *turnsvc.Server, credentials *mint, state *readiness, log *slog.Logger) *operator {
 	o := &operator{
-		world: w, log: log,
+		world: w, log: log, kin: hearTidings(w.line),
 		node: node, self: admin.Node{ID: cfg.nodeID(), Self: true, URL: string(cfg.Node.URL), Region: string(cfg.Node.Region), Roles: texts(cfg.Roles), Version: buildVersion()},
 		lobby: lobby, bans: bans, rooms: rooms, relay: relay, credentials: credentials, state: state,
 		peers: cfg.TURN.Peers, ttl: cfg.TURN.CredentialTTL,
@@ -279,6 +280,7 @@ func (o *operator) rotate() ([]admin.Secret, error) {
 	if err := o.keys.rotate(); err != nil {
 		return nil, err
 	}
+	o.kin.tell(toldSecrets)
 	return o.keys.list(o.relay.SecretsUsed()), nil
 }
 

@@ -17,10 +17,10 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
 )
 
-// reloader reads the settings again upon each SIGHUP, and changes those that are
-// live while the server serves. A process cannot be given another environment, so
-// what changes is files: that of ENV_FILE, those of secrets, in STATE_DIR too, and
-// the certificate.
+// reloader reads the settings again upon each SIGHUP, of this process or of another one
+// of the server, and changes those that are live while the server serves. A process
+// cannot be given another environment, so what changes is files: that of ENV_FILE, those
+// of secrets, in STATE_DIR too, and the certificate.
 type reloader struct {
 	world       world
 	node        *member // nil: it is alone
@@ -32,6 +32,8 @@ type reloader struct {
 	lobby       *match.Lobby
 	rooms       *signal.Rooms
 	others      []func(*config) // are told what the settings are by now
+	kin         *tidings        // nil: there is no other process
+	refresh     func()          // reads the secrets in STATE_DIR again, and nothing else
 	log         *slog.Logger
 
 	running config  // what the services go by; touched by serve alone
@@ -41,37 +43,74 @@ type reloader struct {
 	at      atomic.Int64 // when the settings were read last and used, in seconds since 1970
 }
 
-// serve waits for signals until ctx ends.
+// serve waits for signals, and for what other processes tell, until ctx ends. Older
+// ones are told first of all: this process has just read everything.
 func (r *reloader) serve(ctx context.Context) error {
 	r.at.Store(time.Now().Unix())
+	if r.world.line.Elder() != "" {
+		r.kin.tell(toldSettings)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-r.world.renew:
 			r.front.certificate.Renew()
-			continue
 		case <-r.world.replace:
 			_, _ = upgrade(ctx, r.world, r.log) // the log has what has come of it
-			continue
+		case <-r.kin.hearSecrets():
+			r.refresh()
+		case <-r.kin.hearSettings():
+			r.again()
 		case <-r.world.hangup:
+			if r.again() || r.kin.isRetired() { // whose version may be too old for them
+				r.kin.tell(toldSettings)
+			}
 		}
-		if r.front.certificate != nil {
-			r.front.certificate.Reload()
-		}
-		r.reload()
 	}
 }
 
-// reload reads everything again. If anything is wrong nothing is changed.
-func (r *reloader) reload() {
+// again reads the settings and the certificate again, and says whether the settings are
+// good. A retired process shows nobody its certificate.
+func (r *reloader) again() bool {
+	if r.kin.isRetired() {
+		return r.follow()
+	}
+	if r.front.certificate != nil {
+		r.front.certificate.Reload()
+	}
+	return r.reload()
+}
+
+// follow is reload in a retired process. What needs a restart is no matter here, and
+// what has changed is said by the process that serves.
+func (r *reloader) follow() bool {
+	changes, err := r.change()
+	r.refused.Store(err != nil)
+	if err != nil {
+		for _, fault := range faultsOf(err) {
+			r.log.Warn("a retired process keeps its settings", "fault", fault.Error())
+		}
+		r.refresh()
+		return false
+	}
+	r.at.Store(time.Now().Unix())
+	r.level.Set(r.running.Log.Level)
+	live := slices.DeleteFunc(changes, func(c change) bool { return !c.live })
+	r.log.Debug("a retired process has read the settings again", "changed", len(live))
+	return true
+}
+
+// reload reads everything again. If anything is wrong nothing is changed, and it is
+// false.
+func (r *reloader) reload() bool {
 	changes, err := r.change()
 	r.refused.Store(err != nil)
 	if err != nil {
 		for _, fault := range faultsOf(err) {
 			r.log.Warn("settings not reloaded", "fault", fault.Error())
 		}
-		return
+		return false
 	}
 	r.at.Store(time.Now().Unix())
 	was := r.level.Level()
@@ -87,16 +126,22 @@ func (r *reloader) reload() {
 	}
 	r.log.Info("settings reloaded", "changed", len(changes)-waiting, "need_restart", waiting)
 	r.level.Set(r.running.Log.Level)
+	return true
 }
 
 // change finds out what is another thing by now, and changes what is live.
 func (r *reloader) change() ([]change, error) {
-	next, list, err := loadConfig(r.world.environ)
+	retired := r.kin.isRetired()
+	load := loadConfig
+	if retired {
+		load = loadConfigOfNewer
+	}
+	next, list, err := load(r.world.environ)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range list {
-		if s.over != "" {
+		if s.over != "" && !retired {
 			r.log.Warn("the environment wins over the file of settings", "name", s.name, "file", s.over)
 		}
 	}
@@ -112,7 +157,7 @@ func (r *reloader) change() ([]change, error) {
 	if len(next.TURN.Secrets) == 0 && !slices.Equal(keys.turn, r.secrets.turn) && !changed(changes, turnSecrets) {
 		changes = append(changes, change{turnSecrets, "[redacted]", "changed", true})
 	}
-	if err := r.relay.SetLimits(relayLimits(&cfg)); err != nil {
+	if err := r.relay.SetLimits(r.kin.limits(&cfg, r.relay)); err != nil {
 		return nil, err
 	}
 	if err := r.relay.SetSecrets(keys.turn); err != nil {

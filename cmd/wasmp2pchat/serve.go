@@ -72,7 +72,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	})
 	run := newOperator(w, cfg, node, lobby, bans, rooms, relay, credentials, state, log.With("svc", "admin"))
 	guard := wsconn.NewGuard(webSocketLimits(cfg, node, log.With("svc", "web")))
-	settings := &reloader{world: w, node: node, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload, node.reload}, log: log}
+	settings := &reloader{world: w, node: node, running: *cfg, secrets: secrets, level: level, relay: relay, credentials: credentials, front: front, guard: guard, lobby: lobby, rooms: rooms, others: []func(*config){run.reload, node.reload}, kin: run.kin, refresh: run.keys.refresh, log: log}
 	page, err := wasm.New()
 	if err != nil {
 		return fmt.Errorf("read the embedded page: %w", err)

@@ -113,9 +113,24 @@ func (f faults) Error() string {
 // loadConfig reads the settings from an environment such as os.Environ, and from
 // the file of ENV_FILE. The error lists every fault at once.
 func loadConfig(environ []string) (*config, []setting, error) {
+	return readConfig(environ, func(error) bool { return false })
+}
+
+// loadConfigOfNewer is loadConfig for settings that may be those of a newer version: of
+// them, what this one does not know is no fault.
+func loadConfigOfNewer(environ []string) (*config, []setting, error) {
+	return readConfig(environ, func(fault error) bool {
+		_, is := errors.AsType[*unknownError](fault)
+		return is
+	})
+}
+
+// readConfig reads the settings; there are faults that may be.
+func readConfig(environ []string, mayBe func(fault error) bool) (*config, []setting, error) {
 	c := new(config)
 	list := c.settings()
 	all, wrong := gather(environ, list)
+	wrong = slices.DeleteFunc(wrong, mayBe)
 	values := map[string]string{}
 	for i, s := range list {
 		text, source, err := all[s.name].read(s.name)
@@ -218,7 +233,7 @@ func sift(entries []envEntry, source string, list []setting) (all map[string]giv
 		switch before := all[s.name]; {
 		case !strings.HasPrefix(e.name, prefix):
 		case !isKnown:
-			wrong = append(wrong, fmt.Errorf("%s: no such setting; did you mean %s?", e.name, closest(e.name, slices.Sorted(maps.Keys(known)))))
+			wrong = append(wrong, &unknownError{e.name, closest(e.name, slices.Sorted(maps.Keys(known)))})
 		case g.text == "": // as if it were not there
 			delete(all, s.name)
 		case before.text != "" && before.isPath != g.isPath:
@@ -228,6 +243,13 @@ func sift(entries []envEntry, source string, list []setting) (all map[string]giv
 		}
 	}
 	return all, wrong
+}
+
+// unknownError is a name that is none of a setting.
+type unknownError struct{ name, closest string }
+
+func (u *unknownError) Error() string {
+	return fmt.Sprintf("%s: no such setting; did you mean %s?", u.name, u.closest)
 }
 
 // mayBeOff tells whether an empty value means something: that a listener is off.

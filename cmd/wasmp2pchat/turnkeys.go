@@ -129,15 +129,20 @@ func (k *turnKeys) rotate() error {
 	if err := writeTurnKeys(k.path, keys); err != nil { // before anybody has a credential of it
 		return fmt.Errorf("write the new secret: %w", err)
 	}
+	k.wake()
+	return k.apply(secretsOf(keys))
+}
+
+// wake has serve look again which secret is the next one to go.
+func (k *turnKeys) wake() {
 	select {
 	case k.rotated <- struct{}{}:
 	default: // that is known already
 	}
-	return k.apply(secretsOf(keys))
 }
 
 // refresh applies the file once more, after whoever has read it before a rotation and
-// applied it after.
+// applied it after, and when another process of this server has rotated.
 func (k *turnKeys) refresh() {
 	if k.path == "" {
 		return
@@ -151,6 +156,7 @@ func (k *turnKeys) refresh() {
 	if err != nil {
 		k.log.Error("turn secrets are not read again", "err", err.Error())
 	}
+	k.wake()
 }
 
 // list tells of the secrets, without saying them: when each was used last, the
