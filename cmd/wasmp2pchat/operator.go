@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/arrivals"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/roomkey"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/succession"
 	"github.com/wasmp2pchat/wasmp2pchat/match"
 	"github.com/wasmp2pchat/wasmp2pchat/signal"
 	"github.com/wasmp2pchat/wasmp2pchat/turnsvc"
@@ -275,6 +277,28 @@ func (o *operator) drain(on bool) {
 		o.lobby.Reopen()
 	}
 }
+
+// part is what becomes of readiness when there is a newer process: what is drained is
+// the server, whichever of its processes serves.
+func (o *operator) part() succession.Part {
+	return succession.Part{
+		Retire: func() { o.state.set(retired) },
+		Will: func() (succession.Bequest, error) {
+			return succession.Bequest{Body: kinText(drainWill{o.state.drains()})}, nil
+		},
+		Inherit: func(will succession.Bequest) error {
+			var older drainWill
+			err := json.Unmarshal(will.Body, &older)
+			if err == nil && older.Draining {
+				o.drain(true)
+			}
+			return err
+		},
+	}
+}
+
+// drainWill is what a newer process goes on with.
+type drainWill struct{ Draining bool }
 
 func (o *operator) rotate() ([]admin.Secret, error) {
 	if err := o.keys.rotate(); err != nil {

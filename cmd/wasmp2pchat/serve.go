@@ -80,7 +80,7 @@ func serve(ctx context.Context, w world, cfg *config, log *slog.Logger, level *s
 	web := newHTTPServer(front.door.HTTP(), front.observe(routes(cfg, guard.Wrap(lobby), guard.Wrap(rooms), checkServers(cfg, credentials), probes(cfg, seen, relay), run.api, page)), log.With("svc", "web"))
 	admin, err := run.listen(ctx, cfg, front.sockets, insights(metrics(w.line, state, node, settings, page.Version(), lobby, waits, rooms, relay, guard, front, events.Store), facts(cfg, state, front, relay), events), log.With("svc", "admin"))
 	if err == nil {
-		err = takeOver(ctx, w, state, front, web, admin, log)
+		err = takeOver(ctx, w, run, front, web, admin, log)
 	}
 	if err != nil {
 		return err

@@ -113,10 +113,10 @@ func hintOf(err error) string {
 
 // takeOver is the last step before a process serves: it says what is done when there
 // is a new one, and takes over from the older one, if there is one.
-func takeOver(ctx context.Context, w world, state *readiness, f *front, web, admin *httpServer, log *slog.Logger) error {
+func takeOver(ctx context.Context, w world, run *operator, f *front, web, admin *httpServer, log *slog.Logger) error {
 	w.line.Bequeath("web", f.part(web))
 	w.line.Bequeath("admin", admin.part())
-	w.line.Bequeath("readiness", succession.Part{Retire: func() { state.set(retired) }})
+	w.line.Bequeath("readiness", run.part())
 	elder := w.line.Elder()
 	if elder == "" {
 		return nil

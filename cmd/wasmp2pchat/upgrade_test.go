@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"github.com/wasmp2pchat/wasmp2pchat/internal/admin"
 )
 
@@ -296,4 +298,46 @@ func TestAnUpgradeGoesByTheSecretsOfNow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnUpgradeGoesOnWithADrain holds that a server that its operator drains takes
+// nobody after an upgrade either, until he takes that back.
+func TestAnUpgradeGoesOnWithADrain(t *testing.T) {
+	t.Parallel()
+	p := startLine(t)
+	client := func() *admin.Client { return &admin.Client{URL: p.admin, HTTP: newClient(t)} } // of the process that serves
+	must(t, client().Do(t.Context(), http.MethodPost, "/api/drain", nil, nil))
+	for range 2 {
+		_, err := p.upgrade(t)
+		must(t, err)
+		var state struct{ Draining bool }
+		must(t, client().Do(t.Context(), http.MethodGet, "/api/drain", nil, &state))
+		if !state.Draining {
+			t.Fatal("the new process does not drain")
+		}
+		until(t, "it says so", func() bool { return p.readiness(t) == "503 draining\n" }) // it may still be starting
+		_, response, err := websocket.Dial(t.Context(), p.url+"/matchmaking", nil)
+		if err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("a visitor hears %v, want 503", err)
+		}
+		_ = response.Body.Close() // it is a copy
+	}
+	must(t, client().Do(t.Context(), http.MethodDelete, "/api/drain", nil, nil))
+	until(t, "it is ready again", func() bool { return p.readiness(t) == "200 ready\n" })
+	meet(t, p.url)
+	_, err := p.upgrade(t)
+	must(t, err)
+	until(t, "the next one is ready, too", func() bool { return p.readiness(t) == "200 ready\n" })
+}
+
+// readiness is what /readyz says in the process that serves.
+func (p *process) readiness(t *testing.T) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.admin+"/readyz", nil)
+	must(t, err)
+	resp, err := newClient(t).Do(req)
+	must(t, err)
+	text, err := io.ReadAll(resp.Body)
+	must(t, err, resp.Body.Close())
+	return fmt.Sprintf("%d %s", resp.StatusCode, text)
 }
