@@ -34,6 +34,7 @@ type handed struct {
 	Words   [][]byte      `json:"words,omitempty"`   // what the client said and nobody has looked at yet
 	Asked   *handedTicket `json:"asked,omitempty"`   // nil: he has not asked yet
 	Meeting *pastMeeting  `json:"meeting,omitempty"` // that he was told of last
+	Now     time.Time     `json:"now,omitzero"`      // when this is told; zero: by an older version
 }
 
 // handedTicket is the rest of one who has asked for a partner.
@@ -69,7 +70,7 @@ func (h *handed) check() error {
 	if err != nil || !slices.Equal(tags, h.Asked.Request.Tags) {
 		return errTold
 	}
-	if late := time.Now().Add(time.Hour); h.Asked.Since.After(late) || h.Asked.NotBefore.After(late) {
+	if late := or(h.Now, time.Now()).Add(time.Hour); h.Asked.Since.After(late) || h.Asked.NotBefore.After(late) {
 		return errTold // no cool-down is so long
 	}
 	if h.Asked.Since.IsZero() || len(h.Asked.Room) > wire.MaxRoomIDBytes || h.Asked.Request.Check() != nil {
@@ -209,7 +210,7 @@ func (v *visitor) hand(heir string) (done bool) {
 	}
 	p.silent = h.Silent
 	v.lobby.meetings.letGo(v, h, heir, func() { v.pipe.Store(p) })
-	h.anchor(time.Now())
+	h.leave(time.Now())
 	k.line.Tell(heir, toldVisitor, marshal(h))
 	return true
 }
@@ -229,6 +230,7 @@ func (v *visitor) handOn(heir string) (done bool) {
 	}
 	v.lobby.meetings.letGo(v, h, heir, func() {})
 	r.to, r.leaving = heir, h
+	r.note()
 	r.tell(pipeFrame{op: pipeMove, text: []byte(heir)})
 	return true
 }
@@ -292,7 +294,7 @@ func (k *kin) takeVisitor(_ string, body []byte) {
 		k.lobby.others.unread.Add(1)
 		return
 	}
-	h.anchor(time.Now())
+	h.land(time.Now())
 	r := &remote{kin: k, name: remoteName{h.Holder, h.Pipe}, addr: h.Addr}
 	r.v = &visitor{lobby: k.lobby, conn: socket{far: r}}
 	r.silent.Store(h.Silent)

@@ -26,6 +26,7 @@ const (
 // past is several things that have happened, each of which can be read or not.
 type past struct {
 	Format int               `json:"format"`
+	Now    time.Time         `json:"now,omitzero"` // when this is told; zero: by an older version
 	Items  []json.RawMessage `json:"items"`
 }
 
@@ -119,7 +120,7 @@ func (i *pastItem) at() time.Time {
 func (l *Lobby) Estate() []byte {
 	now := time.Now()
 	l.bequeathed.Store(&now)
-	return marshal(&past{Format: pastFormat, Items: l.happenedSince(time.Time{}, maxEstate)})
+	return marshal(&past{Format: pastFormat, Now: now, Items: l.happenedSince(time.Time{}, maxEstate)})
 }
 
 // Inherit takes over an Estate, before the lobby serves. What cannot be read of it is
@@ -133,6 +134,7 @@ func (l *Lobby) tellPast(heir string, since time.Time) (until time.Time) {
 	p, size := past{Format: pastFormat}, 0
 	flush := func() {
 		if len(p.Items) > 0 {
+			p.Now = time.Now()
 			l.kin.line.Tell(heir, toldPast, marshal(&p))
 		}
 		p.Items, size = nil, 0
@@ -156,7 +158,7 @@ func (l *Lobby) happenedSince(since time.Time, most int) (texts []json.RawMessag
 	items = append(items, l.cfg.Bans.since(since)...)
 	now := time.Now()
 	for i := range slices.Backward(items) {
-		items[i].anchor(now)
+		items[i].move(now, now)
 		text := marshal(&items[i])
 		if most -= len(text) + 1; most < 0 {
 			break
@@ -178,13 +180,14 @@ func (l *Lobby) remember(body []byte) {
 		return
 	}
 	now := time.Now()
+	then := or(p.Now, now)
 	for _, text := range p.Items {
 		var i pastItem
-		if json.Unmarshal(text, &i) != nil || i.check() != nil || i.at().After(now.Add(maxAhead)) {
+		if json.Unmarshal(text, &i) != nil || i.check() != nil || i.at().After(then.Add(maxAhead)) {
 			l.unreadable()
 			continue
 		}
-		i.anchor(now)
+		i.move(then, now)
 		switch {
 		case i.Meeting != nil:
 			l.recall(i.Meeting)

@@ -35,6 +35,9 @@ type remote struct {
 	v    *visitor
 
 	silent atomic.Bool // nothing has come from the client for too long
+	// busy is what quiet goes by. The pool asks while it is locked, and whoever holds mu
+	// may be waiting for the pool.
+	busy atomic.Bool
 
 	mu      sync.Mutex  // guards the fields below; never held while the visitor is asked
 	in      []pipeFrame // what has come and was not handled
@@ -53,11 +56,10 @@ func (r *remote) tell(f pipeFrame) {
 	r.kin.line.Tell(r.name.holder, toldPipe, f.bytes())
 }
 
-func (r *remote) quiet() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.in) == 0 && !r.ended && r.to == ""
-}
+func (r *remote) quiet() bool { return !r.busy.Load() }
+
+// note has quiet know how it is. r.mu is held.
+func (r *remote) note() { r.busy.Store(len(r.in) > 0 || r.ended || r.to != "") }
 
 // send has the client told of a match. Errors are those of wsconn.Conn.Send: nil means
 // that it was still there when it was told, as far as its host knows.
@@ -116,6 +118,7 @@ func (r *remote) receive(f pipeFrame) {
 	r.silent.Store(false)
 	r.in = append(r.in, f)
 	r.inBytes += len(f.text)
+	r.note()
 	r.call()
 }
 
@@ -159,6 +162,7 @@ func (r *remote) work() {
 func (r *remote) next() (f pipeFrame, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer r.note()
 	switch {
 	case r.to == "" && len(r.in) > 0:
 		f, r.in = r.in[0], r.in[1:]
@@ -194,7 +198,7 @@ func (r *remote) depart() {
 			h := r.leaving
 			h.Words = append(h.Words, words...)
 			r.leaving, r.in = nil, nil
-			h.anchor(time.Now())
+			h.leave(time.Now())
 			r.kin.line.Tell(r.to, toldVisitor, marshal(h))
 			r.kin.forgetRemote(r)
 			return
