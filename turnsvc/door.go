@@ -43,16 +43,6 @@ type door struct {
 	parted map[string]*grant
 }
 
-// pionNonce is the nonce that pion wants to see in our orders. Ours to clients
-// are better.
-type pionNonce struct {
-	value string
-	asked time.Time
-}
-
-// pionNonceAge is when pion is asked for a new one; it takes them for an hour.
-const pionNonceAge = 30 * time.Minute
-
 // open lets pion read from conn until that is closed. The caller waits for
 // s.doors.
 func (s *Server) open(conn net.PacketConn) error {
@@ -284,24 +274,6 @@ func (d *door) WriteTo(p []byte, addr net.Addr) (int, error) {
 	}
 	d.forward(o, m)
 	return len(p), nil
-}
-
-// renew has an order given to pion once more, with the nonce that pion's answer brings:
-// it finds that of before too old whenever the wall clock has been set forward, or the
-// machine has slept, and the client's is none the worse for it.
-func (d *door) renew(o *order, answer *stun.Message) {
-	nonce, _ := answer.Get(stun.AttrNonce)
-	d.nonce = pionNonce{value: string(nonce), asked: time.Now()}
-	d.order, o.renewed = nil, true
-	d.endTurn(o)
-	if o.ends {
-		d.srv.quota.left() // begin counts it again
-	}
-	if o.ours {
-		d.parting = o
-	} else {
-		d.next = o
-	}
 }
 
 // isData reports whether a message is a Data indication, which the goroutines
