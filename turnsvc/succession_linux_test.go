@@ -242,7 +242,7 @@ func TestWhoComesAgainIsServedByTheNewServer(t *testing.T) {
 	first := serve(t, nil)
 	c, gone := first.dial(t, "udp", "again"), first.dial(t, "udp", "gone")
 	c.mustAllocate()
-	gone.mustAllocate()
+	kept := first.homes.at(gone.mustAllocate()).owner.door
 	second := first.takeOver(t, nil)
 	if m := c.do(stun.MethodRefresh, attr(stun.AttrLifetime, 0, 0, 0, 0)); m.Type.Class != stun.ClassSuccessResponse {
 		t.Fatalf("Refresh 0 = %v", m)
@@ -252,6 +252,7 @@ func TestWhoComesAgainIsServedByTheNewServer(t *testing.T) {
 		t.Errorf("the servers have %d and %d allocations, want 1 and 1", a, b)
 	}
 	first.EndUser("gone")
+	first.within(t, "who was ended is kept", func() bool { return len(kept.clients()) == 0 }) // what is handed on until then is lost, and clients say it again
 	second.within(t, "whose allocation was ended gets no other one", func() bool {
 		_, code := gone.allocate()
 		return code == 0
