@@ -45,3 +45,16 @@ func TestWhoWasIntroducedStaysSo(t *testing.T) {
 		t.Error("an allocation outlives the room that its own was joined to")
 	}
 }
+
+// TestWhoIsIntroducedMeanwhile introduces somebody while it is told who was.
+func TestWhoIsIntroducedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := listen(t, func(c *Config) { c.Peers = PeersRoom })
+	now := s.cfg.asOf()
+	s.Introduce("room", "a", netip.MustParseAddr("192.0.2.1"))
+	will := s.rooms.bequeath(now)
+	s.Introduce("room", "b", netip.MustParseAddr("192.0.2.2"))
+	if n := len(will.Introduced[0].Value); n != 1 {
+		t.Errorf("what was told before is of %d now, want 1", n)
+	}
+}

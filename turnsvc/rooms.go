@@ -179,10 +179,14 @@ const maxBequeathed = 1 << 16
 func (r *rooms) bequeath(now time.Time) roomsWill {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return roomsWill{
+	will := roomsWill{
 		Revoked: r.revoked.bequeath(maxBequeathed, now), Introduced: r.introduced.bequeath(maxBequeathed, now),
 		Joined: r.joined.bequeath(maxBequeathed, now),
 	}
+	for i := range will.Introduced { // to which introduce adds
+		will.Introduced[i].Value = maps.Clone(will.Introduced[i].Value)
+	}
+	return will
 }
 
 func (r *rooms) inherit(will roomsWill, now time.Time) {
