@@ -1,6 +1,9 @@
 package match
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // What one process tells another of when something happened it tells with the time
 // that it is, and the other one takes it for as long ago by its own clock: so it does
@@ -15,14 +18,6 @@ func anchored(at, then, now time.Time) time.Time {
 	return now.Add(at.Sub(then))
 }
 
-// or is a time, or another one if it is zero.
-func or(at, other time.Time) time.Time {
-	if at.IsZero() {
-		return other
-	}
-	return at
-}
-
 // leave makes a visitor ready to be told of.
 func (h *handed) leave(now time.Time) {
 	h.move(now, now) // what counts is how long ago it was
@@ -30,7 +25,7 @@ func (h *handed) leave(now time.Time) {
 }
 
 // land is leave at the other end.
-func (h *handed) land(now time.Time) { h.move(or(h.Now, now), now) }
+func (h *handed) land(now time.Time) { h.move(cmp.Or(h.Now, now), now) }
 
 func (h *handed) move(then, now time.Time) {
 	if h.Meeting != nil {

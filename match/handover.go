@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -70,7 +71,7 @@ func (h *handed) check() error {
 	if err != nil || !slices.Equal(tags, h.Asked.Request.Tags) {
 		return errTold
 	}
-	if late := or(h.Now, time.Now()).Add(time.Hour); h.Asked.Since.After(late) || h.Asked.NotBefore.After(late) {
+	if late := cmp.Or(h.Now, time.Now()).Add(time.Hour); h.Asked.Since.After(late) || h.Asked.NotBefore.After(late) {
 		return errTold // no cool-down is so long
 	}
 	if h.Asked.Since.IsZero() || len(h.Asked.Room) > wire.MaxRoomIDBytes || h.Asked.Request.Check() != nil {

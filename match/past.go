@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -180,7 +181,7 @@ func (l *Lobby) remember(body []byte) {
 		return
 	}
 	now := time.Now()
-	then := or(p.Now, now)
+	then := cmp.Or(p.Now, now)
 	for _, text := range p.Items {
 		var i pastItem
 		if json.Unmarshal(text, &i) != nil || i.check() != nil || i.at().After(then.Add(maxAhead)) {
