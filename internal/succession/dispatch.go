@@ -137,6 +137,7 @@ func (l *Line) leave(e event) {
 	l.mu.Unlock()
 	why := k.cause(e.err)
 	l.log.Debug("line ended", "pid", k.process.PID, "node", k.process.Node, "err", why)
+	l.running.Go(func() { awaitExit(k.process.PID, l.late) })
 	close(k.gone)
 	if l.cfg.Stays {
 		reap(k.process.PID)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -51,7 +52,9 @@ func (l *Line) leads() bool {
 const lastWords = time.Second
 
 // Close ends the line, when all parts have ended. Others that end with this process
-// are waited for; those that live on are told what is queued.
+// are waited for until they are no processes any more: systemd on control groups of
+// version 1 hears of nobody who ends after its main process, and would wait for him
+// until its time is over. Those that live on are told what is queued.
 func (l *Line) Close() {
 	if l == nil {
 		return
@@ -62,16 +65,18 @@ func (l *Line) Close() {
 		return
 	}
 	l.endOthers() // also when nobody has ended ctx
-	if l.leads() {
-		late, stop := context.WithTimeout(context.Background(), l.cfg.EndTimeout) // for all of them
-		defer stop()
+	late := sync.OnceFunc(func() { close(l.late) })
+	defer time.AfterFunc(l.cfg.EndTimeout, late).Stop() // for all of them
+	if !l.leads() {
+		late()
+	} else {
 		for _, k := range l.joined() {
 			if k.process.Stays {
 				continue // it waits for this one
 			}
 			select {
 			case <-k.gone:
-			case <-late.Done():
+			case <-l.late:
 				l.log.Warn("a retired process has not ended in time", "pid", k.process.PID)
 			}
 		}

@@ -132,11 +132,12 @@ type Line struct {
 	then     []func()       // are called when this process is retired
 	ending   bool           // ctx of Attend has ended: no upgrade begins any more
 	abort    func(error)    // ends the upgrade that is under way; nil: none is
-	running  sync.WaitGroup // readers, writers, dispatch, the watch over a retired process
+	running  sync.WaitGroup // readers, writers, dispatch, the watch over a retired process, the waits for those who exit
 
 	once  sync.Once  // starts dispatch
 	inbox chan event // what others say, in order
 	done  chan struct{}
+	late  chan struct{} // closed when nobody is waited for any longer who exits
 }
 
 // event is what a reader has for the goroutine that calls everybody: a message, or
@@ -161,7 +162,7 @@ func newLine(cfg Config, node int) *Line {
 		parts:        map[string]Part{}, handlers: map[string]func(string, []byte){},
 		estate: map[string]Bequest{}, wills: map[string]Bequest{}, willed: make(chan struct{}),
 		retired: make(chan struct{}), kin: map[int]*kin{},
-		inbox: make(chan event, inboxEvents), done: make(chan struct{}),
+		inbox: make(chan event, inboxEvents), done: make(chan struct{}), late: make(chan struct{}),
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // socketBuffer is what the kernel may hold of a line for each direction, in bytes, as
@@ -145,6 +148,34 @@ func start(cfg Config, theirs *os.File) (*os.Process, error) {
 // of a container.
 func reap(pid int) {
 	go func() { _, _ = syscall.Wait4(pid, nil, 0, nil) }() // it ends with that process
+}
+
+// awaitExit waits until a process has exited, which is after all that it had open is
+// closed, or until late is closed. Of a process that is there no longer it is at once.
+func awaitExit(pid int, late <-chan struct{}) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return
+	}
+	process := os.NewFile(uintptr(fd), "process "+strconv.Itoa(pid))
+	defer func() { _ = process.Close() }() // nothing was written
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		select {
+		case <-late:
+			_ = process.SetReadDeadline(time.Unix(1, 0)) // long ago
+		case <-over:
+		}
+	}()
+	raw, err := process.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Read(func(fd uintptr) bool { // an error: it is late
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
 }
 
 // inherit is the file of a descriptor that this process was started with.

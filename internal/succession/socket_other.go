@@ -25,4 +25,6 @@ func start(Config, *os.File) (*os.Process, error) { return nil, errNotHere }
 
 func reap(int) {}
 
+func awaitExit(int, <-chan struct{}) {}
+
 func inherit(fd int) *os.File { return os.NewFile(uintptr(fd), "line") }
