@@ -58,6 +58,7 @@ func TestSystemdRunsTheServer(t *testing.T) {
 	var console bytes.Buffer
 	boot := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--boot", "--directory="+root, "--bind-ro=/usr", "--tmpfs=/usr/local:mode=0755",
 		"--register=no", "--keep-unit", "--private-network", "--capability=CAP_BPF", "--system-call-filter=bpf", "--machine=wasmp2pchat-"+strconv.Itoa(os.Getpid()))
+	boot.Env = append(os.Environ(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1") // control groups as all distributions have them
 	boot.Stdout, boot.Stderr = &console, &console
 	err := boot.Run()
 	out, _ := os.ReadFile(filepath.Join(root, "operator.log")) // what is not there did not come so far

@@ -112,6 +112,15 @@ journalctl -u wasmp2pchat -o cat | grep 'turn data plane chosen' | tail -1 | gre
 test "$(status CapBnd)" = 0000008000001400
 page version
 
+# Whoever restarts it right after an upgrade does not wait for a process that has ended.
+for restart in 1 2 3 4 5 6; do
+  wasmp2pchat admin upgrade
+  systemctl reset-failed $service
+  systemctl restart $service
+done
+page version
+if journalctl -u wasmp2pchat -o cat | grep "'final-sigterm' timed out"; then exit 1; fi
+
 # What cannot be is said where an operator looks.
 echo WASMP2PCHAT_TURN_RELAY_PORTS=nine >>/etc/wasmp2pchat/.env
 if systemctl restart $service; then exit 1; fi
