@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -170,4 +173,18 @@ func askAdmin(ctx context.Context, client *http.Client, url, token string) (stat
 		return 0, err.Error()
 	}
 	return res.StatusCode, string(body)
+}
+
+// startOf is when a process was started, in ticks of the kernel's clock (proc(5)); 0 of
+// one that has ended.
+func startOf(pid int) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // none of one that has ended
+	_, rest, _ := strings.Cut(string(text), ") ")             // after its name, which may be anything but that
+	fields := strings.Fields(rest)
+	const startTime = 19 // field 22, of which the third is the first here
+	if len(fields) <= startTime {
+		return 0
+	}
+	ticks, _ := strconv.Atoi(fields[startTime]) // the kernel writes numbers
+	return ticks
 }

@@ -158,20 +158,6 @@ func (r *rally) pids() (list []int) {
 	return list
 }
 
-// startOf is when a process was started, in ticks of the kernel's clock (proc(5)); 0 of
-// one that has ended.
-func startOf(pid int) int {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // none of one that has ended
-	_, rest, _ := strings.Cut(string(text), ") ")             // after its name, which may be anything but that
-	fields := strings.Fields(rest)
-	const startTime = 19 // field 22, of which the third is the first here
-	if len(fields) <= startTime {
-		return 0
-	}
-	ticks, _ := strconv.Atoi(fields[startTime]) // the kernel writes numbers
-	return ticks
-}
-
 // resident is the memory of a process that is in use, in MiB.
 func resident(pid int) int {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)) // 0 of one that has ended

@@ -5,13 +5,17 @@ package e2e
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"time"
 )
 
 const (
 	sampleEvery = 10 * time.Second
 	// censusRest is how long the server has until what came of those who have gone is
-	// over: a seat is held for 30 s, and an absent partner is awaited for 10 s.
+	// over: a seat is held for 30 s, and an absent partner is awaited for 10 s. Relays
+	// end with their room. Those of a room that goes on may live for 10 minutes when
+	// their client was cut off and could not say that it has others now: so all go.
 	censusRest = 45 * time.Second
 	// censusTakes is how often it is counted; the middle counts.
 	censusTakes = 5
@@ -33,7 +37,7 @@ type sample struct {
 	start int           // of the server: the how-manieth
 }
 
-// census is what the server uses when nobody is there but those who stay.
+// census is what the server uses when nobody is there.
 type census struct {
 	sample
 	profile string // of goroutines
@@ -70,8 +74,24 @@ func (s *soak) takesCensus() {
 		s.people.rests(s.t.Context(), time.Second)
 	}
 	_, profile := s.asks("/debug/pprof/goroutine?debug=1")
+	s.keepsProfile()
 	now := s.ledger.now()
 	s.census = append(s.census, census{sample{resources{middleOf(all[0]), middleOf(all[1]), middleOf(all[2]), middleOf(all[3])}, now, s.ledger.live(now), s.server.starts}, profile})
+}
+
+// keepsProfile writes what the heap is made of, and all that is counted, where the
+// logs go: when a census finds that something has grown, it says what.
+func (s *soak) keepsProfile() {
+	dir := flagged[string]("logs")
+	if dir == "" {
+		return
+	}
+	for name, path := range map[string]string{"heap.pb.gz": "/debug/pprof/heap?gc=1", "metrics.txt": "/metrics"} {
+		_, text := s.asks(path)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("census%d.%s", len(s.census), name)), []byte(text), 0o600); err != nil {
+			s.t.Error(err)
+		}
+	}
 }
 
 // flat compares two looks at the server, and says what has grown.

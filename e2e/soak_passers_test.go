@@ -15,18 +15,19 @@ import (
 // A server remembers for an hour who has met whom, so that one may report the other,
 // and what has happened in each room; and no more than so many of both. A soak of an
 // hour sees that grow for as long as it lasts, however small its leaks. So before
-// the first census as many pass by as it takes for all of that to be full: what grows
-// afterwards is not given back.
+// the first census as many pass by as it takes for all of that to be full, the last of
+// them with as much to remember as of guests: what grows afterwards is not given back.
 const (
-	passerHosts  = 6 // each has ports enough for its share
-	passings     = 33
-	passersEach  = 4000 // who meet somebody and go, without a room: 66,000 meetings in all, of which 65,536 are remembered
+	passerHosts  = 9 // each has ports enough for its share
+	passings     = 34
+	talkings     = 9    // the last ones of them: 18,000 rooms
+	passersEach  = 4000 // who meet somebody, with a room or without: 68,000 meetings in all, of which 65,536 are remembered
 	passWithin   = time.Minute
 	passersRooms = 16_384 // whose timelines are remembered, and no more
 	fillLong     = 150 * time.Second
 )
 
-// fills has them pass by while nobody else is there but those who stay.
+// fills has them pass by while nobody else is there.
 func (s *soak) fills() {
 	began := time.Now()
 	var hosts []*natlab.Host
@@ -35,7 +36,11 @@ func (s *soak) fills() {
 	}
 	for i := range passings {
 		ctx, cancel := context.WithTimeout(s.t.Context(), passWithin)
-		cmd := hosts[i%passerHosts].Command(ctx, serverBinary(s.t), "loadtest", "--scenario", "match", "--peers", strconv.Itoa(passersEach), soakSite)
+		scenario := "match"
+		if i >= passings-talkings {
+			scenario = "session" // they say something in their room, and leave it
+		}
+		cmd := hosts[i%passerHosts].Command(ctx, serverBinary(s.t), "loadtest", "--scenario", scenario, "--peers", strconv.Itoa(passersEach), soakSite)
 		out, err := cmd.CombinedOutput()
 		cancel()
 		if err != nil {

@@ -34,7 +34,7 @@ func (k kind) needs() place {
 // Who comes.
 const (
 	chatsEach  = 3 // of each kind, who come and go
-	eternal    = 1 // of each kind, who stay until the end
+	eternal    = 1 // of each kind, who stay until all go
 	chatMean   = 40 * time.Second
 	chatMost   = 3 * time.Minute
 	chatRest   = 3 * time.Second // mean, between two chats of a place
@@ -50,8 +50,7 @@ const (
 // people are all who come to the server of a soak: they arrive as a Poisson process
 // does, and stay for times of an exponential distribution, seeded.
 type people struct {
-	s   *soak
-	all sync.WaitGroup
+	s *soak
 
 	mu     sync.Mutex // guards the fields below
 	rng    *mathrand.Rand
@@ -76,20 +75,15 @@ func (p *people) chance(percent int) bool {
 	return p.rng.IntN(100) < percent
 }
 
-// stay lets those chats begin that do not end before ctx.
-func (p *people) stay(ctx context.Context) {
-	for _, k := range []kind{direct, relayed, relayedTCP} {
-		for range eternal {
-			p.all.Go(func() { p.chat(ctx, k, 0) })
-		}
-	}
-}
-
-// come lets people come and go until ctx ends, and waits until all have gone.
+// come lets people come and go until ctx ends, and some stay until then. It waits until
+// all have gone.
 func (p *people) come(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, k := range []kind{direct, relayed, relayedTCP} {
+		for range eternal {
+			all.Go(func() { p.chat(ctx, k, 0) })
+		}
 		for range chatsEach {
 			all.Go(func() {
 				for p.rests(ctx, p.exponential(chatRest, chatMean)) {

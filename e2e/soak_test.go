@@ -99,8 +99,7 @@ func (s *soak) newGuest(user string) *guest {
 
 // runs lets everything happen in its time.
 func (s *soak) runs() {
-	ctx, cancel := context.WithCancel(s.t.Context())
-	s.people.stay(ctx)
+	ctx := s.t.Context()
 	began := time.Now()
 	stop := s.lets(ctx)
 	second := time.NewTicker(sampleEvery)
@@ -133,8 +132,6 @@ func (s *soak) runs() {
 		}
 	}
 	s.checks.Wait()
-	cancel() // those go who have stayed all the time
-	s.people.all.Wait()
 }
 
 // lets people come until stop is called, which waits until they have gone.

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -157,7 +158,7 @@ func (w *soakWorld) processes() (list []int) {
 			list = append(list, pid)
 		}
 	}
-	slices.Sort(list)
+	slices.SortFunc(list, func(a, b int) int { return cmp.Compare(startOf(a), startOf(b)) }) // numbers are used again
 	return list
 }
 
