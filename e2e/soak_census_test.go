@@ -13,10 +13,12 @@ import (
 const (
 	sampleEvery = 10 * time.Second
 	// censusRest is how long the server has until what came of those who have gone is
-	// over: a seat is held for 30 s, and an absent partner is awaited for 10 s. Relays
-	// end with their room. Those of a room that goes on may live for 10 minutes when
-	// their client was cut off and could not say that it has others now: so all go.
+	// over: a seat is held for 30 s, and an absent partner is awaited for 10 s.
 	censusRest = 45 * time.Second
+	// relaysRest is how long relays may live whose clients were cut off when they left,
+	// or had others by then: their lifetime (RFC 8656 section 7.2), and a look at it.
+	// All others have ended with their rooms.
+	relaysRest = 10*time.Minute + 30*time.Second
 	// censusTakes is how often it is counted; the middle counts.
 	censusTakes = 5
 	// flatWithin is how much more there may be in the end than in minute 5, in
@@ -63,6 +65,13 @@ func (s *soak) takesSample() {
 // takesCensus waits until all is over that came of those who have gone, and counts.
 func (s *soak) takesCensus() {
 	s.people.rests(s.t.Context(), censusRest)
+	left := s.metric("turn_allocations")
+	for since := time.Now(); left > 0 && time.Since(since) < relaysRest && s.people.rests(s.t.Context(), time.Second); {
+		left = s.metric("turn_allocations")
+	}
+	if left > 0 {
+		s.ledger.finds("relays end with their rooms, or their time", "%v are left of nobody after %v", left, relaysRest)
+	}
 	var all [4][]float64
 	for range censusTakes {
 		s.asks("/debug/pprof/heap?gc=1") // what is garbage is no memory

@@ -124,8 +124,10 @@ func (s *soak) runs() {
 			s.fills()
 			stop = s.lets(ctx)
 		case counts:
+			since := time.Now()
 			stop()
 			s.takesCensus()
+			began = began.Add(max(0, time.Since(since)-censusLong)) // all that follows waits
 			stop = s.lets(ctx)
 		case ends:
 			stop()
