@@ -165,6 +165,26 @@ func TestOnlyTheEndIsLeftInTheLastMoments(t *testing.T) {
 	}
 }
 
+// TestWhatWasEndedIsNobodysAllocation asks for an allocation of somebody else's
+// that was ended, in the moment before pion has forgotten it: there is none.
+func TestWhatWasEndedIsNobodysAllocation(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	d := &door{srv: s.Server, held: map[netip.AddrPort]*grant{}}
+	r := &request{client: netip.MustParseAddrPort("192.0.2.1:5000")}
+	r.Message = stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodRefresh, stun.ClassRequest))
+	g := newGrant(d, r, readMember("ann", ""), 1)
+	d.hold(g)
+	bob := &user{member: readMember("bob", "")}
+	if _, no := d.judge(r, bob); no == nil || no.code != stun.CodeWrongCredentials {
+		t.Errorf("bob's Refresh of what ann has: refusal %+v, want 441", no)
+	}
+	g.close()
+	if _, no := d.judge(r, bob); no == nil || no.code != stun.CodeAllocMismatch {
+		t.Errorf("bob's Refresh of what ann had: refusal %+v, want 437", no)
+	}
+}
+
 // TestSecretsAreRotated changes the secrets of a server that serves: the one that
 // was newest goes on being good while it is listed, and no longer.
 func TestSecretsAreRotated(t *testing.T) {

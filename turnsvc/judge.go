@@ -34,10 +34,11 @@ func (d *door) judge(r *request, u *user) (*order, *refusal) {
 	if r.Type.Method == stun.MethodAllocate {
 		return d.judgeAllocate(r, u, held)
 	}
+	foreign := held != nil && held.owner != u.owner
 	switch {
-	case held == nil:
+	case held == nil, foreign && held.ending.Load(): // it was ended, though pion has not forgotten it yet
 		return nil, refuse(stun.CodeAllocMismatch)
-	case held.owner != u.owner:
+	case foreign:
 		d.srv.count.auth.Add(1)
 		return nil, refuse(stun.CodeWrongCredentials)
 	}
