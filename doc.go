@@ -55,6 +55,7 @@
 //	wasm/standin/…    what the browser client is linked with instead of what it never runs
 //	cmd/wasmp2pchat   configuration, wiring, subcommands; the only place that knows everybody
 //	internal/rand     random bytes, in the browser those of the browser
+//	internal/freeport ports for servers that tests start
 //	internal/pipenet  connections in memory, for tests on a fake clock
 //	internal/natlab   real NATs in network namespaces
 //	internal/edge/acmetest

@@ -19,6 +19,7 @@ func TestLayers(t *testing.T) {
 		"":                       {},
 		"wire":                   {},
 		"internal/daytime":       {},
+		"internal/freeport":      {},
 		"internal/roomkey":       {"internal/daytime"},
 		"internal/arrivals":      {},
 		"internal/wsconn":        {"wire", "internal/arrivals"},
@@ -76,7 +77,7 @@ func TestLayers(t *testing.T) {
 		"e2e/ayame":              {}, // it shares nothing with what it tests
 
 		// Servers that tests start.
-		"internal/redisdb/redistest": {},
+		"internal/redisdb/redistest": {"internal/freeport"},
 
 		// What the browser client is linked with instead of what it never runs.
 		"wasm/standin/datachannel": {},

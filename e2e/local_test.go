@@ -3,9 +3,10 @@
 package e2e
 
 import (
-	"net"
 	"strconv"
 	"testing"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/freeport"
 )
 
 // TestTwoTabsOnLocalhost is what somebody sees who runs make run: two tabs of
@@ -86,16 +87,12 @@ func serveHere(t *testing.T) (url string, s *server) {
 	return "http://localhost:" + port, s
 }
 
-// freePort is a port of this computer that nobody listens on now.
+// freePort is a port of this computer that nobody has now.
 func freePort(t *testing.T) string {
 	t.Helper()
-	var lc net.ListenConfig
-	listener, err := lc.Listen(t.Context(), "tcp4", ":0")
+	port, err := freeport.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(port)
 }

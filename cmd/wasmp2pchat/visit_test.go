@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,29 +23,18 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/wasmp2pchat/wasmp2pchat/internal/freeport"
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// freePort is a port of the loopback interface that nobody has. It lies below
-// those that systems give away by themselves.
+// freePort is a port that nobody has now.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		port := 10000 + mathrand.IntN(20000)
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
-			continue
-		}
-		_ = conn.Close()
-		return port
+	port, err := freeport.Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free")
-	return 0
+	return port
 }
 
 // visitor is somebody who comes by TLS to a server that calls itself localhost.

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wasmp2pchat/wasmp2pchat/e2e/bench/process"
+	"github.com/wasmp2pchat/wasmp2pchat/internal/freeport"
 	"github.com/wasmp2pchat/wasmp2pchat/internal/redisdb"
 )
 
@@ -40,7 +40,7 @@ func startStore(ctx context.Context, at *unix.CPUSet) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort(ctx)
+	port, err := freeport.Find(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -48,21 +48,6 @@ func startStore(ctx context.Context, at *unix.CPUSet) (*store, error) {
 	s.version, _, _ = strings.Cut(string(version), " sha=")
 	s.cmd = exec.CommandContext(ctx, program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--loglevel", "warning")
 	return s, process.Start(at, s.cmd)
-}
-
-func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	if err := l.Close(); err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(port)
 }
 
 func (s *store) stop() {

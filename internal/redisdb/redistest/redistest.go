@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wasmp2pchat/wasmp2pchat/internal/freeport"
 )
 
 // patience is how long a server may take to start, stop or answer.
@@ -81,7 +83,9 @@ func start(t testing.TB, program string, settings func(*Server) []string) *Serve
 	s := &Server{program: program, dir: t.TempDir()}
 	var err error
 	for range tries {
-		s.Port = FreePort(t)
+		if s.Port, err = freeport.Find(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
 		s.URL = "redis://" + s.Addr
 		s.args = settings(s)
@@ -92,25 +96,6 @@ func start(t testing.TB, program string, settings func(*Server) []string) *Serve
 	}
 	t.Fatal(err)
 	return nil
-}
-
-// FreePort is a TCP port of 127.0.0.1 that is free, and whose port for the bus of
-// a cluster, 10,000 above, is one.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		if port < 55000 {
-			return port
-		}
-	}
-	t.Fatal("no free port below 55000")
-	return 0
 }
 
 // run starts the process, and returns when it takes connections.
