@@ -89,7 +89,8 @@ func (l *ledger) judgeMeeting(v *bill, d *dialogue) {
 }
 
 // judgeMessages wants all that was said to be heard soon. What is said directly is,
-// whatever befalls the server.
+// whatever befalls the server, unless it comes after something that is still under
+// way by the relay: messages keep their order.
 func (l *ledger) judgeMessages(v *bill, d *dialogue, from, to *speaker) {
 	until := l.now()
 	if d.leaves > 0 {
@@ -101,10 +102,15 @@ func (l *ledger) judgeMessages(v *bill, d *dialogue, from, to *speaker) {
 	if from.delivered > len(to.heard) {
 		v.breaks("nothing is reported delivered that is not", "%s was told that %d is, %s has heard %d", from.id, from.delivered, to.id, len(to.heard))
 	}
+	behind := time.Duration(0) // until when what came after waits for something that passed the server
 	for i, u := range from.said {
 		heard, arrived := until, i < len(to.heard)
 		if arrived {
 			heard = to.heard[i]
+		}
+		alone := u.direct && behind <= u.at
+		if !alone {
+			behind = heard
 		}
 		if u.direct && arrived {
 			v.Direct++
@@ -113,7 +119,7 @@ func (l *ledger) judgeMessages(v *bill, d *dialogue, from, to *speaker) {
 			continue
 		}
 		troubles := own
-		if u.direct {
+		if alone {
 			troubles = directly
 		}
 		took, bound, most := heard-u.at, carriesWithin, &v.Slowest

@@ -113,6 +113,19 @@ func lies() map[string]struct {
 			s.trouble(3, 10, networkA)
 			s.says(1, 4, 19)
 		}, ""},
+		"a direct message waits for one that was said by the relay": {func(s tale) {
+			s.begins(direct)
+			s.trouble(3, 10, atServer)
+			s.tells(3, "1b", line.Path, line.News{Path: string(relayed)})
+			s.tells(4, "1a", line.Said, line.News{N: 1})
+			s.tells(5, "1b", line.Path, line.News{Path: string(direct)})
+			s.tells(6, "1a", line.Said, line.News{N: 2})
+			for n := 1; n <= 2; n++ {
+				s.tells(11, "1b", line.Heard, line.News{From: "1a", N: n})
+				s.tells(11, "1a", line.Delivered, line.News{N: n})
+			}
+			s.says(3, 12, 12)
+		}, ""},
 		"a message is late, and others are in trouble": {func(s tale) {
 			s.begins(relayedTCP)
 			s.trouble(3, 10, networkB|newcomers)
