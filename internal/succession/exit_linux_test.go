@@ -85,3 +85,39 @@ func TestTheLeadingProcessExitsLast(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnEndThatTheWriterSeesIsNoCut holds that a process that ends by itself is not
+// told of as one that was cut, whoever of writer and reader sees the end first.
+func TestAnEndThatTheWriterSeesIsNoCut(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(k *kin){
+		"the other one has ended":  func(k *kin) { k.write() },
+		"everything has been said": func(k *kin) { k.finish(time.Minute); k.write() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs, err := socketpair()
+			if err != nil {
+				t.Fatal(err)
+			}
+			link, err := newLink(ours)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := theirs.Close(); err != nil {
+				t.Fatal(err)
+			}
+			k := newKin(2, Process{Node: "2"}, link)
+			if k.send(packet{is: packetTell, name: "news"}); name == "everything has been said" {
+				k.next()
+			}
+			end(k)
+			k.read(func(e event) bool {
+				if e.err == nil || !lost(k.cause(e.err)) {
+					t.Errorf("the connection has ended with %v, because of %v; want one who has ended", e.err, k.cause(e.err))
+				}
+				return true
+			})
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -327,7 +328,7 @@ func (l *Line) take(from map[string]Bequest, part string) (Bequest, bool) {
 
 // lost tells whether an error means that the other process has ended or cut us.
 func lost(err error) bool {
-	for _, end := range []error{io.EOF, os.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, end := range []error{io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, end) {
 			return true
 		}
