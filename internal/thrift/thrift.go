@@ -21,6 +21,10 @@ const (
 	calmBytes = 16 << 20
 	// wasteBytes is the least that is worth a collection.
 	wasteBytes = 16 << 20
+	// settledLooks is how many calm looks in a row it takes until less is worth one:
+	// settledWaste. That is a minute, half of what the runtime lets pass without any.
+	settledLooks = 12
+	settledWaste = 1 << 20
 )
 
 // Serve looks after the memory of this process until ctx ends.
@@ -61,12 +65,27 @@ func measure() usage {
 	}
 }
 
-// watch remembers the last look.
-type watch struct{ allocated uint64 }
+// watch remembers the looks before.
+type watch struct {
+	allocated uint64
+	calm      int // looks in a row
+}
 
-// look tells whether it is time to give memory back.
+// look tells whether it is time to give memory back: at once if it is a quarter of
+// what is live, and after each minute of calm if it is more than a little.
 func (w *watch) look(u usage) bool {
-	calm := u.allocated-w.allocated < calmBytes
+	if u.allocated-w.allocated < calmBytes {
+		w.calm++
+	} else {
+		w.calm = 0
+	}
 	w.allocated = u.allocated
-	return calm && u.held > u.live+max(wasteBytes, u.live/4)
+	switch {
+	case w.calm == 0:
+		return false
+	case w.calm%settledLooks == 0:
+		return u.held > u.live+max(settledWaste, u.live/32)
+	default:
+		return u.held > u.live+max(wasteBytes, u.live/4)
+	}
 }

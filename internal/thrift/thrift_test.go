@@ -2,6 +2,7 @@ package thrift
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -22,6 +23,37 @@ func TestMemoryIsGivenBackWhenThereIsCalmAndWaste(t *testing.T) {
 		w.look(c.before)
 		if got := w.look(c.now); got != c.want {
 			t.Errorf("%s: look(%+v) = %v, want %v", name, c.now, got, c.want)
+		}
+	}
+}
+
+// TestAllIsGivenBackAfterAMinuteOfCalm holds that the little that is no matter to a
+// process in which something goes on is not kept for good, and no more than a little
+// is collected each minute.
+func TestAllIsGivenBackAfterAMinuteOfCalm(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	for name, c := range map[string]struct {
+		held, busyAt int
+		want         []int // the looks at which it is given back
+	}{
+		"free pages":                {72, 0, []int{12, 24, 36}},
+		"what is next to nothing":   {65, 0, nil},
+		"something goes on between": {72, 15, []int{12, 27}},
+	} {
+		var w watch
+		var got []int
+		u := usage{live: 64 * mb, held: uint64(c.held) * mb}
+		for i := 1; i <= 36; i++ {
+			if u.allocated += mb; i == c.busyAt {
+				u.allocated += calmBytes
+			}
+			if w.look(u) {
+				got = append(got, i)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: given back at the looks %v, want %v", name, got, c.want)
 		}
 	}
 }
