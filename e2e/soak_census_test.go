@@ -14,13 +14,16 @@ const (
 	sampleEvery = 10 * time.Second
 	// censusRest is how long the server has until what came of those who have gone is
 	// over: a seat is held for 30 s, and an absent partner is awaited for 10 s.
-	censusRest = 45 * time.Second
+	censusRest = time.Minute
 	// relaysRest is how long relays may live whose clients were cut off when they left,
 	// or had others by then: their lifetime (RFC 8656 section 7.2), and a look at it.
 	// All others have ended with their rooms.
 	relaysRest = 10*time.Minute + 30*time.Second
-	// censusTakes is how often it is counted; the middle counts.
-	censusTakes = 5
+	// censusTakes is how often it is counted; the middle counts, but of RSS the least: a
+	// calm server gives back once a minute what it keeps free for the next load, and
+	// how much that is just then is no growth.
+	censusTakes = 10
+	takeEvery   = 5 * time.Second
 	// flatWithin is how much more there may be in the end than in minute 5, in
 	// thousandths, and what is no matter: a goroutine more, or a page, is no leak.
 	flatWithin = 50
@@ -80,12 +83,12 @@ func (s *soak) takesCensus() {
 				all[i] = append(all[i], v)
 			}
 		}
-		s.people.rests(s.t.Context(), time.Second)
+		s.people.rests(s.t.Context(), takeEvery)
 	}
 	_, profile := s.asks("/debug/pprof/goroutine?debug=1")
 	s.keepsProfile()
 	now := s.ledger.now()
-	s.census = append(s.census, census{sample{resources{middleOf(all[0]), middleOf(all[1]), middleOf(all[2]), middleOf(all[3])}, now, s.ledger.live(now), s.server.starts}, profile})
+	s.census = append(s.census, census{sample{resources{middleOf(all[0]), middleOf(all[1]), middleOf(all[2]), leastOf(all[3])}, now, s.ledger.live(now), s.server.starts}, profile})
 }
 
 // keepsProfile writes what the heap is made of, and all that is counted, where the

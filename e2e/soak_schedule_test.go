@@ -26,7 +26,7 @@ const (
 	openingLong = 3 * time.Minute
 	closingLong = 3 * time.Minute
 	censusAfter = 5*time.Minute + 15*time.Second // the opening's end, when the last kill was: the process is 5 minutes old
-	censusLong  = 100 * time.Second
+	censusLong  = 2 * time.Minute
 	withCensus  = 15 * time.Minute // shorter soaks have none
 )
 

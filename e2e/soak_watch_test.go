@@ -197,3 +197,10 @@ func middleOf(list []float64) float64 {
 	slices.Sort(list)
 	return list[len(list)/2]
 }
+
+func leastOf(list []float64) float64 {
+	if len(list) == 0 {
+		return 0
+	}
+	return slices.Min(list)
+}
