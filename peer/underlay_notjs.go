@@ -3,8 +3,6 @@
 package peer
 
 import (
-	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -19,22 +17,6 @@ import (
 	"github.com/wasmp2pchat/wasmp2pchat/wire"
 )
 
-// relayHeadStart is how long a relay has to answer by UDP before we go to one by TCP,
-// and by TCP before we go to one by TLS; as those do who have IPv6 beside IPv4
-// (RFC 8305 §5). What is not needed is not asked for: all of our relays would check
-// at once, and whoever of them is heard first is what pion's answerer settles for, as
-// it does not read which one we like better (PRIORITY, RFC 8445 §7.1.1). One in three
-// chats through a relay went by TCP though UDP works, where a lost packet holds up all
-// that come after it.
-const relayHeadStart = 250 * time.Millisecond
-
-// heardOf is how long before we look a relay may have answered: names are looked up
-// meanwhile. It is less than ICE takes to notice that nothing comes any more.
-const heardOf = time.Second
-
-// errNotNeeded ends an attempt that has a better one before it.
-var errNotNeeded = errors.New("a better transport reaches the relay")
-
 // underlay is the network as ICE shall see it. pion goes to relays over IPv4 alone,
 // and writes addresses of IPv6 without brackets: who has IPv6 alone had neither
 // STUN nor a relay.
@@ -45,6 +27,7 @@ type underlay struct {
 	tls       map[int]bool // ports of relays by TLS
 	firstPort int          // that of the first relay by UDP; 0: there is none
 	udp, tcp  lastHeard    // relays
+	reached   lastHeard    // relays by TCP that have taken the connection, and may not have answered
 
 	done chan struct{} // closed by giveUp
 
@@ -169,80 +152,6 @@ func (u *underlay) giveUp() {
 	for socket := range u.asking {
 		_ = socket.PacketConn.Close() // the next retransmission fails
 	}
-}
-
-// DialTCP opens the connection to a relay, if nothing better leads there. Nothing else
-// is dialled: frames go by UDP.
-func (u *underlay) DialTCP(network string, _, to *net.TCPAddr) (pion.TCPConn, error) {
-	recently := time.Now().Add(-heardOf)
-	if !u.pause() {
-		return nil, net.ErrClosed
-	}
-	if u.tls[to.Port] && !u.udp.since(recently) {
-		if !u.pause() {
-			return nil, net.ErrClosed
-		}
-		if u.tcp.since(recently) {
-			return nil, errNotNeeded
-		}
-	}
-	if u.udp.since(recently) {
-		return nil, errNotNeeded
-	}
-	conn, err := u.dial(u.family(network), to)
-	if err != nil {
-		return nil, err
-	}
-	if u.tls[to.Port] {
-		return conn, nil
-	}
-	return &heardStream{conn, &u.tcp}, nil
-}
-
-// pause lets a better transport have its head start; false if all is over.
-func (u *underlay) pause() bool {
-	start := time.NewTimer(relayHeadStart)
-	defer start.Stop()
-	select {
-	case <-start.C:
-		return true
-	case <-u.done:
-		return false
-	}
-}
-
-// dial opens a connection, until all is over.
-func (u *underlay) dial(network string, to *net.TCPAddr) (*net.TCPConn, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() { // ends with the dialling
-		select {
-		case <-u.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	conn, err := new(net.Dialer).DialContext(ctx, network, to.String())
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.TCPConn), nil
-}
-
-// heardStream is a connection to a relay.
-type heardStream struct {
-	pion.TCPConn
-
-	heard *lastHeard
-}
-
-// Read takes note.
-func (h *heardStream) Read(p []byte) (int, error) {
-	n, err := h.TCPConn.Read(p)
-	if err == nil {
-		h.heard.now()
-	}
-	return n, err
 }
 
 // Interfaces are those that there are now. pion looks again when it gathers, but only
