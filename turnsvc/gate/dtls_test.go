@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -101,6 +102,63 @@ func TestDTLS(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// losing is a connection that loses one of the datagrams that come, or that are sent.
+type losing struct {
+	net.Conn
+
+	read, written int // how many come or are sent before; less than 0: that was it, or none is lost
+}
+
+func (l *losing) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if l.read--; l.read == -1 && err == nil {
+		return l.Conn.Read(p)
+	}
+	return n, err
+}
+
+func (l *losing) Write(p []byte) (int, error) {
+	if l.written--; l.written == -1 {
+		return len(p), nil
+	}
+	return l.Conn.Write(p)
+}
+
+// TestDTLSHandshakeOutlivesALostDatagram holds that there is no datagram without which
+// client and server wait for one another.
+func TestDTLSHandshakeOutlivesALostDatagram(t *testing.T) {
+	t.Parallel()
+	config := serverTLS(t)
+	const datagrams = 3 // that each sends, if nothing is lost
+	for which := range datagrams {
+		for _, c := range []struct {
+			name          string
+			read, written int
+		}{{"of the server", which, -1}, {"of the client", -1, which}} {
+			t.Run(fmt.Sprintf("%d %s", which, c.name), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s, conn := secured(t, config)
+					var playing sync.WaitGroup
+					playing.Go(func() {
+						client := shakeHands(t, &losing{conn, c.read, c.written})
+						write(client, stunFrame(4))
+						_, _ = io.Copy(io.Discard, client) // until it is cut
+						_ = client.Close()
+					})
+					if err := s.Await(t.Context()); err != nil {
+						t.Errorf("Await() = %v", err)
+					}
+					if _, err := cut(s); !isTimeoutOr(err, os.ErrDeadlineExceeded) {
+						t.Errorf("the first message is not heard: %v", err)
+					}
+					playing.Wait()
+				})
+			})
+		}
 	}
 }
 
