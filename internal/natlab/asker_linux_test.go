@@ -250,6 +250,7 @@ func reaches(t *testing.T, from *natlab.Host, address string, shall bool) bool {
 	defer cancel()
 	conn, err := from.Dial(ctx, "tcp", address)
 	if err != nil {
+		t.Log(err)
 		return false
 	}
 	_ = conn.Close()

@@ -82,5 +82,6 @@ func (l *Lab) addCarrier(ctx context.Context, side Side, nat NAT) error {
 		}
 	}
 	l.router[side].addrs = []netip.Addr{side.carriedAddr()}
-	return errors.Join(carrier.Do(forwardPackets), carrier.nft(ctx, rules), l.SetNAT(ctx, side, l.nat[side]))
+	return errors.Join(carrier.Do(forwardPackets), carrier.nft(ctx, rules),
+		settle(ctx, carrier, l.router[side], l.bridge), l.SetNAT(ctx, side, l.nat[side]))
 }

@@ -105,7 +105,10 @@ func (l *Lab) setPace(ctx context.Context, side Side, p pace) error {
 	switch {
 	case line != nil && p == (pace{}):
 		l.delay[side] = nil
-		return errors.Join(line.close(), l.bridge.ip(ctx, fmt.Sprintf(undelaySetup, side.number())))
+		if err := errors.Join(line.close(), l.bridge.ip(ctx, fmt.Sprintf(undelaySetup, side.number()))); err != nil {
+			return err
+		}
+		return settle(ctx, l.bridge)
 	case line != nil:
 		line.pace.Store(&p)
 		return nil
@@ -113,6 +116,9 @@ func (l *Lab) setPace(ctx context.Context, side Side, p pace) error {
 		return nil
 	}
 	if err := l.bridge.ip(ctx, fmt.Sprintf(delaySetup, side.number())); err != nil {
+		return err
+	}
+	if err := settle(ctx, l.bridge); err != nil {
 		return err
 	}
 	line, err := inside(l.bridge, func() (*delayLine, error) {

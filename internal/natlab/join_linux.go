@@ -47,5 +47,8 @@ func (l *Lab) join(ctx context.Context, h *Host, name string) error {
 	if err := h.ip(ctx, fmt.Sprintf(joinSetup, name, l.bridge.namespace, h.Addr())); err != nil {
 		return err
 	}
-	return l.bridge.ip(ctx, "link set "+name+" master br0 up")
+	if err := l.bridge.ip(ctx, "link set "+name+" master br0 up"); err != nil {
+		return err
+	}
+	return settle(ctx, h, l.bridge)
 }

@@ -126,7 +126,7 @@ func (l *Lab) build(ctx context.Context, a, b NAT) error {
 			return err
 		}
 	}
-	return errors.Join(l.SetNAT(ctx, SideA, a), l.SetNAT(ctx, SideB, b))
+	return errors.Join(settle(ctx, l.hosts()...), l.SetNAT(ctx, SideA, a), l.SetNAT(ctx, SideB, b))
 }
 
 // hosts lists all that the lab is made of.
@@ -249,7 +249,7 @@ func (l *Lab) readdress(ctx context.Context, side Side) error {
 		return fmt.Errorf("give client of side %v the addresses %v: %w", side, want, err)
 	}
 	client.addrs = want
-	return nil
+	return settle(ctx, client)
 }
 
 // takeAll is what ip is told to take addresses from a client.

@@ -92,5 +92,8 @@ func (l *Lab) move(ctx context.Context, side Side) error {
 	if err := errors.Join(router.ip(ctx, l.routerAddrs(side)), l.client[side].ip(ctx, plugIn)); err != nil {
 		return err
 	}
+	if err := settle(ctx, router); err != nil {
+		return err
+	}
 	return l.SetNAT(ctx, side, l.nat[side]) // gives the client its addresses
 }

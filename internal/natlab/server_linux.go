@@ -86,7 +86,10 @@ func (l *Lab) buildGate(ctx context.Context) error {
 		}
 	}
 	l.server.addrs = []netip.Addr{hiddenAddr()}
-	return l.gate.Do(func() error { return errors.Join(forwardPackets(), sendNoRedirects()) })
+	if err := l.gate.Do(func() error { return errors.Join(forwardPackets(), sendNoRedirects()) }); err != nil {
+		return err
+	}
+	return settle(ctx, l.gate, l.server, l.bridge)
 }
 
 // sendNoRedirects keeps a router quiet that sends packets back where they came

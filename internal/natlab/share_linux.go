@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
-	"time"
 )
 
 // switchSetup makes a switch of a router's side towards its client: lan0 stays what
@@ -65,14 +63,7 @@ func (l *Lab) share(ctx context.Context) error {
 	if err := router.Do(switchDirectly); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, carrierTimeout)
-	defer cancel()
-	for _, port := range []string{"port0", "port1"} {
-		if err := router.awaitCarrier(ctx, port); err != nil {
-			return err
-		}
-	}
-	return nil
+	return settle(ctx, router, client)
 }
 
 // switchDirectly keeps what passes a switch from the rules of the router, where the
@@ -86,26 +77,4 @@ func switchDirectly() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// carrierTimeout bounds how long a link may take to notice its cable again. The
-// kernel looks at most once a second at links that went down and up.
-const carrierTimeout = 5 * time.Second
-
-// awaitCarrier returns when a link that is up has noticed that its other end is, too:
-// until then a switch sends nothing by it.
-func (h *Host) awaitCarrier(ctx context.Context, name string) error {
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for {
-		link, err := inside(h, func() (*net.Interface, error) { return net.InterfaceByName(name) })
-		if err != nil || link.Flags&net.FlagRunning != 0 {
-			return err
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%s has no carrier: %w", name, ctx.Err())
-		}
-	}
 }
