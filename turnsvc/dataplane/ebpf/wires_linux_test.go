@@ -65,7 +65,22 @@ func newWires(t *testing.T) *wires {
 				defaultRoute(fmt.Sprintf("10.9.%d.1", i+1)), defaultRoute(fmt.Sprintf("fd09:%d::1", i+1)))
 		})
 	}
+	for _, s := range []*space{w.client, w.server, w.peer} {
+		until(t, "every address can be used", func() bool { return s.settled(t) })
+	}
 	return w
+}
+
+// settled tells whether no address is tentative: who gives one is told that it is
+// done, and the kernel does it when it has the time.
+func (s *space) settled(t *testing.T) bool {
+	t.Helper()
+	var addrs []netlink.Addr
+	s.must(t, func() (err error) {
+		addrs, err = netlink.AddrList(nil, netlink.FAMILY_V6)
+		return err
+	})
+	return !slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return a.Flags&unix.IFA_F_TENTATIVE != 0 })
 }
 
 func defaultRoute(gateway string) error {
