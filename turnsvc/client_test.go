@@ -87,7 +87,9 @@ func (c *client) receive() *stun.Message {
 	return m
 }
 
-// raw sends a request without credentials and returns the answer.
+// raw sends a request without credentials and returns the answer. The system may have
+// given this client the address of one that has just gone: what is answered to that
+// one is passed over.
 func (c *client) raw(method stun.Method, attrs ...stun.Setter) *stun.Message {
 	c.t.Helper()
 	m, err := stun.Build(append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, attrs...)...)
@@ -95,7 +97,11 @@ func (c *client) raw(method stun.Method, attrs ...stun.Setter) *stun.Message {
 		c.t.Fatal(err)
 	}
 	c.send(m.Raw)
-	return c.receive()
+	answer := c.receive()
+	for answer.TransactionID != m.TransactionID && answer.Type.Class != stun.ClassIndication {
+		answer = c.receive()
+	}
+	return answer
 }
 
 // do sends a request with credentials, fetches a nonce before if it has none,

@@ -343,9 +343,7 @@ func (d *door) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, error)
 	d.hold(g)
 	r.belongTo(g, d.srv.kernel.drop, func() {
 		g.ending.Store(true)
-		if r.sock != nil {
-			d.part(g)
-		}
+		d.part(g)
 		d.srv.rooms.leave(g)
 		d.srv.giveBack(g)
 		d.moved(g)

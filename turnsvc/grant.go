@@ -103,7 +103,7 @@ func (g *grant) close() {
 	g.ending.Store(true)
 	g.door.turn.Unlock()
 	if r := g.relay.Load(); r != nil {
-		_ = r.Close() // upon which pion forgets the allocation, if need be when the door tells it
+		_ = r.Close() // upon which pion forgets the allocation when the door tells it
 	}
 }
 

@@ -36,7 +36,7 @@ func (d *door) judge(r *request, u *user) (*order, *refusal) {
 	}
 	foreign := held != nil && held.owner != u.owner
 	switch {
-	case held == nil, foreign && held.ending.Load(): // it was ended, though pion has not forgotten it yet
+	case held == nil, foreign && held.ending.Load(): // it was ended, a moment ago
 		return nil, refuse(stun.CodeAllocMismatch)
 	case foreign:
 		d.srv.count.auth.Add(1)

@@ -7,10 +7,10 @@ import (
 )
 
 // pion forgets an allocation when its time is over, when its client gives it back,
-// or when its goroutine that reads from the relay meets an error. With PlaneBatch
-// that goroutine has ended (relay.ReadFrom), so an allocation that is closed for
-// another reason, such as the end of its room, takes leave as if its client had given
-// it back: with a Refresh whose LIFETIME is 0 (RFC 8656 §8.2), in an order of ours.
+// or when its goroutine that reads from the relay meets an error, which it never does
+// (relay.ReadFrom). So an allocation that is closed for another reason, such as the end
+// of its room, takes leave as if its client had given it back: with a Refresh whose
+// LIFETIME is 0 (RFC 8656 §8.2), in an order of ours.
 //
 //	grant.close ─▶ relay.Close ─▶ part ─▶ coming ─▶ give ─▶ pion ─▶ deleted
 //

@@ -1,6 +1,7 @@
 package turnsvc
 
 import (
+	"fmt"
 	"runtime/pprof"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func TestPionForgetsWhatWasClosed(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
-			s := inBatches(t, nil)
+			s := serve(t, nil)
 			c := s.dial(t, network, "")
 			for _, name := range []string{"ann", "bob", "cat"} {
 				c.username, c.password = s.credentials(name)
@@ -38,12 +39,39 @@ func TestPionForgetsWhatWasClosed(t *testing.T) {
 	}
 }
 
+// TestTheNextAllocationIsAnother ends allocations and makes the next ones from the same
+// address in the same moment: what is left of the old one neither stands in the way
+// of the new one nor takes it along.
+func TestTheNextAllocationIsAnother(t *testing.T) {
+	t.Parallel()
+	const rounds = 200
+	for name, end := range map[string]func(s *service, c *client, user string){
+		"given back": func(_ *service, c *client, _ string) { c.do(stun.MethodRefresh, seconds(0)) },
+		"ended":      func(s *service, _ *client, user string) { s.EndUser(user) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, nil)
+			c := s.dial(t, "udp", "")
+			for round := range rounds {
+				user := fmt.Sprint("user-", round)
+				c.username, c.password = s.credentials(user)
+				c.mustAllocate()
+				if got := code(c.do(stun.MethodRefresh)); got != 0 {
+					t.Fatalf("Refresh of allocation %d = %d, want success", round, got)
+				}
+				end(s, c, user)
+			}
+		})
+	}
+}
+
 // TestPionForgetsAllOfThem ends many allocations while their door is quiet. With the
 // next message of anybody pion forgets them all, and nothing waits any more.
 func TestPionForgetsAllOfThem(t *testing.T) {
 	t.Parallel()
 	const many = 20
-	s := inBatches(t, func(c *Config) { c.cores, c.MaxPerUser = 1, many })
+	s := serve(t, func(c *Config) { c.cores, c.MaxPerUser = 1, many })
 	var d *door
 	for range many {
 		d = s.homes.at(s.dial(t, "udp", "ann").mustAllocate()).owner.door

@@ -130,17 +130,22 @@ func (r *relay) sendTo(p []byte, to netip.AddrPort) error {
 }
 
 // ReadFrom receives from a peer what the wall and the meter let through. The address
-// is shared between calls: nobody may change it. Only Close makes it fail: upon an
-// error pion deletes the allocation, at a moment which lastMoments forbids.
+// is shared between calls: nobody may change it. It never fails: upon an error pion
+// deletes the allocation, at a moment which lastMoments forbids, or the next one of
+// the same client, which may have begun by then.
 //
-// With PlaneBatch it does not return, and ends the goroutine that asks: that is the
-// one which pion has for each allocation to read and do nothing else. With the buffer
-// that it reads into it is a third of what an idle allocation takes.
+// So when the relay is closed it ends the goroutine that asks: that is the one which
+// pion has for each allocation to read and do nothing else. With PlaneBatch it does so
+// at once: with the buffer that it reads into it is a third of what an idle allocation
+// takes.
 func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
-	if r.sock != nil {
-		runtime.Goexit()
+	if r.sock == nil {
+		if n, from, err := r.receive(r.conn.Load(), p); err == nil {
+			return n, from, nil
+		}
 	}
-	return r.receive(r.conn.Load(), p)
+	runtime.Goexit()
+	return 0, nil, net.ErrClosed // is not reached
 }
 
 func (r *relay) receive(conn *net.UDPConn, p []byte) (int, net.Addr, error) {
@@ -226,8 +231,8 @@ func (r *relay) bound() netip.AddrPort { return netip.AddrPortFrom(r.home.bound,
 // LocalAddr is where the socket is bound.
 func (r *relay) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(r.bound()) }
 
-// Close closes the socket, upon which pion forgets the allocation, at once or when
-// its door tells it. It may be called again and again.
+// Close closes the socket, upon which pion forgets the allocation when its door tells
+// it: see parting. It may be called again and again.
 func (r *relay) Close() error {
 	r.closing.Do(func() {
 		if r.over == nil { // nobody's
