@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/e2e/talkers/line"
@@ -34,6 +35,15 @@ type talker struct {
 	said   int            // messages
 	ids    map[uint64]int // of what was said and is not delivered
 	hushed bool
+}
+
+// conversation is what a talker does with a [peer.Chat].
+type conversation interface {
+	Path() peer.Path
+	Events() <-chan peer.Event
+	Send(text string) (id uint64, err error)
+	Report(ctx context.Context, reason string) error
+	Close() error
 }
 
 // lives looks for the friend until he is found, and talks until told to leave.
@@ -94,10 +104,15 @@ func (t *talker) finds(ctx context.Context, leave func()) (*peer.Chat, error) {
 	return chat, err
 }
 
-// talks says something now and then, and hears.
-func (t *talker) talks(ctx context.Context, chat *peer.Chat) {
+// talks says something now and then, and hears, also while he complains: a server
+// may take its time.
+func (t *talker) talks(ctx context.Context, chat conversation) {
 	defer t.tell(line.News{ID: t.ID, What: line.Parted})
 	defer func() { _ = chat.Close() }() // always nil
+	var complaints sync.WaitGroup
+	defer complaints.Wait()
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
 	t.tell(line.News{ID: t.ID, What: line.Met, Path: string(chat.Path().Kind)})
 	speaks := time.NewTicker(time.Duration(t.Every))
 	defer speaks.Stop()
@@ -128,7 +143,7 @@ func (t *talker) talks(ctx context.Context, chat *peer.Chat) {
 				events = nil
 				hearsAgain.Reset(time.Duration(o.For))
 			case line.Report:
-				t.complains(ctx, chat)
+				complaints.Go(func() { t.complains(ctx, chat) })
 			}
 		}
 	}
@@ -136,7 +151,7 @@ func (t *talker) talks(ctx context.Context, chat *peer.Chat) {
 
 // says says the next number. Text is an id, the number, a mark that would be found
 // wherever it should not be, and more words now and then.
-func (t *talker) says(chat *peer.Chat) {
+func (t *talker) says(chat conversation) {
 	if t.hushed {
 		return
 	}
@@ -188,7 +203,7 @@ func (t *talker) hears(event peer.Event) {
 }
 
 // complains reports the friend.
-func (t *talker) complains(ctx context.Context, chat *peer.Chat) {
+func (t *talker) complains(ctx context.Context, chat conversation) {
 	n := line.News{ID: t.ID, What: line.Reported}
 	if err := chat.Report(ctx, wire.ReportSpam); err != nil {
 		n.Why = err.Error()
