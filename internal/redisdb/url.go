@@ -194,7 +194,8 @@ func (t *target) options(values url.Values) error {
 	known := parameters()
 	for name, list := range values {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("the address of Redis has the parameter %q: want one of %s", name, strings.Join(known, ", "))
+			// Not quoted: where a question mark is in the password it is the rest of that.
+			return fmt.Errorf("the address of Redis has a parameter that is none: want one of %s; a question mark in a password is written %%3F", strings.Join(known, ", "))
 		}
 		if name != "addr" && len(list) > 1 {
 			return fmt.Errorf("the address of Redis has the parameter %q more than once", name)
