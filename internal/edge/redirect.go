@@ -34,7 +34,8 @@ func Redirect(domain string, port int) http.Handler {
 		if port != 443 {
 			host += ":" + strconv.Itoa(port)
 		}
-		target := url.URL{Scheme: "https", Host: host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+		query := strings.ReplaceAll(r.URL.RawQuery, "#", "%23") // which would end it; a browser keeps it to itself
+		target := url.URL{Scheme: "https", Host: host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query}
 		http.Redirect(w, r, target.String(), http.StatusPermanentRedirect)
 	})
 }

@@ -23,6 +23,7 @@ func TestRedirect(t *testing.T) {
 		{"the page", "chat.example", 443, "GET /", "chat.example", 308, "https://chat.example/"},
 		{"HEAD", "chat.example", 443, "HEAD /", "chat.example", 308, "https://chat.example/"},
 		{"path and query", "chat.example", 443, "GET /a%2Fb/c?lang=fr&x=%0d%0a", "chat.example", 308, "https://chat.example/a%2Fb/c?lang=fr&x=%0d%0a"},
+		{"a query with what ends it", "chat.example", 443, "GET /a?b#%", "chat.example", 308, "https://chat.example/a?b%23%"},
 		{"another port", "chat.example", 8443, "GET /x", "chat.example:80", 308, "https://chat.example:8443/x"},
 		{"a Host of an attacker", "chat.example", 443, "GET /x", "evil.example", 308, "https://chat.example/x"},
 		{"a whole URL", "chat.example", 443, "GET http://evil.example/x", "evil.example", 308, "https://chat.example/x"},
