@@ -87,7 +87,7 @@ func TestTargets(t *testing.T) {
 			t.Errorf("parseTarget(%q) = %+v, %v; want %s", raw, got, err, want)
 		}
 	}
-	for _, raw := range []string{"", "ftp://a", "https://a:0", "https://a:99999", "https://u:p@a", "https://a?x", "https://"} {
+	for _, raw := range []string{"", "ftp://a", "https://a:0", "https://a:99999", "https://u:p@a", "https://a?x", "https://", "http://::", "http://:::"} {
 		if got, err := parseTarget(raw); err == nil {
 			t.Errorf("parseTarget(%q) = %+v, want an error", raw, got)
 		}

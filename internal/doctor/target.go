@@ -33,8 +33,8 @@ func parseTarget(raw string) (*target, error) {
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errURL
 	}
-	if strings.Contains(u.Hostname(), ":") && !isAddress(u.Hostname()) {
-		return nil, errURL // package url takes http://:: for a name and a port
+	if strings.Contains(u.Hostname(), ":") && (u.Host[0] != '[' || !isAddress(u.Hostname())) {
+		return nil, errURL // package url takes http://:: for a name and a port, and http://::: for an address
 	}
 	t, usual := &target{host: strings.TrimSuffix(u.Hostname(), "."), port: 80}, "80"
 	switch u.Scheme {
