@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wasmp2pchat/wasmp2pchat/internal/edge/address"
@@ -204,7 +205,7 @@ type origin string
 // UnmarshalText takes an origin and nothing else: a path would never match.
 func (o *origin) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
-	if string(text) != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil) {
+	if string(text) != "*" && (err != nil || u.Scheme == "" || u.Host == "" || !strings.EqualFold(string(text), u.Scheme+"://"+u.Host)) {
 		return errors.New("origins such as https://example.org, without a path, or *")
 	}
 	*o = origin(text)
