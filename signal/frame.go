@@ -187,7 +187,7 @@ func parseOpen(b []byte) (addr netip.Addr, text []byte, err error) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) {
 		return addr, nil, errFrame
 	}
-	raw := b[1 : 1+b[0]]
+	raw := b[1 : 1+int(b[0])]
 	addr, ok := netip.AddrFromSlice(raw)
 	if !ok && len(raw) > 0 || addr.Is4In6() {
 		return addr, nil, errFrame

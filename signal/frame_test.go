@@ -73,6 +73,7 @@ func TestFramesThatAreNone(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"nothing":                {},
 		"an address of 5 bytes":  {5, 1, 2, 3, 4, 5},
+		"an address too long":    bytes.Repeat([]byte{255}, 256),
 		"one that is cut off":    {4, 1, 2, 3},
 		"IPv4 in IPv6's clothes": append([]byte{16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 1, 2, 3, 4),
 	} {
